@@ -1,0 +1,65 @@
+//! What one guest is asked to do: a [`TrialPlan`] goes in, a [`crate::record::Record`] comes out.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::workload::Workload;
+
+/// A backend with one group of settings.
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub struct BackendSpec {
+    /// Name in the registry of `backends/`.
+    pub name: String,
+    /// Name of the group: `default`, `tuned` or the user's own.
+    pub variant: String,
+    /// Every setting by name, as text; the backend parses its own.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// How long each part of a trial lasts, in nanoseconds of guest time.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Timing {
+    /// Sleep after boot, before anything is started: the kernel's own late work must be over.
+    pub settle_ns: u64,
+    /// The quiet window in which the cost of idle watching is measured.
+    pub idle_ns: u64,
+    /// The window after the storm in which a monitor may catch up; equal to `idle_ns`.
+    pub catch_up_ns: u64,
+    /// How long a canary lives.
+    pub canary_life_ns: u64,
+    /// How many canaries are tried before the backend counts as not attached.
+    pub canary_tries: u32,
+    /// How long the monitor may take to say that it is ready, and later to stop.
+    pub monitor_deadline_ns: u64,
+}
+
+impl Timing {
+    /// For guests in the exact lab, where idle time costs nothing.
+    pub const EXACT: Self = Self {
+        settle_ns: 20_000_000_000,
+        idle_ns: 1_000_000_000,
+        catch_up_ns: 1_000_000_000,
+        canary_life_ns: 500_000_000,
+        canary_tries: 5,
+        monitor_deadline_ns: 30_000_000_000,
+    };
+}
+
+/// Everything that the trial runner in the guest needs to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrialPlan {
+    /// The trial's name, for its own messages.
+    pub trial: String,
+    /// What watches.
+    pub backend: BackendSpec,
+    /// What is watched.
+    pub workload: Workload,
+    /// Perturbs what real life perturbs, never the truth's accounting.
+    pub seed: u64,
+    /// How long each part lasts.
+    pub timing: Timing,
+}

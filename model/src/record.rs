@@ -1,0 +1,88 @@
+//! What comes back from a guest: truth, sightings, loss reports and costs, not yet judged.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    seam::Ready,
+    sighting::{LossReport, Sighting},
+    truth::Truth,
+};
+
+/// How the trial went, as seen from inside the guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GuestStatus {
+    /// Everything ran.
+    Completed,
+    /// The backend cannot work on this kernel, with the evidence.
+    Unsupported(String),
+    /// The monitor died, hung or spoke garbage; truth is whole and misses are scored.
+    BackendFailed(String),
+}
+
+/// What one window of a trial cost, in nanoseconds of CPU time (in the exact lab: instructions).
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub struct WindowCost {
+    /// Length of the window by `CLOCK_MONOTONIC`.
+    pub wall_ns: u64,
+    /// Run time of all tasks but the idle one (`/proc/schedstat`, seventh field of a CPU).
+    pub busy_ns: u64,
+    /// Run time of the storm's cgroups, in whole microseconds (`cpu.stat`).
+    pub storm_ns: u64,
+    /// Run time of the monitor's cgroup, in whole microseconds (`cpu.stat`).
+    pub monitor_ns: u64,
+}
+
+/// The three windows of a trial.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub struct Costs {
+    /// Monitor attached, nothing happens.
+    pub idle: WindowCost,
+    /// The storm.
+    pub storm: WindowCost,
+    /// After the storm, as long as `idle`: what is above `idle` here is work left over.
+    pub catch_up: WindowCost,
+}
+
+/// What became of the canary execs.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub struct Canary {
+    /// Canaries before the storm until one was seen; 0 where there was no monitor.
+    pub tries_before: u32,
+    /// Whether the canary after the storm was seen before the deadline.
+    pub seen_after: bool,
+}
+
+/// One whole trial as the guest tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// As in the plan.
+    pub trial: String,
+    /// `uname -r`.
+    pub release: String,
+    /// How it went.
+    pub status: GuestStatus,
+    /// By what the monitor knew that it was attached.
+    pub ready: Option<Ready>,
+    /// What the canaries showed.
+    pub canary: Canary,
+    /// What really happened.
+    pub truth: Truth,
+    /// What the monitor saw, in the order in which it said so; canaries taken out.
+    pub sightings: Vec<Sighting>,
+    /// What the monitor said it lost.
+    pub losses: Vec<LossReport>,
+    /// Sightings received after this time are late.
+    pub drained_ns: u64,
+    /// What it cost.
+    pub costs: Costs,
+    /// Highest resident set of the monitor's processes, in bytes.
+    pub monitor_peak_bytes: u64,
+    /// Anything worth telling: the monitor's notes, the tail of its stderr, oddities.
+    pub notes: Vec<String>,
+}
