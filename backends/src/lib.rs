@@ -1,1 +1,201 @@
-//! Placeholder, filled by the first commits.
+//! The ways to watch execs, one file or folder for each, and the registry that lists them.
+//!
+//! A backend runs as its own process (`execlab-monitor`), attaches, says through the [`seam`] by
+//! what it knows that it is attached, and then reports [sightings](execlab_model::sighting) until it
+//! is told to [stop]. To add one: write its file, add one line to [`BACKENDS`].
+
+use std::{collections::BTreeMap, fmt};
+
+pub mod clock;
+pub mod none;
+pub mod procfs_lookup;
+pub mod seam;
+pub mod setting;
+pub mod stop;
+
+pub use seam::Seam;
+pub use setting::{BadSetting, Kind, Setting, Settings};
+pub use stop::Stop;
+
+/// Every backend, in the order in which lists and reports show them. The only list.
+pub const BACKENDS: &[&dyn Backend] = &[&none::NoMonitor];
+
+/// A technique with its reader.
+pub trait Backend: Sync {
+    /// Name in commands, results and reports: lower case, words joined by `-`.
+    fn name(&self) -> &'static str;
+
+    /// One line for lists and help.
+    fn about(&self) -> &'static str;
+
+    /// Everything that can be set, each with its default and its tuned value.
+    fn settings(&self) -> &'static [Setting] {
+        &[]
+    }
+
+    /// What has to stand on the kernel's command line for the technique to work at all. The
+    /// baselines of its trials are booted with it too, so that its own cost can be told apart.
+    fn boot_options(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What its sightings carry. What is not offered is never scored as wrong.
+    fn offers(&self) -> Offers;
+
+    /// Attaches to the running kernel. From the return on, every exec must be reported or its loss
+    /// counted. Whatever is changed on the machine is put back when the monitor is dropped.
+    fn attach(&self, settings: &Settings) -> Result<Box<dyn Monitor>, AttachError>;
+}
+
+impl fmt::Debug for dyn Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The fields that a backend's sightings carry when all goes well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Offers {
+    /// A process id of the initial namespace.
+    pub pid: bool,
+    /// The parent's process id.
+    pub parent: bool,
+    /// The real user id.
+    pub uid: bool,
+    /// A path of the executed file.
+    pub path: bool,
+    /// Arguments.
+    pub argv: bool,
+    /// A cgroup or a namespace.
+    pub container: bool,
+    /// The kernel's own time of the exec.
+    pub time: bool,
+    /// A way to know of losses.
+    pub loss: bool,
+}
+
+/// A backend that is attached.
+pub trait Monitor {
+    /// What proves that it is attached, for people: socket options read back, program ids …
+    fn evidence(&self) -> Vec<String>;
+
+    /// Reports sightings until `stop` is raised, then everything that the kernel still holds, and
+    /// returns. Duties: poll [`Stop::fd`] beside its own descriptors, call [`Seam::flush`] before
+    /// each wait, and hand over loss reports as soon as they are known.
+    fn run(&mut self, seam: &mut Seam, stop: &Stop) -> Result<(), MonitorError>;
+
+    /// Anything worth telling that is no loss (resyncs, longest scan). Called once, after `run`.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Why a backend could not attach.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// This kernel cannot do it; the text is the evidence.
+    #[error("{0}")]
+    Unsupported(String),
+    /// A setting has a value that the backend cannot take.
+    #[error(transparent)]
+    Setting(#[from] BadSetting),
+    /// It should have worked.
+    #[error("{call} failed: {source}")]
+    Call {
+        /// The system call with what matters of its arguments.
+        call: String,
+        /// What it answered.
+        source: std::io::Error,
+    },
+}
+
+impl AttachError {
+    /// For `map_err`: names the call that failed.
+    pub fn call<E: Into<std::io::Error>>(call: impl Into<String>) -> impl FnOnce(E) -> Self {
+        let call = call.into();
+        move |error| Self::Call {
+            call,
+            source: error.into(),
+        }
+    }
+}
+
+/// Why a monitor could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum MonitorError {
+    /// The seam could not be written.
+    #[error("cannot hand over sightings: {0}")]
+    Seam(#[from] seam::SeamWriteError),
+    /// A call failed that it cannot do without.
+    #[error("{call} failed: {source}")]
+    Call {
+        /// The system call with what matters of its arguments.
+        call: String,
+        /// What it answered.
+        source: std::io::Error,
+    },
+}
+
+impl MonitorError {
+    /// For `map_err`: names the call that failed.
+    pub fn call<E: Into<std::io::Error>>(call: impl Into<String>) -> impl FnOnce(E) -> Self {
+        let call = call.into();
+        move |error| Self::Call {
+            call,
+            source: error.into(),
+        }
+    }
+}
+
+/// The backend of that name.
+pub fn find(name: &str) -> Option<&'static dyn Backend> {
+    BACKENDS
+        .iter()
+        .copied()
+        .find(|backend| backend.name() == name)
+}
+
+/// The named settings (`default` or `tuned`) of a backend, as text; `None` for another name.
+pub fn variant(backend: &dyn Backend, name: &str) -> Option<BTreeMap<String, String>> {
+    let pick: fn(&Setting) -> &'static str = match name {
+        "default" => |s| s.default,
+        "tuned" => |s| s.tuned,
+        _ => return None,
+    };
+    Some(
+        backend
+            .settings()
+            .iter()
+            .map(|s| (s.name.to_owned(), pick(s).to_owned()))
+            .collect(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_fit_into_trial_ids() {
+        let names: BTreeSet<_> = BACKENDS.iter().map(|b| b.name()).collect();
+        assert_eq!(names.len(), BACKENDS.len());
+        for name in names {
+            assert!(
+                name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_default_and_tuned_value_is_one_that_the_setting_takes() {
+        for backend in BACKENDS {
+            for name in ["default", "tuned"] {
+                let values = variant(*backend, name).unwrap();
+                Settings::new(backend.settings(), values).unwrap();
+            }
+        }
+    }
+}

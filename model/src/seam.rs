@@ -200,7 +200,7 @@ mod tests {
         #[test]
         fn a_tail_that_is_still_being_written_is_left_alone(cut in any::<prop::sample::Index>()) {
             let mut bytes = Vec::new();
-            samples().iter().for_each(|m| m.encode_into(&mut bytes));
+            for m in samples() { m.encode_into(&mut bytes) }
             let cut = cut.index(bytes.len());
             let (messages, taken) = Message::decode_all(&bytes[..cut]).unwrap();
             prop_assert!(taken <= cut);

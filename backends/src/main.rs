@@ -1,0 +1,89 @@
+//! `execlab-monitor BACKEND SEAM-FD [NAME=VALUE …]`: runs one backend as a process of its own.
+//!
+//! Started by the trial runner; people use `execlab`. No argument parser: this binary is part of
+//! what is measured and stays small.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    os::fd::{FromRawFd, RawFd},
+    process::ExitCode,
+};
+
+use execlab_backends::{AttachError, Seam, Settings, Stop, find, seam::Form};
+use execlab_model::seam::{Done, Message, Ready, Reason};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match start(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("execlab-monitor: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(arguments: &[String]) -> Result<(), String> {
+    let [name, fd, settings @ ..] = arguments else {
+        return Err("usage: execlab-monitor BACKEND SEAM-FD [NAME=VALUE …]".into());
+    };
+    let backend = find(name).ok_or_else(|| format!("no backend is called `{name}`"))?;
+    let fd: RawFd = fd.parse().map_err(|_| format!("`{fd}` is no descriptor"))?;
+    let values: BTreeMap<String, String> = settings
+        .iter()
+        .map(|pair| {
+            pair.split_once('=')
+                .map(|(n, v)| (n.to_owned(), v.to_owned()))
+        })
+        .collect::<Option<_>>()
+        .ok_or("settings are written NAME=VALUE")?;
+    let settings = Settings::new(backend.settings(), values).map_err(|e| e.to_string())?;
+
+    // SAFETY: the trial runner opened this descriptor for us alone and named it on our command
+    // line; nothing else in this process has it.
+    let mut seam = Seam::new(unsafe { File::from_raw_fd(fd) }, Form::Binary);
+    let stop = Stop::on_signals().map_err(|e| format!("cannot wait for signals: {e}"))?;
+    let say = |seam: &mut Seam, message| {
+        seam.message(&message)
+            .and_then(|()| seam.flush())
+            .map_err(|e| e.to_string())
+    };
+
+    let mut monitor = match backend.attach(&settings) {
+        Ok(monitor) => monitor,
+        Err(AttachError::Unsupported(reason)) => {
+            return say(&mut seam, Message::Unsupported(Reason { reason }));
+        }
+        Err(error) => {
+            say(
+                &mut seam,
+                Message::Failed(Reason {
+                    reason: error.to_string(),
+                }),
+            )?;
+            return Err(error.to_string());
+        }
+    };
+    say(
+        &mut seam,
+        Message::Ready(Ready {
+            evidence: monitor.evidence(),
+        }),
+    )?;
+    let ended = monitor.run(&mut seam, &stop);
+    let notes = monitor.notes();
+    drop(monitor);
+    match ended {
+        Ok(()) => say(&mut seam, Message::Done(Done { notes })),
+        Err(error) => {
+            say(
+                &mut seam,
+                Message::Failed(Reason {
+                    reason: error.to_string(),
+                }),
+            )?;
+            Err(error.to_string())
+        }
+    }
+}
