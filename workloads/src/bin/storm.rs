@@ -1,0 +1,29 @@
+//! `execlab-storm PAYLOAD DIR CGROUPS`: makes execs under the orders of the trial runner, which come
+//! on standard input and are answered on standard output.
+
+use std::{
+    io::{stdin, stdout},
+    process::ExitCode,
+};
+
+use execlab_workloads::{scenario::Ground, storm};
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let [payload, dir, cgroups] = arguments.as_slice() else {
+        eprintln!("usage: execlab-storm PAYLOAD DIR CGROUPS");
+        return ExitCode::FAILURE;
+    };
+    let ground = Ground {
+        payload: payload.into(),
+        dir: dir.into(),
+        cgroups: cgroups.into(),
+    };
+    match storm::serve(&ground, &mut stdin().lock(), &mut stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("execlab-storm: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The evidence that payloads leave: one record for each image that started.
+
+use std::{fs::File, io, os::unix::fs::FileExt};
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+mod layout;
+
+pub use layout::{EVIDENCE_FD, EVIDENCE_MAGIC, Evidence};
+
+const SIZE: usize = size_of::<Evidence>();
+
+impl Evidence {
+    /// A record from its bytes, as the payload wrote them on this machine.
+    fn from_bytes(bytes: &[u8; SIZE]) -> Self {
+        let u32_at = |at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().expect("4 bytes"));
+        Self {
+            magic: u32_at(0),
+            id: u32_at(4),
+            pid: u32_at(8),
+            uid: u32_at(12),
+            started_ns: u64::from_ne_bytes(bytes[16..24].try_into().expect("8 bytes")),
+        }
+    }
+}
+
+/// A log with room for `records`, all of its pages present, so that a payload's write neither
+/// allocates nor fails.
+pub fn create_log(records: usize) -> io::Result<File> {
+    let log = File::from(memfd_create("execlab-evidence", MFdFlags::MFD_CLOEXEC)?);
+    let zeros = vec![0; 1 << 16];
+    let mut at = 0;
+    while at < records * SIZE {
+        log.write_all_at(&zeros, at as u64)?;
+        at += zeros.len();
+    }
+    Ok(log)
+}
+
+/// A log that payloads did not write.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("record {index} of the evidence log is damaged")]
+pub struct DamagedLog {
+    /// Which one.
+    pub index: usize,
+}
+
+/// The records at the start of a log; the first empty one ends it.
+pub fn parse_log(bytes: &[u8]) -> Result<Vec<Evidence>, DamagedLog> {
+    let mut records = Vec::new();
+    for (index, chunk) in bytes.as_chunks::<SIZE>().0.iter().enumerate() {
+        let record = Evidence::from_bytes(chunk);
+        match record.magic {
+            EVIDENCE_MAGIC => records.push(record),
+            0 => break,
+            _ => return Err(DamagedLog { index }),
+        }
+    }
+    Ok(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(id: u32) -> Vec<u8> {
+        let mut out = Vec::new();
+        for word in [EVIDENCE_MAGIC, id, 7, 0] {
+            out.extend_from_slice(&word.to_ne_bytes());
+        }
+        out.extend_from_slice(&99u64.to_ne_bytes());
+        out
+    }
+
+    #[test]
+    fn records_end_at_the_first_empty_one() {
+        let log = [bytes(1), bytes(2), vec![0; SIZE], bytes(3)].concat();
+        let ids: Vec<_> = parse_log(&log).unwrap().iter().map(|e| e.id).collect();
+        assert_eq!(ids, [1, 2]);
+    }
+
+    #[test]
+    fn a_damaged_record_is_no_end() {
+        let log = [bytes(1), vec![1; SIZE]].concat();
+        assert_eq!(parse_log(&log), Err(DamagedLog { index: 1 }));
+    }
+}

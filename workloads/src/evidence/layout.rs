@@ -1,0 +1,24 @@
+//! What a payload writes about itself. Shared with the payload, which has no standard library.
+
+/// The descriptor that every payload inherits: a file that all of them write to through one shared
+/// offset, so that records follow each other in the order in which the images started.
+pub const EVIDENCE_FD: i32 = 3;
+
+/// First bytes of each record.
+pub const EVIDENCE_MAGIC: u32 = 0x4556_4c58;
+
+/// One record, written with one `write`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evidence {
+    /// [`EVIDENCE_MAGIC`].
+    pub magic: u32,
+    /// The id from the arguments of this very image.
+    pub id: u32,
+    /// `getpid()`: in the image's own PID namespace.
+    pub pid: u32,
+    /// Real user id, from the auxiliary vector.
+    pub uid: u32,
+    /// `CLOCK_MONOTONIC` at the first instructions, in nanoseconds.
+    pub started_ns: u64,
+}

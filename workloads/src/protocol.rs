@@ -1,0 +1,90 @@
+//! What the trial runner and the storm say to each other: one order, one answer, through two pipes.
+
+use std::io::{self, Read, Write};
+
+use execlab_model::{truth::Truth, workload::Workload};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// From the trial runner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// Prepare everything up to the first exec.
+    Prepare {
+        /// What to do.
+        workload: Workload,
+        /// Perturbs it.
+        seed: u64,
+    },
+    /// Execute one canary and wait for its end.
+    Canary {
+        /// Its id, from [`execlab_model::truth::FIRST_CANARY_ID`] up.
+        id: u32,
+        /// How long it lives.
+        lifetime_ns: u64,
+    },
+    /// Run the storm to its end.
+    Storm,
+    /// Hand over the truth and end.
+    Report,
+}
+
+/// From the storm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// After [`Order::Prepare`] and [`Order::Storm`].
+    Done,
+    /// After [`Order::Canary`]: the host pid that it had.
+    Canary(u32),
+    /// After [`Order::Report`].
+    Truth(Box<Truth>),
+    /// The order could not be carried out; what happened, to what.
+    Failed(String),
+}
+
+/// Writes one message: length u32 LE, postcard.
+pub fn send<T: Serialize>(out: &mut impl Write, message: &T) -> io::Result<()> {
+    let body = postcard::to_allocvec(message).map_err(io::Error::other)?;
+    let length = u32::try_from(body.len()).map_err(io::Error::other)?;
+    out.write_all(&length.to_le_bytes())?;
+    out.write_all(&body)?;
+    out.flush()
+}
+
+/// Reads one message; an error of kind `UnexpectedEof` means that the other side ended.
+pub fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
+    let mut length = [0; 4];
+    from.read_exact(&mut length)?;
+    let mut body = vec![0; u32::from_le_bytes(length) as usize];
+    from.read_exact(&mut body)?;
+    postcard::from_bytes(&body).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_read_back_one_by_one() {
+        let mut pipe = Vec::new();
+        send(
+            &mut pipe,
+            &Order::Canary {
+                id: 1,
+                lifetime_ns: 2,
+            },
+        )
+        .unwrap();
+        send(&mut pipe, &Order::Storm).unwrap();
+        let mut from = pipe.as_slice();
+        assert_eq!(
+            receive::<Order>(&mut from).unwrap(),
+            Order::Canary {
+                id: 1,
+                lifetime_ns: 2
+            }
+        );
+        assert_eq!(receive::<Order>(&mut from).unwrap(), Order::Storm);
+        let ended = receive::<Order>(&mut from).unwrap_err();
+        assert_eq!(ended.kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

@@ -1,0 +1,134 @@
+//! When the execs come: the loop on the timed path.
+
+use execlab_model::workload::{Load, Workload};
+use nix::{
+    errno::Errno,
+    sys::{
+        signal::{SigSet, Signal},
+        wait::{WaitPidFlag, WaitStatus, waitpid},
+    },
+    unistd::Pid,
+};
+
+use super::{Ledger, Perturbation};
+use crate::{
+    clock::{monotonic_ns, sleep_until_ns},
+    scenario::Way,
+    spawn::Launcher,
+};
+
+/// Between two bursts, after the last child of the first ended.
+const QUIET_NS: u64 = 50_000_000;
+
+/// What one storm works with.
+pub struct Driver<'a> {
+    pub workload: &'a Workload,
+    pub perturbation: &'a mut Perturbation,
+    pub ways: &'a [Way],
+    pub launcher: &'a mut Launcher,
+    pub ledger: &'a mut Ledger,
+}
+
+impl Driver<'_> {
+    /// Makes every exec and reaps every child.
+    pub fn run(&mut self) -> Result<(), Errno> {
+        self.ledger.began_ns = monotonic_ns();
+        match self.workload.load {
+            Load::Closed => self.closed()?,
+            Load::Rate(per_second) => self.rate(per_second)?,
+            Load::Burst(at_once) => self.burst(at_once)?,
+        }
+        self.ledger.finished_ns = monotonic_ns();
+        Ok(())
+    }
+
+    fn closed(&mut self) -> Result<(), Errno> {
+        for id in 0..self.workload.execs {
+            let pid = self.spawn(id)?;
+            let status = waitpid(pid, None)?;
+            self.ledger.reaped(status, monotonic_ns());
+        }
+        Ok(())
+    }
+
+    fn burst(&mut self, at_once: u32) -> Result<(), Errno> {
+        let mut next = 0;
+        while next < self.workload.execs {
+            let end = next.saturating_add(at_once).min(self.workload.execs);
+            for id in next..end {
+                self.spawn(id)?;
+            }
+            for _ in next..end {
+                self.reap(None)?;
+            }
+            next = end;
+            if next < self.workload.execs {
+                sleep_until_ns(monotonic_ns() + QUIET_NS);
+            }
+        }
+        Ok(())
+    }
+
+    fn rate(&mut self, per_second: u32) -> Result<(), Errno> {
+        // Blocked, so that it can be waited for together with the next due time.
+        let mut child_signal = SigSet::empty();
+        child_signal.add(Signal::SIGCHLD);
+        child_signal.thread_block()?;
+        let start = self.ledger.began_ns;
+        for id in 0..self.workload.execs {
+            let due = start + u64::from(id) * 1_000_000_000 / u64::from(per_second);
+            self.reap_until(due, &child_signal)?;
+            let late = monotonic_ns().saturating_sub(due);
+            self.ledger.worst_lateness_ns = self.ledger.worst_lateness_ns.max(late);
+            self.spawn(id)?;
+        }
+        while self.ledger.running() > 0 {
+            self.reap(None)?;
+        }
+        child_signal.thread_unblock()
+    }
+
+    /// Reaps as children end until it is `due`; at least whatever has ended by now.
+    fn reap_until(&mut self, due: u64, child_signal: &SigSet) -> Result<(), Errno> {
+        loop {
+            while self.ledger.running() > 0 && self.reap(Some(WaitPidFlag::WNOHANG))? {}
+            let left = due.saturating_sub(monotonic_ns());
+            if left == 0 {
+                return Ok(());
+            }
+            let timeout = libc::timespec {
+                tv_sec: i64::try_from(left / 1_000_000_000).expect("short"),
+                tv_nsec: i64::try_from(left % 1_000_000_000).expect("below one second"),
+            };
+            // SAFETY: both structures live through the call; no information is asked back.
+            unsafe {
+                libc::sigtimedwait(
+                    child_signal.as_ref(),
+                    std::ptr::null_mut(),
+                    &raw const timeout,
+                )
+            };
+        }
+    }
+
+    /// Reaps one child of the storm; whether there was one.
+    fn reap(&mut self, flags: Option<WaitPidFlag>) -> Result<bool, Errno> {
+        let status = waitpid(None, flags)?;
+        if status == WaitStatus::StillAlive {
+            return Ok(false);
+        }
+        self.ledger.reaped(status, monotonic_ns());
+        Ok(true)
+    }
+
+    fn spawn(&mut self, id: u32) -> Result<Pid, Errno> {
+        let way = id as usize % self.ways.len();
+        let lifetime = self.perturbation.lifetime_ns(self.workload.lifetime_ns);
+        let spawned_ns = monotonic_ns();
+        let pid = self
+            .launcher
+            .spawn(self.workload.spawn, &self.ways[way], id, lifetime)?;
+        self.ledger.spawned(id, way, pid, lifetime, spawned_ns);
+        Ok(pid)
+    }
+}
