@@ -12,8 +12,7 @@
 
 use core::{
     arch::{asm, global_asm},
-    ffi::{CStr, c_char},
-    ptr::null_mut,
+    ptr,
 };
 
 #[path = "../src/evidence/layout.rs"]
@@ -78,13 +77,8 @@ unsafe extern "C" fn payload_main(stack: *const usize) -> ! {
     unsafe {
         syscall(SYS_CLOCK_GETTIME, CLOCK_MONOTONIC, &raw mut now as usize, 0);
         let argc = *stack;
-        let argument = |n: usize| -> &[u8] {
-            if n < argc {
-                CStr::from_ptr(*stack.add(1 + n) as *const c_char).to_bytes()
-            } else {
-                b""
-            }
-        };
+        // argv ends with a NULL, so that the one after the last is no string.
+        let argument = |n: usize| *stack.add(1 + n.min(argc)) as *const u8;
         let evidence = Evidence {
             magic: EVIDENCE_MAGIC,
             id: parse_id(argument(1)),
@@ -109,7 +103,7 @@ unsafe extern "C" fn payload_main(stack: *const usize) -> ! {
             syscall(
                 SYS_NANOSLEEP,
                 &raw const sleep as usize,
-                null_mut::<u8>() as usize,
+                ptr::null_mut::<u8>() as usize,
                 0,
             );
         }
@@ -140,22 +134,42 @@ unsafe fn uid_from_auxv(mut envp: *const usize) -> u32 {
     u32::MAX
 }
 
-/// The id in `x` and eight hexadecimal digits; an id that is never given out for anything else.
-fn parse_id(argument: &[u8]) -> u32 {
-    let [b'x', digits @ ..] = argument else {
-        return u32::MAX;
-    };
-    let mut id = 0;
-    for &d in digits {
-        id = id << 4 | u32::from(if d <= b'9' { d - b'0' } else { d - b'a' + 10 });
+/// The id in `x` and eight hexadecimal digits, else an id that is never given out.
+///
+/// # Safety
+/// `text` is null or points to a string that ends with a NUL.
+unsafe fn parse_id(text: *const u8) -> u32 {
+    // SAFETY: as promised; reading stops at the NUL.
+    unsafe {
+        if text.is_null() || *text != b'x' {
+            return u32::MAX;
+        }
+        let (mut id, mut at) = (0, text.add(1));
+        while *at != 0 {
+            id = id << 4
+                | u32::from(if *at <= b'9' {
+                    *at - b'0'
+                } else {
+                    *at - b'a' + 10
+                });
+            at = at.add(1);
+        }
+        id
     }
-    id
 }
 
-fn parse_decimal(argument: &[u8]) -> u64 {
-    let mut n = 0;
-    for &d in argument {
-        n = n * 10 + u64::from(d - b'0');
+/// A decimal number; 0 for no text.
+///
+/// # Safety
+/// `text` is null or points to a string that ends with a NUL.
+unsafe fn parse_decimal(text: *const u8) -> u64 {
+    let (mut n, mut at) = (0, text);
+    // SAFETY: as promised; reading stops at the NUL.
+    unsafe {
+        while !at.is_null() && *at != 0 {
+            n = n * 10 + u64::from(*at - b'0');
+            at = at.add(1);
+        }
     }
     n
 }
