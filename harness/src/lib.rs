@@ -1,1 +1,28 @@
-//! Placeholder, filled by the first commits.
+//! From a matrix to a run directory: what the `execlab` command does, as a library.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`registry`] | the names a user may write: kernels, backends, scenarios |
+//! | [`matrix`] | matrix file and flags, checked against the registry |
+//! | [`plan`] | the list of trials that a matrix means, baselines first |
+//! | [`lab`] | the seam to the machines that trials run on, and a fake one |
+//! | [`results`] | a trial and what came back of it as one line of `results.jsonl` |
+//! | [`store`] | the run directory: never overwritten, always resumable |
+//! | [`run`] | the loop: runs trials, writes each result as it comes |
+//! | [`events`] | what happens in a run, as one typed stream |
+//! | [`progress`] | readers of that stream for people |
+//! | [`documents`] | reports made from results alone |
+//! | [`duration`], [`nearest`] | small helpers |
+
+pub mod documents;
+pub mod duration;
+pub mod events;
+pub mod lab;
+pub mod matrix;
+pub mod nearest;
+pub mod plan;
+pub mod progress;
+pub mod registry;
+pub mod results;
+pub mod run;
+pub mod store;

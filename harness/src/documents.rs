@@ -1,0 +1,89 @@
+//! Reports made from results alone, and the files of a run directory that hold them.
+
+use std::str::FromStr;
+
+use execlab_model::result::TrialResult;
+
+use crate::store::{RunDir, StoreError};
+
+/// In what form results are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Tables for people.
+    Terminal,
+    /// As in `report.md`.
+    Markdown,
+    /// As in `report.html`.
+    Html,
+    /// As in `summary.json`.
+    Json,
+    /// As in `junit.xml`.
+    Junit,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Terminal,
+        Self::Markdown,
+        Self::Html,
+        Self::Json,
+        Self::Junit,
+    ];
+
+    /// The name used in flags.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Terminal => "terminal",
+            Self::Markdown => "markdown",
+            Self::Html => "html",
+            Self::Json => "json",
+            Self::Junit => "junit",
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|f| f.as_str() == text)
+            .ok_or_else(|| crate::matrix::unknown("format", text, Self::ALL.map(Self::as_str)))
+    }
+}
+
+/// Results as a document. `color` and `width` matter to the terminal only.
+pub fn render(results: &[TrialResult], format: Format, _color: bool, _width: Option<u16>) -> String {
+    // Stands in until the reports are there.
+    match format {
+        Format::Json => {
+            let mut json = serde_json::to_string_pretty(results).expect("plain data always encodes");
+            json.push('\n');
+            json
+        }
+        _ => results
+            .iter()
+            .map(|r| format!("{} {}\n", r.status, r.trial))
+            .collect(),
+    }
+}
+
+/// Rewrites `summary.json`.
+pub fn write_summary(dir: &RunDir, results: &[TrialResult]) -> Result<(), StoreError> {
+    dir.write("summary.json", render(results, Format::Json, false, None).as_bytes())
+}
+
+/// Rewrites every document of a run directory.
+pub fn write_all(dir: &RunDir, results: &[TrialResult]) -> Result<(), StoreError> {
+    write_summary(dir, results)?;
+    for (name, format) in [
+        ("report.md", Format::Markdown),
+        ("report.html", Format::Html),
+        ("junit.xml", Format::Junit),
+    ] {
+        dir.write(name, render(results, format, false, None).as_bytes())?;
+    }
+    Ok(())
+}

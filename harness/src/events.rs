@@ -1,0 +1,130 @@
+//! What happens in a run, as one typed stream that every reporter reads.
+//!
+//! Totals travel in the events, so that no reporter asks the run anything.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use execlab_model::result::{Status, TrialResult};
+
+/// One thing that happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Nothing was booted yet; the run directory is there.
+    RunStarted {
+        /// The run directory.
+        directory: PathBuf,
+        /// How many trials run at once.
+        jobs: usize,
+        /// As it stands: trials kept from a run that was cut off are done.
+        tally: Tally,
+    },
+    /// A guest is about to be booted.
+    TrialStarted {
+        /// Its id.
+        trial: String,
+    },
+    /// The host's side broke; the trial is tried once more.
+    TrialRetried {
+        /// Its id.
+        trial: String,
+        /// What broke.
+        reason: String,
+    },
+    /// Its line is in `results.jsonl`.
+    TrialFinished {
+        /// The line.
+        result: Arc<TrialResult>,
+        /// As it now stands.
+        tally: Tally,
+    },
+    /// It was cut off by an interrupt; nothing was written.
+    TrialAbandoned {
+        /// Its id.
+        trial: String,
+    },
+    /// The user wants the run to end.
+    Interrupted {
+        /// How many trials are still running.
+        running: usize,
+    },
+    /// All that will be written is written.
+    RunFinished {
+        /// The run directory.
+        directory: PathBuf,
+        /// As it stands in the end.
+        tally: Tally,
+        /// Whether it was ended by an interrupt.
+        interrupted: bool,
+    },
+}
+
+/// What reads events.
+pub trait Reporter {
+    /// Called for each event, in order, from one thread.
+    fn event(&mut self, event: &Event);
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Trials in the plan.
+    pub total: usize,
+    /// Trials with a line.
+    pub done: usize,
+    /// How many of those have which status.
+    pub by_status: BTreeMap<Status, usize>,
+    /// Time left, once at least one trial of this run has ended.
+    pub left: Option<Duration>,
+}
+
+impl Tally {
+    /// Counts a line.
+    pub fn count(&mut self, status: Status) {
+        self.done += 1;
+        *self.by_status.entry(status).or_default() += 1;
+    }
+
+    /// `12 completed, 2 unsupported`, without the statuses that nobody has.
+    pub fn statuses(&self) -> String {
+        let parts: Vec<String> = Status::ALL
+            .iter()
+            .filter_map(|s| Some(format!("{} {s}", self.by_status.get(s)?)))
+            .collect();
+        if parts.is_empty() {
+            "none done".to_owned()
+        } else {
+            parts.join(", ")
+        }
+    }
+}
+
+/// Time left, if the trials to come take as long as those that `walls` tells of.
+pub fn time_left(walls: &[Duration], left: usize, jobs: usize) -> Option<Duration> {
+    let count = u32::try_from(walls.len()).ok().filter(|&n| n > 0)?;
+    let mean = walls.iter().sum::<Duration>() / count;
+    let rounds = u32::try_from(left.div_ceil(jobs.max(1))).ok()?;
+    mean.checked_mul(rounds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_left_is_what_is_left_by_the_mean_of_what_is_done() {
+        let walls = [Duration::from_secs(1), Duration::from_secs(3)];
+        assert_eq!(time_left(&walls, 5, 2), Some(Duration::from_secs(6)));
+        assert_eq!(time_left(&walls, 0, 2), Some(Duration::ZERO));
+        assert_eq!(time_left(&[], 5, 2), None);
+    }
+
+    #[test]
+    fn a_tally_names_only_what_there_is() {
+        let mut tally = Tally::default();
+        assert_eq!(tally.statuses(), "none done");
+        for status in [Status::Lost, Status::Completed, Status::Completed] {
+            tally.count(status);
+        }
+        assert_eq!(tally.statuses(), "2 completed, 1 lost");
+    }
+}

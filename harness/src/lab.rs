@@ -1,0 +1,90 @@
+//! The seam to the machines that trials run on.
+//!
+//! [`Laboratory`] is the only slow thing in execlab, so it is the only thing that is faked: with
+//! [`fake::FakeLab`] everything from the matrix file to the reports is tested in milliseconds.
+
+pub mod fake;
+
+use std::{fmt, path::Path, time::Duration};
+
+use execlab_model::{
+    record::Record,
+    result::{KernelId, Provenance},
+};
+
+use crate::plan::TrialSpec;
+
+/// What runs trials. Used by several threads at once.
+pub trait Laboratory: Sync {
+    /// Proves that all these trials can be started on this host: programs, kernels, space, rights.
+    ///
+    /// Called once, before the first boot; may fetch and verify kernels, and takes its time for it.
+    /// What it finds missing ends the run before it begins.
+    fn check(&self, trials: &[TrialSpec]) -> Result<(), LabError>;
+
+    /// The hash of all inputs of a trial (DESIGN §4): equal digests promise equal results.
+    ///
+    /// Must depend on nothing that differs from run to run. Called after [`Self::check`].
+    fn digest(&self, trial: &TrialSpec) -> Result<String, LabError>;
+
+    /// Runs one trial in one fresh guest and says what came back.
+    ///
+    /// Never panics on account of a guest, leaves no process behind, and keeps the guest's serial
+    /// log at `serial_log` whatever happens (a second try overwrites the first one's).
+    fn run(&self, trial: &TrialSpec, digest: &str, serial_log: &Path) -> Ran;
+}
+
+/// What came of one try of one trial.
+#[derive(Debug, Clone)]
+pub struct Ran {
+    /// What came back.
+    pub outcome: Outcome,
+    /// What made its figures what they are.
+    pub provenance: Provenance,
+    /// What was booted.
+    pub kernel: KernelId,
+    /// How long it took on the host.
+    pub wall: Duration,
+}
+
+/// What came back from a guest.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// One whole, framed, checksummed record.
+    Record(Box<Record>),
+    /// The guest panicked, hung or stopped short.
+    Lost {
+        /// What is known of its end, for people.
+        reason: String,
+    },
+    /// The host's side broke; nothing is known of the guest.
+    Infra {
+        /// What broke.
+        reason: String,
+    },
+}
+
+/// Why trials cannot be run on this host at all.
+#[derive(Debug)]
+pub struct LabError {
+    /// What is missing or broken, as a sentence without a full stop.
+    pub what: String,
+    /// What the user can do about it.
+    pub remedy: String,
+    /// What lies below it.
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl fmt::Display for LabError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for LabError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source
+            .as_deref()
+            .map(|e| e as &(dyn std::error::Error + 'static))
+    }
+}

@@ -1,0 +1,217 @@
+//! A laboratory without machines: records made from a generated truth, with planted trouble.
+//!
+//! Trouble is planted by rules `NAME[=NUMBER]@TEXT`, divided by `;`. A rule holds for every trial
+//! whose id contains TEXT (or for all, where TEXT is empty):
+//!
+//! | rule | what happens |
+//! |---|---|
+//! | `lose` | the guest is lost |
+//! | `infra`, `infra-once` | the host's side breaks, each time or the first time |
+//! | `panic` | the laboratory panics |
+//! | `slow=MS` | a try takes that long |
+//! | `unsupported`, `backend-failed` | as the status says |
+//! | `drop=N` | every Nth exec is not seen |
+//! | `jitter` | no two tries cost the same |
+//! | `lacks` | the check before the first boot fails |
+//! | `changed` | the digest is another one, as if an input had changed |
+
+mod record;
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    str::FromStr,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use execlab_model::{
+    record::GuestStatus,
+    result::{KernelId, Provenance},
+};
+use sha2::{Digest, Sha256};
+
+use super::{LabError, Laboratory, Outcome, Ran};
+use crate::plan::TrialSpec;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct FakeLab {
+    rules: Vec<Rule>,
+    tries: Mutex<HashMap<String, u32>>,
+    jitter: AtomicU64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Rule {
+    kind: Kind,
+    number: u64,
+    on: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Lose,
+    Infra,
+    InfraOnce,
+    Panic,
+    Slow,
+    Unsupported,
+    BackendFailed,
+    Drop,
+    Jitter,
+    Lacks,
+    Changed,
+}
+
+/// A text that is no rule of a fake laboratory.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no rule of the fake laboratory")]
+pub struct BadRule(String);
+
+impl FromStr for Rule {
+    type Err = BadRule;
+
+    fn from_str(text: &str) -> Result<Self, BadRule> {
+        let bad = || BadRule(text.to_owned());
+        let (rule, on) = text.split_once('@').ok_or_else(bad)?;
+        let (name, number) = match rule.split_once('=') {
+            Some((name, number)) => (name, number.parse().map_err(|_| bad())?),
+            None => (rule, 0),
+        };
+        let kind = match name {
+            "lose" => Kind::Lose,
+            "infra" => Kind::Infra,
+            "infra-once" => Kind::InfraOnce,
+            "panic" => Kind::Panic,
+            "slow" => Kind::Slow,
+            "unsupported" => Kind::Unsupported,
+            "backend-failed" => Kind::BackendFailed,
+            "drop" => Kind::Drop,
+            "jitter" => Kind::Jitter,
+            "lacks" => Kind::Lacks,
+            "changed" => Kind::Changed,
+            _ => return Err(bad()),
+        };
+        Ok(Self {
+            kind,
+            number,
+            on: on.to_owned(),
+        })
+    }
+}
+
+impl FromStr for FakeLab {
+    type Err = BadRule;
+
+    fn from_str(text: &str) -> Result<Self, BadRule> {
+        let rules: Result<_, _> = text
+            .split(';')
+            .filter(|r| !r.is_empty())
+            .map(str::parse)
+            .collect();
+        Ok(Self {
+            rules: rules?,
+            ..Self::default()
+        })
+    }
+}
+
+impl FakeLab {
+    fn rule(&self, kind: Kind, trial: &TrialSpec) -> Option<u64> {
+        self.rules
+            .iter()
+            .find(|r| r.kind == kind && trial.id.contains(&r.on))
+            .map(|r| r.number)
+    }
+
+    /// How often this trial was tried before.
+    fn tried(&self, trial: &TrialSpec) -> u32 {
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = tries.entry(trial.id.clone()).or_default();
+        *before += 1;
+        *before - 1
+    }
+
+    fn outcome(&self, trial: &TrialSpec, first: bool) -> Outcome {
+        let rule = |kind| self.rule(kind, trial);
+        if rule(Kind::Lose).is_some() {
+            return Outcome::Lost {
+                reason: "kernel panic: planted".to_owned(),
+            };
+        }
+        if rule(Kind::Infra).is_some() || (first && rule(Kind::InfraOnce).is_some()) {
+            return Outcome::Infra {
+                reason: "the machine did not start: planted".to_owned(),
+            };
+        }
+        let status = if rule(Kind::Unsupported).is_some() {
+            GuestStatus::Unsupported("planted: this kernel has no such thing".to_owned())
+        } else if rule(Kind::BackendFailed).is_some() {
+            GuestStatus::BackendFailed("planted: the monitor died by signal 11".to_owned())
+        } else {
+            GuestStatus::Completed
+        };
+        let extra = match rule(Kind::Jitter) {
+            Some(_) => self.jitter.fetch_add(1, Ordering::Relaxed),
+            None => 0,
+        };
+        let drop_every = rule(Kind::Drop).unwrap_or(0);
+        Outcome::Record(Box::new(record::of(trial, status, drop_every, extra)))
+    }
+}
+
+impl Laboratory for FakeLab {
+    fn check(&self, trials: &[TrialSpec]) -> Result<(), LabError> {
+        match trials.iter().find(|t| self.rule(Kind::Lacks, t).is_some()) {
+            None => Ok(()),
+            Some(trial) => Err(LabError {
+                what: format!("no machine for the trial {}: planted", trial.id),
+                remedy: "take the rule `lacks` away".to_owned(),
+                source: None,
+            }),
+        }
+    }
+
+    fn digest(&self, trial: &TrialSpec) -> Result<String, LabError> {
+        // Names of trial and variant are no inputs of a guest; everything else is.
+        let inputs = (
+            &trial.kernel,
+            &trial.backend.name,
+            &trial.backend.settings,
+            &trial.boot,
+            &trial.workload,
+            trial.seed,
+            self.rule(Kind::Changed, trial),
+        );
+        let json = serde_json::to_vec(&inputs).expect("plain data always encodes");
+        let hash = Sha256::digest(&json);
+        Ok(hash.iter().map(|b| format!("{b:02x}")).collect())
+    }
+
+    fn run(&self, trial: &TrialSpec, _digest: &str, serial_log: &Path) -> Ran {
+        let first = self.tried(trial) == 0;
+        if let Some(ms) = self.rule(Kind::Slow, trial) {
+            std::thread::sleep(Duration::from_millis(ms));
+        }
+        assert!(self.rule(Kind::Panic, trial).is_none(), "planted");
+        // A log that cannot be written is no reason to lose what the trial showed.
+        let _ = std::fs::write(serial_log, format!("fake guest for {}\n", trial.id));
+        Ran {
+            outcome: self.outcome(trial, first),
+            provenance: Provenance {
+                execlab: env!("CARGO_PKG_VERSION").to_owned(),
+                ..Provenance::default()
+            },
+            kernel: KernelId {
+                name: trial.kernel.clone(),
+                release: format!("{}.0-fake", trial.kernel),
+                sha256: "0".repeat(64),
+            },
+            wall: Duration::from_millis(self.rule(Kind::Slow, trial).unwrap_or(1)),
+        }
+    }
+}

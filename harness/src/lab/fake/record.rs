@@ -1,0 +1,147 @@
+//! The record of a trial that never ran.
+
+use execlab_model::{
+    Bytes,
+    record::{Canary, Costs, GuestStatus, Record, WindowCost},
+    seam::Ready,
+    sighting::{Argv, LossReport, LossUnit, Sighting},
+    truth::{Exec, Frames, ID_ARGUMENT, Namespaces, Outcome, Site, Truth},
+};
+
+use crate::plan::TrialSpec;
+
+const PATH: &str = "/opt/storm/bin/true";
+const FIRST_PID: u32 = 1_000;
+/// Time between two execs.
+const STEP_NS: u64 = 100_000;
+/// What an exec costs without any monitor.
+const BASE_NS: u64 = 80_000;
+/// What the boot options of a backend cost each exec.
+const BOOT_NS: u64 = 2_000;
+
+/// Every exec is seen at once and right but every `drop_every`th; `extra` is added to the cost.
+pub(super) fn of(trial: &TrialSpec, status: GuestStatus, drop_every: u64, extra: u64) -> Record {
+    let unsupported = matches!(status, GuestStatus::Unsupported(_));
+    let watched = !trial.is_baseline() && !unsupported;
+    let truth = if unsupported {
+        Truth::default()
+    } else {
+        truth(trial)
+    };
+    let dropped = |exec: &Exec| drop_every > 0 && u64::from(exec.id).is_multiple_of(drop_every);
+    let seen = truth.execs.iter().filter(|e| watched && !dropped(e));
+    let sightings: Vec<Sighting> = seen.map(|exec| sighting(&truth, exec)).collect();
+    let missed = truth.execs.len() - sightings.len();
+    let losses = if watched && missed > 0 {
+        vec![LossReport {
+            source: "planted".to_owned(),
+            unit: LossUnit::Exec,
+            count: Some(missed as u64),
+            window_ns: (truth.began_ns, truth.finished_ns),
+        }]
+    } else {
+        Vec::new()
+    };
+    Record {
+        trial: trial.id.clone(),
+        release: format!("{}.0-fake", trial.kernel),
+        status,
+        ready: watched.then(Ready::default),
+        canary: Canary {
+            tries_before: u32::from(watched),
+            seen_after: watched,
+        },
+        drained_ns: truth.finished_ns + 1_000_000_000,
+        costs: costs(trial, &truth, extra),
+        monitor_peak_bytes: if watched { 1 << 20 } else { 0 },
+        notes: Vec::new(),
+        truth,
+        sightings,
+        losses,
+    }
+}
+
+fn truth(trial: &TrialSpec) -> Truth {
+    let execs: Vec<Exec> = (0..trial.workload.execs)
+        .map(|id| {
+            let at = u64::from(id + 1) * STEP_NS;
+            Exec {
+                id,
+                site: 0,
+                pid: FIRST_PID + id,
+                ns_pid: FIRST_PID + id,
+                parent: FIRST_PID - 1,
+                uid: 0,
+                lifetime_ns: trial.workload.lifetime_ns,
+                spawned_ns: at,
+                started_ns: at + 10_000,
+                ended_ns: at + 20_000 + trial.workload.lifetime_ns,
+                outcome: Outcome::Exited(0),
+            }
+        })
+        .collect();
+    Truth {
+        sites: vec![Site {
+            given: PATH.into(),
+            cwd: "/".into(),
+            frames: Frames {
+                exact: PATH.into(),
+                ..Frames::default()
+            },
+            argv: vec![PATH.into(), Bytes(ID_ARGUMENT.to_vec())],
+            dev: 1,
+            ino: 2,
+            cgroup: "/storm".into(),
+            cgroup_id: 3,
+            namespaces: Namespaces::default(),
+            in_container: false,
+        }],
+        attempts: 0,
+        forks: execs.len() as u64,
+        storm_pids: vec![FIRST_PID - 1],
+        began_ns: STEP_NS,
+        finished_ns: execs.last().map_or(STEP_NS, |e| e.ended_ns),
+        worst_lateness_ns: 0,
+        execs,
+    }
+}
+
+fn sighting(truth: &Truth, exec: &Exec) -> Sighting {
+    Sighting {
+        pid: Some(exec.pid),
+        ppid: Some(exec.parent),
+        uid: Some(exec.uid),
+        time_ns: Some(exec.started_ns - 1_000),
+        received_ns: exec.started_ns + 5_000,
+        path: Some(PATH.into()),
+        argv: Some(Argv::List(truth.argv(exec))),
+        ..Sighting::default()
+    }
+}
+
+fn costs(trial: &TrialSpec, truth: &Truth, extra: u64) -> Costs {
+    let execs = truth.execs.len() as u64;
+    // Any function of the name will do, so that backends differ and repeat.
+    let watching = if trial.is_baseline() {
+        0
+    } else {
+        trial.backend.name.bytes().map(u64::from).sum::<u64>() * 10
+    };
+    let boot = if trial.boot.is_empty() { 0 } else { BOOT_NS };
+    let quiet = WindowCost {
+        wall_ns: 1_000_000_000,
+        busy_ns: 500_000 + watching,
+        storm_ns: 0,
+        monitor_ns: watching,
+    };
+    Costs {
+        idle: quiet,
+        storm: WindowCost {
+            wall_ns: truth.finished_ns - truth.began_ns,
+            busy_ns: execs * (BASE_NS + boot + watching) + extra,
+            storm_ns: execs * (BASE_NS + boot),
+            monitor_ns: execs * watching,
+        },
+        catch_up: quiet,
+    }
+}

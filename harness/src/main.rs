@@ -1,0 +1,2 @@
+//! The `execlab` command.
+fn main() {}

@@ -1,0 +1,204 @@
+//! What is to be run: a matrix file and flags, checked against the [`Registry`].
+//!
+//! Values travel as text with the place they were written at ([`Given`]) until [`resolve`] has
+//! checked all of them, so that every message names its place and all of them come at once.
+
+mod file;
+mod resolve;
+
+use std::{fmt, path::PathBuf};
+
+use execlab_model::{
+    plan::BackendSpec,
+    result::Lab,
+    workload::{Load, Spawn},
+};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::resolve::unknown;
+pub use self::{file::read, resolve::resolve};
+use crate::registry::Settings;
+
+/// Where a value was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// By a flag or its environment variable.
+    Flag(&'static str),
+    /// In this line of a matrix file.
+    File(PathBuf, usize),
+    /// In the built-in quick matrix.
+    BuiltIn,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => f.write_str(flag),
+            Self::File(path, line) => write!(f, "{}:{line}", path.display()),
+            Self::BuiltIn => f.write_str("built-in matrix"),
+        }
+    }
+}
+
+/// A value as text, and where it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// As written.
+    pub text: String,
+    /// Where.
+    pub origin: Origin,
+}
+
+impl Given {
+    /// One from a flag.
+    pub fn flag(flag: &'static str, text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            origin: Origin::Flag(flag),
+        }
+    }
+}
+
+/// A group of settings that the user made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variant {
+    /// Of this backend.
+    pub backend: Given,
+    /// By this name.
+    pub name: Given,
+    /// What differs from the backend's defaults.
+    pub settings: Vec<(Given, String)>,
+}
+
+/// What a matrix file or a command line selects. `None` is "nothing said", not "nothing".
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Names of kernels.
+    pub kernels: Option<Vec<Given>>,
+    /// `name` or `name+variant`.
+    pub backends: Option<Vec<Given>>,
+    /// Names of scenarios.
+    pub workloads: Option<Vec<Given>>,
+    /// `closed`, `rate:N`, `burst:N`.
+    pub loads: Option<Vec<Given>>,
+    /// Execs in each trial.
+    pub execs: Option<Given>,
+    /// How long payloads live.
+    pub lifetimes: Option<Vec<Given>>,
+    /// `vfork`, `fork`.
+    pub spawns: Option<Vec<Given>>,
+    /// Sleeping processes in the guest.
+    pub populations: Option<Vec<Given>>,
+    /// `N` (which is `0..N`) or `A..B`.
+    pub seeds: Option<Given>,
+    /// Name of the lab.
+    pub lab: Option<Given>,
+    /// Groups of settings; only a file has them.
+    pub variants: Vec<Variant>,
+}
+
+impl Selection {
+    /// This selection where it says something, `below` where it does not.
+    #[must_use]
+    pub fn over(self, below: Self) -> Self {
+        let mut variants = below.variants;
+        variants.extend(self.variants);
+        Self {
+            kernels: self.kernels.or(below.kernels),
+            backends: self.backends.or(below.backends),
+            workloads: self.workloads.or(below.workloads),
+            loads: self.loads.or(below.loads),
+            execs: self.execs.or(below.execs),
+            lifetimes: self.lifetimes.or(below.lifetimes),
+            spawns: self.spawns.or(below.spawns),
+            populations: self.populations.or(below.populations),
+            seeds: self.seeds.or(below.seeds),
+            lab: self.lab.or(below.lab),
+            variants,
+        }
+    }
+
+    /// Whether nothing at all was said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A matrix whose every value is known to be good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Matrix {
+    /// Names of kernels.
+    pub kernels: Vec<String>,
+    /// Backends with their settings; the baseline only if it was named.
+    pub backends: Vec<SelectedBackend>,
+    /// Names of scenarios.
+    pub workloads: Vec<String>,
+    /// When execs come.
+    pub loads: Vec<Load>,
+    /// Execs in each trial.
+    pub execs: u32,
+    /// How long payloads live.
+    pub lifetimes_ns: Vec<u64>,
+    /// How children are made.
+    pub spawns: Vec<Spawn>,
+    /// Sleeping processes in the guest.
+    pub populations: Vec<u32>,
+    /// First seed, and the one after the last.
+    pub seeds: (u64, u64),
+    /// Where time comes from.
+    pub lab: Lab,
+}
+
+/// A backend of a matrix, and what it needs of the kernel's command line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SelectedBackend {
+    /// Name, variant, settings.
+    pub spec: BackendSpec,
+    /// Boot options without which it cannot work.
+    pub boot: Vec<String>,
+}
+
+/// One thing that is wrong with a matrix, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where it was written.
+    pub origin: Origin,
+    /// What is wrong with it, and what would be right.
+    pub what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.origin, self.what)
+    }
+}
+
+/// Why there is no matrix.
+#[derive(Debug, thiserror::Error)]
+pub enum MatrixError {
+    /// The file cannot be read.
+    #[error("cannot read the matrix file {}", path.display())]
+    Read {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Values are wrong; all that were found.
+    #[error("{}", list(.0))]
+    Invalid(Vec<Problem>),
+    /// Every value is good, and together they select nothing.
+    #[error("the matrix selects no trial: {} empty", .0.join(", "))]
+    NothingSelected(Vec<String>),
+}
+
+fn list(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+/// Settings as a list, for messages and tables.
+pub fn settings_text(settings: &Settings) -> String {
+    let pairs: Vec<String> = settings.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    pairs.join(" ")
+}

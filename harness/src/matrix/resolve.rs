@@ -1,0 +1,410 @@
+//! From text to a [`Matrix`]: every name and value is checked, and every problem is told at once.
+
+use std::str::FromStr;
+
+use execlab_model::{
+    result::Lab,
+    workload::{Load, Spawn},
+};
+
+use super::{Given, Matrix, MatrixError, Origin, Problem, SelectedBackend, Selection, Variant};
+use crate::{
+    duration,
+    nearest::nearest,
+    registry::{BASELINE, BackendInfo, DEFAULT_VARIANT, Registry, TUNED_VARIANT},
+};
+
+/// More trials than this are a slip of the pen (each takes seconds).
+const MOST_TRIALS: u64 = 1_000_000;
+/// More execs than this in one trial do not fit into the channel of a guest.
+const MOST_EXECS: u32 = 4_000_000;
+/// The kernel of the built-in matrix, where it is locked.
+const QUICK_KERNEL: &str = "6.12";
+const QUICK_EXECS: u32 = 200;
+
+/// Checks a selection; what it does not say is as in the built-in quick matrix.
+pub fn resolve(selection: Selection, registry: &Registry) -> Result<Matrix, MatrixError> {
+    let mut check = Check {
+        registry,
+        problems: Vec::new(),
+    };
+    let whole = selection.over(quick(registry));
+    let variants = whole.variants;
+    check.variants(&variants);
+    let matrix = Matrix {
+        kernels: check.each(whole.kernels, Check::kernel),
+        backends: check.each(whole.backends, |c, g| c.backend(g, &variants)),
+        workloads: check.each(whole.workloads, Check::scenario),
+        loads: check.each(whole.loads, |_, g| {
+            Load::from_str(&g.text).map_err(|e| e.to_string())
+        }),
+        execs: check.one(whole.execs, execs).unwrap_or_default(),
+        lifetimes_ns: check.each(whole.lifetimes, |_, g| {
+            duration::parse(&g.text).map_err(|e| e.to_string())
+        }),
+        spawns: check.each(whole.spawns, |_, g| spawn(&g.text)),
+        populations: check.each(whole.populations, |_, g| {
+            number(&g.text, "a number of processes")
+        }),
+        seeds: check.one(whole.seeds, seeds).unwrap_or_default(),
+        lab: check.one(whole.lab, lab).unwrap_or(Lab::Exact),
+    };
+    if !check.problems.is_empty() {
+        return Err(MatrixError::Invalid(check.problems));
+    }
+    let empty = empty_dimensions(&matrix);
+    if !empty.is_empty() {
+        return Err(MatrixError::NothingSelected(empty));
+    }
+    Ok(matrix)
+}
+
+fn empty_dimensions(matrix: &Matrix) -> Vec<String> {
+    [
+        ("kernels", matrix.kernels.is_empty()),
+        ("backends", matrix.backends.is_empty()),
+        ("workloads", matrix.workloads.is_empty()),
+        ("loads", matrix.loads.is_empty()),
+        ("lifetimes", matrix.lifetimes_ns.is_empty()),
+        ("spawns", matrix.spawns.is_empty()),
+        ("populations", matrix.populations.is_empty()),
+        ("seeds", matrix.seeds.0 >= matrix.seeds.1),
+    ]
+    .into_iter()
+    .filter(|(_, empty)| *empty)
+    .map(|(name, _)| name.to_owned())
+    .collect()
+}
+
+/// One kernel, every backend as it comes, every scenario: a first look that takes minutes.
+fn quick(registry: &Registry) -> Selection {
+    let given = |text: &str| Given {
+        text: text.to_owned(),
+        origin: Origin::BuiltIn,
+    };
+    let kernel = registry
+        .kernels
+        .iter()
+        .find(|k| *k == QUICK_KERNEL)
+        .or(registry.kernels.first());
+    let watching = registry.backends.iter().filter(|b| b.name != BASELINE);
+    Selection {
+        kernels: Some(kernel.into_iter().map(|k| given(k)).collect()),
+        backends: Some(watching.map(|b| given(&b.name)).collect()),
+        workloads: Some(registry.scenarios.iter().map(|s| given(&s.name)).collect()),
+        loads: Some(vec![given("closed")]),
+        execs: Some(given(&QUICK_EXECS.to_string())),
+        lifetimes: Some(vec![given("0")]),
+        spawns: Some(vec![given("vfork")]),
+        populations: Some(vec![given("0")]),
+        seeds: Some(given("1")),
+        lab: Some(given("exact")),
+        variants: Vec::new(),
+    }
+}
+
+struct Check<'a> {
+    registry: &'a Registry,
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    /// Checks all values of a list; one that stands there twice is taken once.
+    fn each<T: PartialEq>(
+        &mut self,
+        list: Option<Vec<Given>>,
+        check: impl Fn(&Self, &Given) -> Result<T, String>,
+    ) -> Vec<T> {
+        let mut good = Vec::new();
+        for given in list.unwrap_or_default() {
+            match check(self, &given) {
+                Ok(value) if good.contains(&value) => {}
+                Ok(value) => good.push(value),
+                Err(what) => self.problem(&given, what),
+            }
+        }
+        good
+    }
+
+    fn one<T>(
+        &mut self,
+        given: Option<Given>,
+        check: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let given = given?;
+        match check(&given.text) {
+            Ok(value) => Some(value),
+            Err(what) => {
+                self.problem(&given, what);
+                None
+            }
+        }
+    }
+
+    fn problem(&mut self, given: &Given, what: String) {
+        self.problems.push(Problem {
+            origin: given.origin.clone(),
+            what,
+        });
+    }
+
+    fn kernel(&self, given: &Given) -> Result<String, String> {
+        self.registry.check_kernel(&given.text)?;
+        Ok(given.text.clone())
+    }
+
+    fn scenario(&self, given: &Given) -> Result<String, String> {
+        let names = || self.registry.scenarios.iter().map(|s| s.name.as_str());
+        match self.registry.scenario(&given.text) {
+            Some(scenario) => Ok(scenario.name.clone()),
+            None => Err(unknown("scenario", &given.text, names())),
+        }
+    }
+
+    fn backend_info(&self, name: &str) -> Result<&BackendInfo, String> {
+        let names = || self.registry.backends.iter().map(|b| b.name.as_str());
+        self.registry
+            .backend(name)
+            .ok_or_else(|| unknown("backend", name, names()))
+    }
+
+    fn backend(&self, given: &Given, variants: &[Variant]) -> Result<SelectedBackend, String> {
+        let (name, variant) = given
+            .text
+            .split_once('+')
+            .unwrap_or((&given.text, DEFAULT_VARIANT));
+        let info = self.backend_info(name)?;
+        let own = variants
+            .iter()
+            .filter(|v| v.backend.text == name)
+            .collect::<Vec<_>>();
+        let spec = info.spec(variant).or_else(|| {
+            let user = own.iter().find(|v| v.name.text == variant)?;
+            let mut spec = info.spec(DEFAULT_VARIANT)?;
+            variant.clone_into(&mut spec.variant);
+            for (key, value) in &user.settings {
+                spec.settings.insert(key.text.clone(), value.clone());
+            }
+            Some(spec)
+        });
+        let Some(spec) = spec else {
+            if name == BASELINE {
+                return Err(format!("backend `{BASELINE}` has no settings: write `{BASELINE}`"));
+            }
+            let names = [DEFAULT_VARIANT, TUNED_VARIANT]
+                .into_iter()
+                .chain(own.iter().map(|v| v.name.text.as_str()));
+            return Err(unknown(&format!("variant of {name}"), variant, names));
+        };
+        Ok(SelectedBackend {
+            boot: info.boot_options(&spec),
+            spec,
+        })
+    }
+
+    /// Variants are checked whether or not the matrix uses them.
+    fn variants(&mut self, variants: &[Variant]) {
+        for variant in variants {
+            let info = match self.backend_info(&variant.backend.text) {
+                Ok(info) => info.clone(),
+                Err(what) => {
+                    self.problem(&variant.backend, what);
+                    continue;
+                }
+            };
+            if info.name == BASELINE {
+                self.problem(&variant.backend, format!("backend `{BASELINE}` has no settings"));
+                continue;
+            }
+            if let Err(what) = variant_name(&variant.name.text) {
+                self.problem(&variant.name, what);
+            }
+            for (key, value) in &variant.settings {
+                if !info.default.contains_key(&key.text) {
+                    let names = info.default.keys().map(String::as_str);
+                    let what = unknown(&format!("setting of {}", info.name), &key.text, names);
+                    self.problem(key, what);
+                } else if let Err(what) = info.check_setting(&key.text, value) {
+                    self.problem(key, what);
+                }
+            }
+        }
+    }
+}
+
+fn variant_name(name: &str) -> Result<(), String> {
+    if [DEFAULT_VARIANT, TUNED_VARIANT].contains(&name) {
+        return Err(format!("`{name}` is the backend's own; give the variant another name"));
+    }
+    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
+    if name.is_empty() || !name.bytes().all(good) {
+        return Err(format!(
+            "`{name}` cannot name a variant: small letters, digits, `-`, `_` and `.` only"
+        ));
+    }
+    Ok(())
+}
+
+fn number(text: &str, what: &str) -> Result<u32, String> {
+    text.parse()
+        .map_err(|_| format!("`{text}` is not {what}: write a whole number from 0 to {}", u32::MAX))
+}
+
+fn execs(text: &str) -> Result<u32, String> {
+    text.parse()
+        .ok()
+        .filter(|n| (1..=MOST_EXECS).contains(n))
+        .ok_or_else(|| {
+            format!("`{text}` is no number of execs: write a whole number from 1 to {MOST_EXECS}")
+        })
+}
+
+fn spawn(text: &str) -> Result<Spawn, String> {
+    let all = [Spawn::Vfork, Spawn::Fork];
+    let names = all.map(|s| s.to_string());
+    all.into_iter()
+        .find(|s| s.to_string() == text)
+        .ok_or_else(|| unknown("spawn", text, names.iter().map(String::as_str)))
+}
+
+fn lab(text: &str) -> Result<Lab, String> {
+    text.parse()
+        .map_err(|_| unknown("lab", text, Lab::ALL.map(Lab::as_str)))
+}
+
+fn seeds(text: &str) -> Result<(u64, u64), String> {
+    let range = match text.split_once("..") {
+        None => text.parse().ok().map(|n| (0, n)),
+        Some((a, b)) => a.parse().ok().zip(b.parse().ok()),
+    };
+    let (from, to) = range.filter(|(a, b)| a <= b).ok_or_else(|| {
+        format!("`{text}` is no range of seeds: write `N` (that many) or `A..B` (from A up to, without, B)")
+    })?;
+    if to - from > MOST_TRIALS {
+        return Err(format!("`{text}` are more than {MOST_TRIALS} seeds"));
+    }
+    Ok((from, to))
+}
+
+/// The message about a name that is none: the nearest one, and all that there are.
+pub(crate) fn unknown<'a>(
+    kind: &str,
+    name: &str,
+    valid: impl IntoIterator<Item = &'a str>,
+) -> String {
+    let valid: Vec<&str> = valid.into_iter().collect();
+    let hint = nearest(name, valid.iter().copied())
+        .map_or_else(String::new, |n| format!("; did you mean `{n}`?"));
+    let all = if valid.is_empty() {
+        "there are none".to_owned()
+    } else {
+        format!("valid: {}", valid.join(", "))
+    };
+    format!("unknown {kind} `{name}`{hint} ({all})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(list: &[(&'static str, &str)]) -> Selection {
+        let mut selection = Selection::default();
+        for (flag, text) in list {
+            let one = Given::flag(flag, *text);
+            let many = Some(
+                text.split(',')
+                    .map(|t| Given::flag(flag, t))
+                    .collect::<Vec<_>>(),
+            );
+            match *flag {
+                "--kernels" => selection.kernels = many,
+                "--backends" => selection.backends = many,
+                "--workloads" => selection.workloads = many,
+                "--load" => selection.loads = many,
+                "--execs" => selection.execs = Some(one),
+                "--lifetime" => selection.lifetimes = many,
+                "--spawn" => selection.spawns = many,
+                "--population" => selection.populations = many,
+                "--seeds" => selection.seeds = Some(one),
+                "--lab" => selection.lab = Some(one),
+                other => panic!("{other}"),
+            }
+        }
+        selection
+    }
+
+    #[test]
+    fn no_word_at_all_is_the_quick_matrix() {
+        let registry = Registry::of_this_build();
+        let matrix = resolve(Selection::default(), &registry).unwrap();
+        assert_eq!(matrix.kernels, [QUICK_KERNEL]);
+        assert_eq!(matrix.backends.len(), registry.backends.len() - 1);
+        assert_eq!(matrix.workloads.len(), registry.scenarios.len());
+        assert_eq!(matrix.seeds, (0, 1));
+    }
+
+    #[test]
+    fn every_wrong_value_is_told_at_once() {
+        let selection = flags(&[
+            ("--kernels", "6.2"),
+            ("--backends", "netlnik,netlink+tunde,none+tuned"),
+            ("--workloads", "relativ"),
+            ("--load", "rate:0"),
+            ("--execs", "0"),
+            ("--lifetime", "1m"),
+            ("--spawn", "clone"),
+            ("--population", "-1"),
+            ("--seeds", "3..1"),
+            ("--lab", "kvm"),
+        ]);
+        let error = resolve(selection, &Registry::of_this_build()).unwrap_err();
+        insta::assert_snapshot!(error, @"");
+    }
+
+    #[test]
+    fn a_flag_goes_before_the_file_and_keeps_its_variants() {
+        let file = Selection {
+            variants: vec![Variant {
+                backend: Given::flag("f", "netlink"),
+                name: Given::flag("f", "huge"),
+                settings: vec![(Given::flag("f", "receive_buffer"), "64MiB".into())],
+            }],
+            ..flags(&[("--kernels", "6.1"), ("--seeds", "2")])
+        };
+        let selection = flags(&[("--backends", "netlink+huge"), ("--kernels", "5.10,5.10")]).over(file);
+        let matrix = resolve(selection, &Registry::of_this_build()).unwrap();
+        assert_eq!(matrix.kernels, ["5.10"]);
+        assert_eq!(matrix.seeds, (0, 2));
+        assert_eq!(matrix.backends[0].spec.settings["receive_buffer"], "64MiB");
+    }
+
+    #[test]
+    fn wrong_variants_are_told_with_what_would_be_right() {
+        let variant = |backend: &str, name: &str, key: &str| Variant {
+            backend: Given::flag("f", backend),
+            name: Given::flag("f", name),
+            settings: vec![(Given::flag("f", key), "1".into())],
+        };
+        let selection = Selection {
+            variants: vec![
+                variant("netlik", "a", "x"),
+                variant("netlink", "tuned", "recieve_buffer"),
+                variant("none", "a", "x"),
+                variant("netlink", "a/b", "receive_buffer"),
+            ],
+            ..Selection::default()
+        };
+        let error = resolve(selection, &Registry::of_this_build()).unwrap_err();
+        insta::assert_snapshot!(error, @"");
+    }
+
+    #[test]
+    fn a_matrix_that_selects_nothing_says_which_dimension_is_empty() {
+        let selection = Selection {
+            kernels: Some(Vec::new()),
+            ..flags(&[("--seeds", "5..5")])
+        };
+        let error = resolve(selection, &Registry::of_this_build()).unwrap_err();
+        assert_eq!(error.to_string(), "the matrix selects no trial: kernels, seeds empty");
+    }
+}

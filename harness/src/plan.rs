@@ -1,0 +1,332 @@
+//! The list of trials that a matrix means, in the order in which they are run.
+//!
+//! A comparison needs its baseline, so for each kernel × workload × seed there is a trial of `none`,
+//! and one more for each set of boot options that a selected backend needs. Baselines come first:
+//! what follows can then be scored as it ends.
+
+mod id;
+
+use std::collections::HashMap;
+
+use execlab_model::{
+    plan::BackendSpec,
+    result::Lab,
+    workload::{Spawn, Workload},
+};
+use serde::{Deserialize, Serialize};
+
+pub use self::id::file_name;
+use crate::{
+    matrix::Matrix,
+    registry::{BASELINE, DEFAULT_VARIANT, Settings},
+};
+
+/// Version of `plan.json`.
+pub const SCHEMA: u32 = 1;
+
+/// One trial: one backend × one workload × one kernel × one seed, in one fresh guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrialSpec {
+    /// Unique in a plan; holds every dimension of it.
+    pub id: String,
+    /// As the user names it.
+    pub kernel: String,
+    /// What watches.
+    pub backend: BackendSpec,
+    /// Options added to the kernel's command line, sorted.
+    pub boot: Vec<String>,
+    /// What is watched.
+    pub workload: Workload,
+    /// Where time comes from.
+    pub lab: Lab,
+    /// Perturbs what real life perturbs.
+    pub seed: u64,
+}
+
+impl TrialSpec {
+    /// Whether nothing watches.
+    pub fn is_baseline(&self) -> bool {
+        self.backend.name == BASELINE
+    }
+}
+
+/// `plan.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Version of execlab that made it.
+    pub execlab: String,
+    /// What it was made from.
+    pub matrix: Matrix,
+    /// What is run, in this order.
+    pub trials: Vec<TrialSpec>,
+}
+
+/// Positions in a plan of what a trial is compared with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Baselines {
+    /// Without any monitor and without its boot options.
+    pub plain: Option<usize>,
+    /// Without any monitor, with the same boot options; `None` where there are none.
+    pub boot: Option<usize>,
+}
+
+/// What a baseline shares with the trials that are compared with it.
+type Key<'a> = (&'a str, &'a Workload, Lab, u64, &'a [String]);
+
+impl Plan {
+    /// The trials of a matrix.
+    pub fn of(matrix: &Matrix) -> Self {
+        let none = BackendSpec {
+            name: BASELINE.to_owned(),
+            variant: DEFAULT_VARIANT.to_owned(),
+            settings: Settings::new(),
+        };
+        let mut boots: Vec<Vec<String>> = vec![Vec::new()];
+        for backend in &matrix.backends {
+            let boot = sorted(&backend.boot);
+            if !boots.contains(&boot) {
+                boots.push(boot);
+            }
+        }
+        let mut trials = Vec::new();
+        for point in points(matrix) {
+            for boot in &boots {
+                trials.push(point.trial(&none, boot));
+            }
+        }
+        for point in points(matrix) {
+            for backend in matrix.backends.iter().filter(|b| b.spec.name != BASELINE) {
+                trials.push(point.trial(&backend.spec, &sorted(&backend.boot)));
+            }
+        }
+        Self {
+            schema: SCHEMA,
+            execlab: env!("CARGO_PKG_VERSION").to_owned(),
+            matrix: matrix.clone(),
+            trials,
+        }
+    }
+
+    /// For each trial, by position, what it is compared with.
+    pub fn baselines(&self) -> Vec<Baselines> {
+        fn key<'a>(trial: &'a TrialSpec, boot: &'a [String]) -> Key<'a> {
+            (&trial.kernel, &trial.workload, trial.lab, trial.seed, boot)
+        }
+        let known: HashMap<Key<'_>, usize> = self
+            .trials
+            .iter()
+            .enumerate()
+            .filter(|(_, t)| t.is_baseline())
+            .map(|(at, t)| (key(t, &t.boot), at))
+            .collect();
+        let of = |(at, trial): (usize, &TrialSpec)| {
+            let other = |boot| known.get(&key(trial, boot)).copied().filter(|&b| b != at);
+            let plain = other(&[]);
+            let boot = if trial.boot.is_empty() {
+                None
+            } else {
+                other(&trial.boot)
+            };
+            Baselines { plain, boot }
+        };
+        self.trials.iter().enumerate().map(of).collect()
+    }
+}
+
+fn sorted(boot: &[String]) -> Vec<String> {
+    let mut boot = boot.to_vec();
+    boot.sort();
+    boot.dedup();
+    boot
+}
+
+/// All that a baseline and the trials compared with it share.
+struct Point<'a> {
+    kernel: &'a str,
+    workload: Workload,
+    lab: Lab,
+    seed: u64,
+}
+
+impl Point<'_> {
+    fn trial(&self, backend: &BackendSpec, boot: &[String]) -> TrialSpec {
+        let mut trial = TrialSpec {
+            id: String::new(),
+            kernel: self.kernel.to_owned(),
+            backend: backend.clone(),
+            boot: boot.to_vec(),
+            workload: self.workload.clone(),
+            lab: self.lab,
+            seed: self.seed,
+        };
+        trial.id = id::of(&trial);
+        trial
+    }
+}
+
+fn points(matrix: &Matrix) -> Vec<Point<'_>> {
+    let mut points = Vec::new();
+    for kernel in &matrix.kernels {
+        for workload in workloads(matrix) {
+            for seed in matrix.seeds.0..matrix.seeds.1 {
+                points.push(Point {
+                    kernel,
+                    workload: workload.clone(),
+                    lab: matrix.lab,
+                    seed,
+                });
+            }
+        }
+    }
+    points
+}
+
+fn workloads(matrix: &Matrix) -> Vec<Workload> {
+    let mut workloads = Vec::new();
+    for scenario in &matrix.workloads {
+        for &load in &matrix.loads {
+            for &lifetime_ns in &matrix.lifetimes_ns {
+                for &spawn in &matrix.spawns {
+                    for &population in &matrix.populations {
+                        workloads.push(Workload {
+                            scenario: scenario.clone(),
+                            load,
+                            execs: matrix.execs,
+                            lifetime_ns,
+                            spawn,
+                            population,
+                        });
+                    }
+                }
+            }
+        }
+    }
+    workloads
+}
+
+/// Whether a spawn is the one that ids do not mention.
+fn is_usual(spawn: Spawn) -> bool {
+    spawn == Spawn::default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use execlab_model::workload::Load;
+    use proptest::{collection::btree_set, prelude::*};
+
+    use super::*;
+    use crate::matrix::SelectedBackend;
+
+    fn backend(name: &str, variant: &str, boot: &[&str]) -> SelectedBackend {
+        SelectedBackend {
+            spec: BackendSpec {
+                name: name.into(),
+                variant: variant.into(),
+                settings: Settings::new(),
+            },
+            boot: boot.iter().map(|&o| o.to_owned()).collect(),
+        }
+    }
+
+    fn small() -> Matrix {
+        Matrix {
+            kernels: vec!["6.1".into()],
+            backends: vec![
+                backend("none", "default", &[]),
+                backend("netlink", "default", &[]),
+                backend("audit", "tuned", &["audit=1"]),
+            ],
+            workloads: vec!["relative".into()],
+            loads: vec![Load::Closed],
+            execs: 10,
+            lifetimes_ns: vec![0, 1_000_000],
+            spawns: vec![Spawn::Vfork, Spawn::Fork],
+            populations: vec![0],
+            seeds: (3, 4),
+            lab: Lab::Exact,
+        }
+    }
+
+    #[test]
+    fn ids_hold_what_is_not_usual_and_baselines_come_first() {
+        let plan = Plan::of(&Matrix {
+            populations: vec![200],
+            ..small()
+        });
+        let ids: Vec<_> = plan.trials.iter().map(|t| t.id.as_str()).collect();
+        insta::assert_snapshot!(ids.join("\n"), @"");
+    }
+
+    #[test]
+    fn a_trial_is_compared_with_the_baselines_of_its_own_kernel_workload_and_seed() {
+        let plan = Plan::of(&small());
+        for (trial, baselines) in plan.trials.iter().zip(plan.baselines()) {
+            for (at, boot) in [(baselines.plain, &[][..]), (baselines.boot, &trial.boot)] {
+                let Some(baseline) = at.map(|at| &plan.trials[at]) else {
+                    continue;
+                };
+                assert!(baseline.is_baseline());
+                assert_eq!(baseline.workload, trial.workload);
+                assert_eq!(baseline.boot, boot);
+            }
+            let plain_itself = trial.is_baseline() && trial.boot.is_empty();
+            assert_eq!(baselines.plain.is_none(), plain_itself);
+            let with_options = !trial.is_baseline() && !trial.boot.is_empty();
+            assert_eq!(baselines.boot.is_some(), with_options);
+        }
+    }
+
+    prop_compose! {
+        fn matrices()(
+            kernels in btree_set("[a-z0-9.:/+%,=@~]{1,6}", 1..3),
+            backends in btree_set(("[a-c]", "[d-f]"), 1..4),
+            boots in proptest::collection::vec(btree_set("[a-b=1+/.]{1,3}", 0..2), 4),
+            workloads in btree_set("[a-c]", 1..3),
+            loads in btree_set(prop_oneof![Just(Load::Closed), (1u32..3).prop_map(Load::Rate), (1u32..3).prop_map(Load::Burst)], 1..3),
+            lifetimes_ns in btree_set(prop_oneof![Just(0), Just(1000), Just(1001)], 1..3),
+            fork in any::<bool>(),
+            populations in btree_set(0u32..3, 1..3),
+            seeds in (0u64..3, 1u64..3),
+        ) -> Matrix {
+            Matrix {
+                kernels: kernels.into_iter().collect(),
+                backends: backends.into_iter().zip(boots).map(|((n, v), b)| {
+                    let boot: Vec<_> = b.iter().map(String::as_str).collect();
+                    backend(&n, &v, &boot)
+                }).collect(),
+                workloads: workloads.into_iter().collect(),
+                loads: loads.into_iter().collect(),
+                execs: 5,
+                lifetimes_ns: lifetimes_ns.into_iter().collect(),
+                spawns: if fork { vec![Spawn::Vfork, Spawn::Fork] } else { vec![Spawn::Vfork] },
+                populations: populations.into_iter().collect(),
+                seeds: (seeds.0, seeds.0 + seeds.1),
+                lab: Lab::Exact,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn ids_and_log_names_are_unique(matrix in matrices()) {
+            let plan = Plan::of(&matrix);
+            let ids: BTreeSet<_> = plan.trials.iter().map(|t| &t.id).collect();
+            prop_assert_eq!(ids.len(), plan.trials.len());
+            let files: BTreeSet<_> = plan.trials.iter().map(|t| file_name(&t.id)).collect();
+            prop_assert_eq!(files.len(), plan.trials.len());
+            prop_assert!(plan.trials.iter().all(|t| t.id.split('/').count() == 6));
+            prop_assert!(files.iter().all(|f| f.len() < 240 && !f.contains(['/', ':', '\0'])));
+        }
+
+        #[test]
+        fn a_plan_survives_its_file(matrix in matrices()) {
+            let plan = Plan::of(&matrix);
+            let json = serde_json::to_string(&plan).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+        }
+    }
+}

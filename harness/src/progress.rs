@@ -1,0 +1,69 @@
+//! Readers of the event stream for people: bars on a terminal, plain lines elsewhere. All of it is
+//! for stderr; stdout belongs to what the command was asked for.
+
+mod bars;
+mod lines;
+
+use std::time::Duration;
+
+use execlab_model::result::TrialResult;
+
+pub use self::{bars::Bars, lines::Lines};
+
+/// One line about a trial that ended, without its place in the run.
+fn verdict(result: &TrialResult) -> String {
+    let mut text = format!("{:<14} {}", result.status, result.trial);
+    if let (Some(truth), Some(seen)) = (result.truth, &result.completeness)
+        && !result.is_baseline()
+    {
+        text.push_str(&format!("  seen {}/{}", seen.seen, truth.execs));
+    }
+    if let Some(percent) = result.cost.as_ref().and_then(|c| c.added_percent)
+        && !result.is_baseline()
+    {
+        text.push_str(&format!("  cost {percent:+.1} %"));
+    }
+    if let Some(reason) = &result.reason {
+        text.push_str(&format!("  ({})", one_line(reason)));
+    }
+    if result.host.contains_key("tries") {
+        text.push_str("  (second try)");
+    }
+    text
+}
+
+/// A guest's words as one short line that cannot steer a terminal.
+fn one_line(text: &str) -> String {
+    const LONGEST: usize = 160;
+    let clean: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    let clean = clean.trim();
+    match clean.char_indices().nth(LONGEST) {
+        Some((at, _)) => format!("{} …", &clean[..at]),
+        None => clean.to_owned(),
+    }
+}
+
+/// A rough time for people: `45 s`, `3 min`, `2 h 05 min`.
+fn rough(time: Duration) -> String {
+    match time.as_secs() {
+        s @ 0..=89 => format!("{s} s"),
+        s @ 90..=5399 => format!("{} min", s.div_ceil(60)),
+        s => format!("{} h {:02} min", s / 3600, s % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rough_and_words_of_guests_are_tame() {
+        let times = [0, 89, 90, 5399, 7500].map(|s| rough(Duration::from_secs(s)));
+        assert_eq!(times, ["0 s", "89 s", "2 min", "90 min", "2 h 05 min"]);
+        assert_eq!(one_line("a\x1b[31mb\nc\n"), "a [31mb c");
+        assert!(one_line(&"ä".repeat(500)).chars().count() < 170);
+    }
+}

@@ -1,0 +1,92 @@
+//! A bar with what is running and the time left, for terminals.
+
+use std::time::Duration;
+
+use execlab_model::result::Status;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{one_line, rough, verdict};
+use crate::events::{Event, Reporter};
+
+/// Draws on stderr. Trials that went as they should leave no line behind.
+#[derive(Debug)]
+pub struct Bars {
+    bar: ProgressBar,
+    running: Vec<String>,
+}
+
+impl Bars {
+    /// Draws nothing until the run starts.
+    pub fn new() -> Self {
+        Self::on(ProgressDrawTarget::stderr())
+    }
+
+    fn on(target: ProgressDrawTarget) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), target);
+        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {prefix} {wide_msg}")
+            .expect("the template is well formed");
+        bar.set_style(style);
+        Self {
+            bar,
+            running: Vec::new(),
+        }
+    }
+
+    fn ended(&mut self, trial: &str) {
+        self.running.retain(|t| t != trial);
+        self.show_running();
+    }
+
+    fn show_running(&self) {
+        self.bar.set_message(self.running.join("  "));
+    }
+}
+
+impl Default for Bars {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Reporter for Bars {
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::RunStarted {
+                directory, tally, ..
+            } => {
+                self.bar.set_length(tally.total as u64);
+                self.bar.set_position(tally.done as u64);
+                self.bar.enable_steady_tick(Duration::from_millis(500));
+                self.bar.println(format!("run {}", directory.display()));
+            }
+            Event::TrialStarted { trial } => {
+                self.running.push(trial.clone());
+                self.show_running();
+            }
+            Event::TrialRetried { trial, reason } => {
+                self.bar
+                    .println(format!("again: {trial}  ({})", one_line(reason)));
+            }
+            Event::TrialFinished { result, tally } => {
+                if result.status != Status::Completed {
+                    self.bar.println(verdict(result));
+                }
+                self.bar.set_position(tally.done as u64);
+                if let Some(left) = tally.left {
+                    self.bar.set_prefix(format!("{} left", rough(left)));
+                }
+                self.ended(&result.trial);
+            }
+            Event::TrialAbandoned { trial } => self.ended(trial),
+            Event::Interrupted { running } => self.bar.println(format!(
+                "interrupted: waiting for {running} running trials (once more to stop at once)"
+            )),
+            Event::RunFinished {
+                directory, tally, ..
+            } => {
+                self.bar.finish_and_clear();
+                eprintln!("done {}: {}", directory.display(), tally.statuses());
+            }
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! The run directory: `plan.json` first, one line of `results.jsonl` for each trial as it ends.
+//!
+//! It is never overwritten, belongs to one process at a time, and can be gone on with after any cut:
+//! a line counts from its newline on, and every other file is replaced whole.
+
+mod lines;
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read as _, Write as _},
+    path::{Path, PathBuf},
+};
+
+use execlab_model::result::TrialResult;
+
+pub use self::lines::{Lines, parse};
+use crate::plan::Plan;
+
+/// Where runs go that are given no directory.
+pub const DEFAULT_PARENT: &str = "execlab-out";
+const PLAN: &str = "plan.json";
+const RESULTS: &str = "results.jsonl";
+const LOGS: &str = "logs";
+const LOCK: &str = "lock";
+
+/// Why a run directory cannot be made, gone on with or read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is something in it.
+    #[error("{} is not empty", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+        /// Whether what is in it is a run.
+        is_run: bool,
+    },
+    /// There is no run in it.
+    #[error("{} holds no run: it has no {missing}", path.display())]
+    NotARun {
+        /// The directory.
+        path: PathBuf,
+        /// The file that a run would have.
+        missing: &'static str,
+    },
+    /// Another process works in it.
+    #[error("{} is in use by another execlab ({by})", path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+        /// What that process wrote into the lock file.
+        by: String,
+    },
+    /// What stands in it was not written by this program, or was damaged.
+    #[error("{}:{line} is damaged", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: usize,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// It cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> StoreError + '_ {
+    move |source| StoreError::Write {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> StoreError + '_ {
+    move |source| StoreError::Read {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// A run directory that this process has to itself.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+    /// Held as long as this lives; the kernel lets go of it however the process ends.
+    _lock: File,
+    results: File,
+    made_directory: bool,
+}
+
+/// A run that was cut off, as it was found.
+#[derive(Debug)]
+pub struct Resumed {
+    /// Its directory.
+    pub dir: RunDir,
+    /// What it was to do.
+    pub plan: Plan,
+    /// What it had done.
+    pub results: Vec<TrialResult>,
+}
+
+impl RunDir {
+    /// A new one, in a directory that is not there yet or is empty.
+    pub fn create(path: &Path, plan: &Plan) -> Result<Self, StoreError> {
+        let made_directory = !path.exists();
+        fs::create_dir_all(path).map_err(unwritable(path))?;
+        if fs::read_dir(path).map_err(unreadable(path))?.next().is_some() {
+            return Err(StoreError::NotEmpty {
+                path: path.to_owned(),
+                is_run: path.join(PLAN).exists(),
+            });
+        }
+        let lock = lock(path)?;
+        let logs = path.join(LOGS);
+        fs::create_dir_all(&logs).map_err(unwritable(&logs))?;
+        let json = serde_json::to_vec_pretty(plan).expect("plain data always encodes");
+        replace(&path.join(PLAN), &json)?;
+        Ok(Self {
+            results: open_results(path)?,
+            path: path.to_owned(),
+            _lock: lock,
+            made_directory,
+        })
+    }
+
+    /// A new one below [`DEFAULT_PARENT`], named after the time.
+    pub fn create_by_time(parent: &Path, plan: &Plan) -> Result<Self, StoreError> {
+        fs::create_dir_all(parent).map_err(unwritable(parent))?;
+        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
+        let mut number = 1;
+        loop {
+            let name = match number {
+                1 => now.to_string(),
+                n => format!("{now}-{n}"),
+            };
+            let path = parent.join(name);
+            // Making the directory, not looking for it, decides who has it.
+            match fs::create_dir(&path) {
+                Ok(()) => {
+                    let mut dir = Self::create(&path, plan)?;
+                    dir.made_directory = true;
+                    return Ok(dir);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(source) => return Err(StoreError::Write { path, source }),
+            }
+        }
+    }
+
+    /// One that was cut off. A last line without its newline is taken off; the rest stays.
+    pub fn resume(path: &Path) -> Result<Resumed, StoreError> {
+        let plan = read_plan(path)?;
+        let lock = lock(path)?;
+        let file = path.join(RESULTS);
+        let lines = if file.exists() {
+            read_lines(path)?
+        } else {
+            Lines::default()
+        };
+        let results = open_results(path)?;
+        results
+            .set_len(lines.whole_bytes)
+            .map_err(unwritable(&file))?;
+        let logs = path.join(LOGS);
+        fs::create_dir_all(&logs).map_err(unwritable(&logs))?;
+        Ok(Resumed {
+            dir: Self {
+                path: path.to_owned(),
+                _lock: lock,
+                results,
+                made_directory: false,
+            },
+            plan,
+            results: lines.results,
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where serial logs go.
+    pub fn logs(&self) -> PathBuf {
+        self.path.join(LOGS)
+    }
+
+    /// Adds a line and sees it to the disk.
+    pub fn append(&mut self, result: &TrialResult) -> Result<(), StoreError> {
+        let line = lines::line(result);
+        let path = self.path.join(RESULTS);
+        self.results
+            .write_all(&line)
+            .and_then(|()| self.results.sync_data())
+            .map_err(unwritable(&path))
+    }
+
+    /// Replaces all lines: those of trials that are tried again are taken out.
+    pub fn keep_only(&mut self, results: &[TrialResult]) -> Result<(), StoreError> {
+        let text: Vec<u8> = results.iter().flat_map(lines::line).collect();
+        replace(&self.path.join(RESULTS), &text)?;
+        self.results = open_results(&self.path)?;
+        Ok(())
+    }
+
+    /// Replaces a document whole.
+    pub fn write(&self, name: &str, contents: &[u8]) -> Result<(), StoreError> {
+        replace(&self.path.join(name), contents)
+    }
+
+    /// Takes back a directory in which nothing was run.
+    pub fn discard(self) {
+        for file in [PLAN, RESULTS, LOCK] {
+            let _ = fs::remove_file(self.path.join(file));
+        }
+        let _ = fs::remove_dir(self.path.join(LOGS));
+        if self.made_directory {
+            // Fails where somebody put something into it, which is as it should be.
+            let _ = fs::remove_dir(&self.path);
+        }
+    }
+}
+
+/// The results of a run directory, whole lines only.
+pub fn read_lines(path: &Path) -> Result<Lines, StoreError> {
+    let file = path.join(RESULTS);
+    let bytes = match fs::read(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(StoreError::NotARun {
+                path: path.to_owned(),
+                missing: RESULTS,
+            });
+        }
+        other => other.map_err(unreadable(&file))?,
+    };
+    parse(&bytes).map_err(|(line, source)| StoreError::Damaged {
+        path: file,
+        line,
+        source,
+    })
+}
+
+/// The plan of a run directory.
+pub fn read_plan(path: &Path) -> Result<Plan, StoreError> {
+    let file = path.join(PLAN);
+    let text = match fs::read(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(StoreError::NotARun {
+                path: path.to_owned(),
+                missing: PLAN,
+            });
+        }
+        other => other.map_err(unreadable(&file))?,
+    };
+    serde_json::from_slice(&text).map_err(|source| StoreError::Damaged {
+        line: source.line(),
+        path: file,
+        source,
+    })
+}
+
+fn open_results(path: &Path) -> Result<File, StoreError> {
+    let file = path.join(RESULTS);
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&file)
+        .map_err(unwritable(&file))
+}
+
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let file = path.join(LOCK);
+    let mut lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(&file)
+        .map_err(unwritable(&file))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut by = String::new();
+            let _ = lock.read_to_string(&mut by);
+            return Err(StoreError::InUse {
+                path: path.to_owned(),
+                by: by.trim().to_owned(),
+            });
+        }
+        Err(TryLockError::Error(source)) => return Err(StoreError::Write { path: file, source }),
+    }
+    let who = format!(
+        "execlab {}, process {}, since {}\n",
+        env!("CARGO_PKG_VERSION"),
+        std::process::id(),
+        jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    );
+    lock.set_len(0)
+        .and_then(|()| lock.write_all(who.as_bytes()))
+        .map_err(unwritable(&file))?;
+    Ok(lock)
+}
+
+/// Writes a file so that a reader finds either the old one or the new one, whole.
+fn replace(path: &Path, contents: &[u8]) -> Result<(), StoreError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    let written = File::create(&new)
+        .and_then(|mut file| file.write_all(contents).and_then(|()| file.sync_data()))
+        .and_then(|()| fs::rename(&new, path));
+    written.map_err(unwritable(path))
+}
