@@ -1,0 +1,105 @@
+//! Who runs where: storm, monitor and trial runner each have a cgroup of their own, so that what
+//! each of them uses can be told apart.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::TrialError;
+
+/// The slice of everything that is watched, containers included.
+const STORM_SLICE: &str = "system.slice";
+
+/// The cgroups of one trial, in a cgroup v2 hierarchy.
+#[derive(Debug, Clone)]
+pub struct Cgroups {
+    root: PathBuf,
+}
+
+impl Cgroups {
+    /// Makes them, and moves this process into the runner's.
+    pub fn create(root: &Path) -> Result<Self, TrialError> {
+        let cgroups = Self {
+            root: root.to_owned(),
+        };
+        for dir in [cgroups.storm(), cgroups.monitor(), cgroups.runner()] {
+            fs::create_dir_all(&dir)
+                .map_err(TrialError::at(format!("make the cgroup {}", dir.display())))?;
+        }
+        write(&cgroups.runner().join("cgroup.procs"), "0")?;
+        // With a controller enabled, as under systemd, each cgroup has the kernel objects that
+        // perf's cgroup ids hang on (techniques.md, T6).
+        for dir in [root, &root.join(STORM_SLICE)] {
+            write(&dir.join("cgroup.subtree_control"), "+pids")?;
+        }
+        Ok(cgroups)
+    }
+
+    /// Where the hierarchy is mounted.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Of the storm's spawner; its containers are beside it.
+    pub fn storm(&self) -> PathBuf {
+        self.root.join(STORM_SLICE).join("execlab-storm.service")
+    }
+
+    /// Of the monitor.
+    pub fn monitor(&self) -> PathBuf {
+        self.root.join("execlab.slice/monitor.service")
+    }
+
+    fn runner(&self) -> PathBuf {
+        self.root.join("execlab.slice/runner.service")
+    }
+
+    /// CPU time of everything that belongs to the storm, in nanoseconds of whole microseconds.
+    pub fn storm_ns(&self) -> Result<u64, TrialError> {
+        usage_ns(&self.root.join(STORM_SLICE))
+    }
+
+    /// CPU time of the monitor's processes, in nanoseconds of whole microseconds.
+    pub fn monitor_ns(&self) -> Result<u64, TrialError> {
+        usage_ns(&self.monitor())
+    }
+}
+
+fn write(file: &Path, text: &str) -> Result<(), TrialError> {
+    fs::write(file, text).map_err(TrialError::at(format!(
+        "write {text} to {}",
+        file.display()
+    )))
+}
+
+fn usage_ns(dir: &Path) -> Result<u64, TrialError> {
+    let file = dir.join("cpu.stat");
+    let read = fs::read_to_string(&file).and_then(|text| {
+        parse_usage_us(&text).ok_or_else(|| std::io::ErrorKind::InvalidData.into())
+    });
+    read.map(|us| us * 1000).map_err(TrialError::at(format!(
+        "read usage_usec in {}",
+        file.display()
+    )))
+}
+
+/// `usage_usec` of a `cpu.stat` (Documentation/admin-guide/cgroup-v2.rst).
+fn parse_usage_us(text: &str) -> Option<u64> {
+    text.lines()
+        .find_map(|line| line.strip_prefix("usage_usec "))?
+        .parse()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_is_found_among_the_other_figures() {
+        let text = "usage_usec 123\nuser_usec 100\nsystem_usec 23\n";
+        assert_eq!(parse_usage_us(text), Some(123));
+        assert_eq!(parse_usage_us("user_usec 1\n"), None);
+    }
+}

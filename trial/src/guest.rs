@@ -1,0 +1,6 @@
+//! Being process 1 of a guest.
+
+pub mod channel;
+pub mod modules;
+pub mod mounts;
+pub mod ports;

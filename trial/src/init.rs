@@ -1,0 +1,81 @@
+//! Process 1 of a guest: mounts, loads modules, takes the plan from the channel, runs the trial,
+//! leaves the record, ends the machine. Anything that goes wrong is printed on the console and ends
+//! the machine without a record, which the host never takes for a result.
+
+use std::{
+    fs::OpenOptions,
+    io,
+    path::{Path, PathBuf},
+};
+
+use execlab_model::plan::TrialPlan;
+use execlab_trial::{
+    Programs, TrialError,
+    cgroups::Cgroups,
+    guest::{channel::Channel, modules, mounts, ports::Ports},
+    runner,
+};
+use execlab_workloads::clock::sleep_until_ns;
+use nix::unistd::{dup2_stderr, dup2_stdout};
+
+/// What the machine ends with; QEMU makes 33 and 35 of them.
+const GOOD: u8 = 16;
+const BAD: u8 = 17;
+
+fn main() {
+    let ports = Ports::open().expect("process 1 may use ports");
+    match live(&ports) {
+        Ok(()) => ports.exit(GOOD),
+        Err(error) => {
+            eprintln!("execlab-init: {error}");
+            ports.mark("failed");
+            ports.exit(BAD);
+        }
+    }
+}
+
+fn live(ports: &Ports) -> Result<(), TrialError> {
+    mounts::switch_root(&["bin", "modules"])?;
+    use_console()?;
+    ports.mark("booted");
+    modules::load_all(Path::new("/modules"))?;
+    let mut channel = Channel::open(Path::new("/sys/bus/pci/devices"))
+        .map_err(TrialError::at("open the channel"))?;
+    let (nonce, plan) = channel
+        .plan()
+        .map_err(io::Error::other)
+        .map_err(TrialError::at("take the plan from the channel"))?;
+    let plan: TrialPlan = postcard::from_bytes(&plan)
+        .map_err(io::Error::other)
+        .map_err(TrialError::at("read the plan"))?;
+    let bin = |name: &str| PathBuf::from("/bin").join(name);
+    let programs = Programs {
+        storm: bin("execlab-storm"),
+        monitor: bin("execlab-monitor"),
+        payload: bin("execlab-payload"),
+        ground: "/srv/execlab".into(),
+        scratch: "/run".into(),
+    };
+    let cgroups = Cgroups::create(Path::new("/sys/fs/cgroup"))?;
+    sleep_until_ns(plan.timing.settle_ns);
+    ports.mark("settled");
+    let record = runner::run(&plan, &programs, &cgroups, |stage| ports.mark(stage))?;
+    let record = postcard::to_allocvec(&record)
+        .map_err(io::Error::other)
+        .map_err(TrialError::at("write the record"))?;
+    channel
+        .leave(&nonce, &record)
+        .map_err(TrialError::at("leave the record in the channel"))?;
+    ports.mark("done");
+    Ok(())
+}
+
+/// Whatever is printed goes to the serial log.
+fn use_console() -> Result<(), TrialError> {
+    let console = OpenOptions::new()
+        .write(true)
+        .open("/dev/console")
+        .map_err(TrialError::at("open /dev/console"))?;
+    dup2_stdout(&console).map_err(TrialError::at("print to the console"))?;
+    dup2_stderr(&console).map_err(TrialError::at("print to the console"))
+}

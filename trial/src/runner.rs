@@ -1,0 +1,264 @@
+//! The steps of a trial, in order, with no way back.
+
+use std::collections::HashSet;
+
+use execlab_model::{
+    plan::TrialPlan,
+    record::{Canary, Costs, GuestStatus, Record},
+    seam::{Message, Ready},
+    sighting::{Argv, Sighting},
+    truth::{FIRST_CANARY_ID, parse_id_argument},
+};
+use execlab_workloads::clock::{monotonic_ns, sleep_until_ns};
+
+use crate::{
+    Programs, TrialError,
+    cgroups::Cgroups,
+    costs::Snapshot,
+    monitor::{Farewell, MonitorProcess},
+    storm::StormProcess,
+};
+
+/// The backend that is no process.
+const NO_MONITOR: &str = "none";
+/// Before each window, so that what started it has quietened.
+const PAUSE_NS: u64 = 200_000_000;
+
+/// How a monitor's attachment went.
+enum Attached {
+    Ready(MonitorProcess, Ready),
+    Unsupported(String),
+    Failed(String),
+}
+
+/// A monitor's first word.
+enum Word {
+    Ready(Ready),
+    Unsupported(String),
+    Failed(String),
+}
+
+/// Runs the trial. Whatever goes wrong with the monitor is in the record; an error means that there
+/// is none.
+pub fn run(
+    plan: &TrialPlan,
+    programs: &Programs,
+    cgroups: &Cgroups,
+    mut progress: impl FnMut(&'static str),
+) -> Result<Record, TrialError> {
+    let mut record = blank_record(plan);
+    let mut storm = StormProcess::start(programs, cgroups)?;
+    storm.prepare(&plan.workload, plan.seed)?;
+    progress("prepared");
+
+    let mut canaries = Canaries::new(plan);
+    let mut monitor = None;
+    if plan.backend.name == NO_MONITOR {
+        canaries.release(&mut storm)?;
+    } else {
+        match attach(plan, programs, cgroups)? {
+            Attached::Unsupported(reason) => {
+                record.status = GuestStatus::Unsupported(reason);
+                return Ok(record);
+            }
+            Attached::Failed(reason) => record.status = GuestStatus::BackendFailed(reason),
+            Attached::Ready(mut process, ready) => {
+                record.ready = Some(ready);
+                record.canary.tries_before = canaries.until_seen(&mut storm, &mut process)?;
+                if record.canary.tries_before == 0 && !process.has_ended() {
+                    let end = process.stop(monotonic_ns() + plan.timing.monitor_deadline_ns)?;
+                    record.status = GuestStatus::Unsupported(unseen(plan, end));
+                    return Ok(record);
+                }
+                monitor = Some(process);
+            }
+        }
+    }
+    progress("attached");
+
+    record.costs = windows(plan, cgroups, &mut storm)?;
+    progress("stormed");
+    if let Some(mut process) = monitor {
+        record.monitor_peak_bytes = MonitorProcess::peak_bytes(cgroups);
+        record.canary.seen_after = canaries.until_seen(&mut storm, &mut process)? > 0;
+        record.drained_ns = monotonic_ns();
+        let end = process.stop(record.drained_ns + plan.timing.monitor_deadline_ns)?;
+        take_messages(&mut record, &canaries, end);
+    }
+    progress("drained");
+    record.truth = storm.report()?;
+    canaries.strip(&mut record);
+    progress("told");
+    Ok(record)
+}
+
+/// The three windows in which cost is measured.
+fn windows(
+    plan: &TrialPlan,
+    cgroups: &Cgroups,
+    storm: &mut StormProcess,
+) -> Result<Costs, TrialError> {
+    sleep_until_ns(monotonic_ns() + PAUSE_NS);
+    let start = Snapshot::take(cgroups)?;
+    sleep_until_ns(monotonic_ns() + plan.timing.idle_ns);
+    let before = Snapshot::take(cgroups)?;
+    storm.run()?;
+    let after = Snapshot::take(cgroups)?;
+    sleep_until_ns(monotonic_ns() + plan.timing.catch_up_ns);
+    let end = Snapshot::take(cgroups)?;
+    Ok(Costs {
+        idle: before.since(start),
+        storm: after.since(before),
+        catch_up: end.since(after),
+    })
+}
+
+fn attach(
+    plan: &TrialPlan,
+    programs: &Programs,
+    cgroups: &Cgroups,
+) -> Result<Attached, TrialError> {
+    let mut process = MonitorProcess::start(programs, cgroups, &plan.backend)?;
+    let deadline = monotonic_ns() + plan.timing.monitor_deadline_ns;
+    let word = process.wait_for(deadline, |message| match message {
+        Message::Ready(ready) => Some(Word::Ready(ready.clone())),
+        Message::Unsupported(why) => Some(Word::Unsupported(why.reason.clone())),
+        Message::Failed(why) => Some(Word::Failed(why.reason.clone())),
+        _ => None,
+    })?;
+    Ok(match word {
+        Some(Word::Ready(ready)) => Attached::Ready(process, ready),
+        Some(Word::Unsupported(reason)) => Attached::Unsupported(reason),
+        Some(Word::Failed(reason)) => Attached::Failed(reason),
+        None => {
+            let ended = process.has_ended();
+            let end = process.stop(monotonic_ns() + plan.timing.monitor_deadline_ns)?;
+            let what = if ended {
+                "ended before it was ready"
+            } else {
+                "was never ready"
+            };
+            Attached::Failed(format!("the monitor {what}: {}", end.printed))
+        }
+    })
+}
+
+fn unseen(plan: &TrialPlan, end: Farewell) -> String {
+    let tries = plan.timing.canary_tries;
+    let why = end
+        .complaint
+        .map(|why| format!("; {why}"))
+        .unwrap_or_default();
+    format!("said that it was ready, but saw none of {tries} canary execs{why}")
+}
+
+/// Execs that only show whether the monitor sees at all.
+struct Canaries {
+    next: u32,
+    lifetime_ns: u64,
+    tries: u32,
+    pids: HashSet<u32>,
+}
+
+impl Canaries {
+    fn new(plan: &TrialPlan) -> Self {
+        Self {
+            next: FIRST_CANARY_ID,
+            lifetime_ns: plan.timing.canary_life_ns,
+            tries: plan.timing.canary_tries,
+            pids: HashSet::new(),
+        }
+    }
+
+    fn release(&mut self, storm: &mut StormProcess) -> Result<u32, TrialError> {
+        let pid = storm.canary(self.next, self.lifetime_ns)?;
+        self.next += 1;
+        self.pids.insert(pid);
+        Ok(pid)
+    }
+
+    /// How many canaries it took until one was seen; 0 if none was.
+    fn until_seen(
+        &mut self,
+        storm: &mut StormProcess,
+        monitor: &mut MonitorProcess,
+    ) -> Result<u32, TrialError> {
+        for tried in 1..=self.tries {
+            let began = monotonic_ns();
+            let pid = self.release(storm)?;
+            let deadline = monotonic_ns() + self.lifetime_ns;
+            if monitor.sees(deadline, |s| s.pid == Some(pid) && s.received_ns >= began)? {
+                return Ok(tried);
+            }
+        }
+        Ok(0)
+    }
+
+    /// Takes the canaries' sightings out of a record. A canary's pid may come again in the storm,
+    /// so what arrived between the storm's first and last moment is judged by its id alone.
+    fn strip(&self, record: &mut Record) {
+        let (began, finished) = (record.truth.began_ns, record.truth.finished_ns);
+        record.sightings.retain(|sighting| {
+            let during = (began..=finished).contains(&sighting.received_ns);
+            let by_pid = !during && sighting.pid.is_some_and(|pid| self.pids.contains(&pid));
+            !by_pid && !carries_canary_id(sighting)
+        });
+    }
+}
+
+fn carries_canary_id(sighting: &Sighting) -> bool {
+    let is_canary = |arg: &[u8]| parse_id_argument(arg).is_some_and(|id| id >= FIRST_CANARY_ID);
+    match &sighting.argv {
+        Some(Argv::List(list)) => list.iter().any(|arg| is_canary(arg.as_slice())),
+        Some(Argv::Joined(line)) => line
+            .as_slice()
+            .split(|&b| b == b' ' || b == 0)
+            .any(is_canary),
+        None => false,
+    }
+}
+
+fn take_messages(record: &mut Record, canaries: &Canaries, end: Farewell) {
+    for message in end.messages {
+        match message {
+            Message::Sighting(sighting) => record.sightings.push(sighting),
+            Message::Loss(loss) => record.losses.push(loss),
+            Message::Done(done) => record.notes.extend(done.notes),
+            Message::Ready(_) | Message::Unsupported(_) | Message::Failed(_) => {}
+        }
+    }
+    if let Some(why) = end.complaint {
+        record.status = GuestStatus::BackendFailed(why);
+    }
+    if !end.printed.is_empty() {
+        record
+            .notes
+            .push(format!("the monitor printed: {}", end.printed));
+    }
+    if !record.canary.seen_after {
+        let tries = canaries.tries;
+        record.notes.push(format!(
+            "none of {tries} canaries after the storm was seen in time"
+        ));
+    }
+}
+
+fn blank_record(plan: &TrialPlan) -> Record {
+    let release = nix::sys::utsname::uname()
+        .map(|name| name.release().to_string_lossy().into_owned())
+        .unwrap_or_default();
+    Record {
+        trial: plan.trial.clone(),
+        release,
+        status: GuestStatus::Completed,
+        ready: None,
+        canary: Canary::default(),
+        truth: execlab_model::truth::Truth::default(),
+        sightings: Vec::new(),
+        losses: Vec::new(),
+        drained_ns: 0,
+        costs: Costs::default(),
+        monitor_peak_bytes: 0,
+        notes: Vec::new(),
+    }
+}
