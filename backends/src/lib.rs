@@ -7,6 +7,7 @@
 use std::{collections::BTreeMap, fmt};
 
 pub mod clock;
+pub mod ebpf;
 pub mod none;
 pub mod procfs_lookup;
 pub mod seam;
@@ -18,7 +19,7 @@ pub use setting::{BadSetting, Kind, Setting, Settings};
 pub use stop::Stop;
 
 /// Every backend, in the order in which lists and reports show them. The only list.
-pub const BACKENDS: &[&dyn Backend] = &[&none::NoMonitor];
+pub const BACKENDS: &[&dyn Backend] = &[&none::NoMonitor, &ebpf::EbpfProgram];
 
 /// A technique with its reader.
 pub trait Backend: Sync {

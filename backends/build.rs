@@ -1,0 +1,89 @@
+//! Compiles the programs in `bpf/` for the kernel's virtual machine.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, Output, exit},
+};
+
+const SOURCES: &[&str] = &["bpf/exec.bpf.c", "bpf/kernel.h"];
+
+fn main() {
+    for source in SOURCES {
+        println!("cargo::rerun-if-changed={source}");
+    }
+    for variable in ["EXECLAB_CLANG", "CLANG"] {
+        println!("cargo::rerun-if-env-changed={variable}");
+    }
+    let clang = ["EXECLAB_CLANG", "CLANG"]
+        .iter()
+        .find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()))
+        .unwrap_or_else(|| "clang".to_owned());
+    let object = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("exec.bpf.o");
+    if let Err(lines) = compile(&clang, &object) {
+        for line in lines.lines().filter(|line| !line.trim().is_empty()) {
+            println!("cargo::error={line}");
+        }
+        exit(1);
+    }
+    strip(&clang, &object);
+}
+
+/// The error is what to tell the user.
+fn compile(clang: &str, object: &Path) -> Result<(), String> {
+    let here = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
+    let output = run(Command::new(clang)
+        // v2 is what every kernel since 4.14 takes; `-g` is where the type information comes from.
+        .args([
+            "-target", "bpf", "-mcpu=v2", "-O2", "-g", "-Wall", "-Wextra", "-Werror",
+        ])
+        // The same object from every checkout.
+        .arg(format!("-ffile-prefix-map={here}="))
+        .arg("-c")
+        .arg(Path::new(&here).join("bpf/exec.bpf.c"))
+        .arg("-o")
+        .arg(object));
+    let output = output.map_err(|error| {
+        format!(
+            "cannot run `{clang}` ({error}): the eBPF backend is compiled by clang 12 or newer.\n\
+             Install it (Debian, Ubuntu: `apt-get install clang`), or name another one in EXECLAB_CLANG."
+        )
+    })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(
+        if said.contains("bpf/bpf_") && said.contains("file not found") {
+            "the headers of libbpf are missing (bpf/bpf_helpers.h, bpf/bpf_core_read.h).\n\
+         Install them (Debian, Ubuntu: `apt-get install libbpf-dev`)."
+                .to_owned()
+        } else if said.contains("unable to create target") || said.contains("unknown target") {
+            format!(
+                "`{clang}` was built without the BPF target.\n\
+             Name another one in EXECLAB_CLANG (Debian's package `clang` has it)."
+            )
+        } else {
+            format!("`{clang}` could not compile bpf/exec.bpf.c:\n{said}")
+        },
+    )
+}
+
+/// Takes the debugging sections out, which nobody reads at run time; the type information stays.
+/// Without the tool the object is larger and works as well.
+fn strip(clang: &str, object: &Path) {
+    // Beside `/opt/llvm/bin/clang-19` stands `/opt/llvm/bin/llvm-strip-19`.
+    let clang = Path::new(clang);
+    let name = clang.file_name().unwrap_or_default().to_string_lossy();
+    let tool = clang.with_file_name(name.replacen("clang", "llvm-strip", 1));
+    for tool in [tool, PathBuf::from("llvm-strip")] {
+        let done = run(Command::new(tool).arg("-g").arg(object));
+        if done.is_ok_and(|output| output.status.success()) {
+            return;
+        }
+    }
+}
+
+fn run(command: &mut Command) -> std::io::Result<Output> {
+    command.output()
+}

@@ -1,0 +1,357 @@
+//! What the kernel's half writes (`struct record` in `bpf/exec.bpf.c`), and what it means.
+
+use execlab_model::{
+    Bytes,
+    sighting::{Argv, ContainerHint, Sighting},
+};
+
+// Keep in step with `bpf/exec.bpf.c`.
+const PATH_CUT: u32 = 1;
+const ARGV_CUT: u32 = 2;
+const DELETED: u32 = 4;
+const DISCONNECTED: u32 = 8;
+const ARGV_UNREADABLE: u32 = 16;
+const PATH_UNREADABLE: u32 = 32;
+
+/// Bytes before the text.
+const HEADER: usize = 80;
+
+/// One exec as the kernel's half saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
+    pub time_ns: u64,
+    pub cgroup_id: u64,
+    pub inode: u64,
+    /// Records that this CPU had lost before this one, since the program was loaded.
+    pub lost: u64,
+    pub pid: u32,
+    pub ns_pid: u32,
+    pub ppid: u32,
+    pub uid: u32,
+    pub mnt_ns: u32,
+    pub pid_ns: u32,
+    /// In the kernel's own encoding: twelve bits of major number, twenty of minor.
+    pub dev: u32,
+    pub cpu: u32,
+    flags: u32,
+    path: &'a [u8],
+    given: &'a [u8],
+    argv: &'a [u8],
+}
+
+/// A record that the kernel's half cannot have written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a record of {got} bytes that needs {need}")]
+pub struct Malformed {
+    got: usize,
+    need: usize,
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// The caller has checked that there are so many.
+    fn bytes(&mut self, count: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(count);
+        self.0 = rest;
+        taken
+    }
+
+    fn u64(&mut self) -> u64 {
+        u64::from_ne_bytes(self.bytes(8).try_into().expect("8 bytes"))
+    }
+
+    fn u32(&mut self) -> u32 {
+        u32::from_ne_bytes(self.bytes(4).try_into().expect("4 bytes"))
+    }
+}
+
+impl<'a> Record<'a> {
+    /// Reads a record. More bytes than it needs are padding, which the perf buffer adds.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let got = bytes.len();
+        if got < HEADER {
+            return Err(Malformed { got, need: HEADER });
+        }
+        let mut r = Reader(bytes);
+        let (time_ns, cgroup_id, inode, lost) = (r.u64(), r.u64(), r.u64(), r.u64());
+        let (pid, ns_pid, ppid, uid) = (r.u32(), r.u32(), r.u32(), r.u32());
+        let (mnt_ns, pid_ns, dev, cpu) = (r.u32(), r.u32(), r.u32(), r.u32());
+        let lengths = [r.u32() as usize, r.u32() as usize, r.u32() as usize];
+        let flags = r.u32();
+        let need = HEADER + lengths.iter().sum::<usize>();
+        if got < need {
+            return Err(Malformed { got, need });
+        }
+        Ok(Self {
+            time_ns,
+            cgroup_id,
+            inode,
+            lost,
+            pid,
+            ns_pid,
+            ppid,
+            uid,
+            mnt_ns,
+            pid_ns,
+            dev,
+            cpu,
+            flags,
+            path: r.bytes(lengths[0]),
+            given: r.bytes(lengths[1]),
+            argv: r.bytes(lengths[2]),
+        })
+    }
+
+    fn has(&self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// The path of the executed file, spelled as the kernel spells it elsewhere (`/proc/PID/exe`,
+    /// audit): a file that has no name any more, or never had one, ends in ` (deleted)`. A path
+    /// that was cut lacks its beginning and has no leading slash.
+    pub fn path(&self) -> Option<Bytes> {
+        if self.has(PATH_UNREADABLE) {
+            return None;
+        }
+        let leaf_to_root = self.path.strip_suffix(b"\0").unwrap_or(self.path);
+        // Of what is in no directory, a lone name is a file that never was in one (memfd); several
+        // are the way from the top of a file system, of which the mount shows another part.
+        let alone = self.has(DISCONNECTED) && !leaf_to_root.contains(&0);
+        let suffix: &[u8] = if self.has(DELETED) || alone {
+            b" (deleted)"
+        } else {
+            b""
+        };
+        let mut path = Vec::with_capacity(leaf_to_root.len() + 1 + suffix.len());
+        for component in leaf_to_root.rsplit(|&b| b == 0) {
+            // The top of a file system that is mounted only in part is called `/`.
+            if component != b"/" && !component.is_empty() {
+                path.push(b'/');
+                path.extend_from_slice(component);
+            }
+        }
+        if path.is_empty() {
+            // The walk ended where it began: nothing was read.
+            return None;
+        }
+        if self.has(PATH_CUT) {
+            path.remove(0);
+        }
+        path.extend_from_slice(suffix);
+        Some(path.into())
+    }
+
+    /// The string that was passed to the call.
+    pub fn given(&self) -> Option<Bytes> {
+        (!self.given.is_empty())
+            .then(|| self.given.strip_suffix(b"\0").unwrap_or(self.given).into())
+    }
+
+    /// The arguments; the last one is cut where not all were copied.
+    pub fn argv(&self) -> Option<Argv> {
+        if self.argv.is_empty() || self.has(ARGV_UNREADABLE) {
+            return None;
+        }
+        let arguments = self.argv.strip_suffix(b"\0").unwrap_or(self.argv);
+        Some(Argv::List(
+            arguments.split(|&b| b == 0).map(Bytes::from).collect(),
+        ))
+    }
+
+    /// Device number as `stat` gives it, and inode.
+    fn file(&self) -> (u64, u64) {
+        let (major, minor) = (self.dev >> 20, self.dev & 0xf_ffff);
+        (libc::makedev(major, minor), self.inode)
+    }
+
+    /// What is reported of it.
+    pub fn sighting(&self, received_ns: u64) -> Sighting {
+        let known = |number: u32| (number != 0).then_some(number);
+        Sighting {
+            pid: Some(self.pid),
+            ns_pid: known(self.ns_pid),
+            ppid: Some(self.ppid),
+            uid: Some(self.uid),
+            time_ns: Some(self.time_ns),
+            time_tolerance_ns: 0,
+            received_ns,
+            path: self.path(),
+            given: self.given(),
+            argv: self.argv(),
+            truncated: self.has(PATH_CUT) || self.has(ARGV_CUT),
+            file: Some(self.file()),
+            container: ContainerHint {
+                cgroup: None,
+                cgroup_id: Some(self.cgroup_id),
+                mnt_ns: known(self.mnt_ns),
+                pid_ns: known(self.pid_ns),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What the kernel's half would write.
+    fn record(path: &[u8], given: &[u8], argv: &[u8], flags: u32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for number in [1u64, 2, 3, 4] {
+            bytes.extend_from_slice(&number.to_ne_bytes());
+        }
+        let lengths = [path, given, argv].map(|text| u32::try_from(text.len()).unwrap());
+        let numbers = [5, 6, 7, 8, 9, 10, 8 << 20 | 11, 12];
+        for number in numbers.into_iter().chain(lengths).chain([flags]) {
+            bytes.extend_from_slice(&number.to_ne_bytes());
+        }
+        for text in [path, given, argv] {
+            bytes.extend_from_slice(text);
+        }
+        bytes
+    }
+
+    fn path_of(leaf_to_root: &[u8], flags: u32) -> Option<Bytes> {
+        let bytes = record(leaf_to_root, b"", b"", flags);
+        Record::decode(&bytes).unwrap().path()
+    }
+
+    #[test]
+    fn every_field_arrives_in_its_place() {
+        let bytes = record(b"x\0bin\0", b"./x\0", b"x\0\0a b\0", 0);
+        assert_eq!(
+            Record::decode(&bytes).unwrap().sighting(99),
+            Sighting {
+                pid: Some(5),
+                ns_pid: Some(6),
+                ppid: Some(7),
+                uid: Some(8),
+                time_ns: Some(1),
+                time_tolerance_ns: 0,
+                received_ns: 99,
+                path: Some("/bin/x".into()),
+                given: Some("./x".into()),
+                argv: Some(Argv::List(vec!["x".into(), "".into(), "a b".into()])),
+                truncated: false,
+                file: Some((libc::makedev(8, 11), 3)),
+                container: ContainerHint {
+                    cgroup: None,
+                    cgroup_id: Some(2),
+                    mnt_ns: Some(9),
+                    pid_ns: Some(10),
+                },
+            }
+        );
+    }
+
+    #[test]
+    fn files_without_a_place_are_spelled_as_the_kernel_spells_them() {
+        assert_eq!(
+            path_of(b"memfd:x\0", DISCONNECTED),
+            Some("/memfd:x (deleted)".into())
+        );
+        assert_eq!(path_of(b"x\0d\0", DELETED), Some("/d/x (deleted)".into()));
+        assert_eq!(path_of(b"x\0d\0/\0", DISCONNECTED), Some("/d/x".into()));
+    }
+
+    #[test]
+    fn a_cut_path_is_a_suffix_that_claims_no_root() {
+        assert_eq!(path_of(b"x\0d\0", PATH_CUT), Some("d/x".into()));
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_absent() {
+        assert_eq!(path_of(b"x\0", PATH_UNREADABLE), None);
+        assert_eq!(path_of(b"", 0), None);
+        let bytes = record(b"x\0", b"", b"zzzz", ARGV_UNREADABLE);
+        let record = Record::decode(&bytes).unwrap();
+        assert_eq!((record.given(), record.argv()), (None, None));
+    }
+
+    #[test]
+    fn an_empty_first_argument_is_one_argument() {
+        let bytes = record(b"x\0", b"x\0", b"\0", 0);
+        let argv = Record::decode(&bytes).unwrap().argv();
+        assert_eq!(argv, Some(Argv::List(vec!["".into()])));
+    }
+
+    #[test]
+    fn lengths_beyond_the_record_are_refused() {
+        let mut bytes = record(b"x\0", b"", b"", 0);
+        bytes[64..68].copy_from_slice(&u32::MAX.to_ne_bytes());
+        assert!(Record::decode(&bytes).is_err());
+    }
+
+    fn component() -> impl Strategy<Value = Vec<u8>> {
+        let byte = any::<u8>().prop_filter("in a name", |&b| b != 0 && b != b'/');
+        proptest::collection::vec(byte, 1..20)
+    }
+
+    proptest! {
+        #[test]
+        fn any_path_survives_the_way_from_leaf_to_root_and_back(
+            components in proptest::collection::vec(component(), 1..50),
+        ) {
+            let mut leaf_to_root = Vec::new();
+            let mut expected = Vec::new();
+            for component in components.iter().rev() {
+                leaf_to_root.extend_from_slice(component);
+                leaf_to_root.push(0);
+            }
+            for component in &components {
+                expected.push(b'/');
+                expected.extend_from_slice(component);
+            }
+            prop_assert_eq!(path_of(&leaf_to_root, 0), Some(expected.into()));
+        }
+
+        #[test]
+        fn any_arguments_survive(
+            argv in proptest::collection::vec(proptest::collection::vec(1u8.., 0..20), 1..20),
+        ) {
+            let mut raw = Vec::new();
+            for argument in &argv {
+                raw.extend_from_slice(argument);
+                raw.push(0);
+            }
+            let bytes = record(b"x\0", b"x\0", &raw, 0);
+            let expected = argv.into_iter().map(Bytes).collect();
+            prop_assert_eq!(Record::decode(&bytes).unwrap().argv(), Some(Argv::List(expected)));
+        }
+
+        #[test]
+        fn hostile_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            if let Ok(record) = Record::decode(&bytes) {
+                let _ = record.sighting(0);
+            }
+        }
+
+        #[test]
+        fn hostile_texts_and_flags_never_panic(
+            path in proptest::collection::vec(prop_oneof![Just(0u8), Just(b'/'), any::<u8>()], 0..40),
+            given in proptest::collection::vec(any::<u8>(), 0..40),
+            argv in proptest::collection::vec(prop_oneof![Just(0u8), any::<u8>()], 0..40),
+            flags in 0u32..64,
+        ) {
+            let bytes = record(&path, &given, &argv, flags);
+            let _ = Record::decode(&bytes).unwrap().sighting(0);
+        }
+
+        #[test]
+        fn a_record_that_is_cut_short_is_refused(cut in any::<prop::sample::Index>()) {
+            let bytes = record(b"x\0bin\0", b"./x\0", b"x\0", 0);
+            prop_assert!(Record::decode(&bytes[..cut.index(bytes.len())]).is_err());
+        }
+
+        #[test]
+        fn padding_changes_nothing(padding in proptest::collection::vec(any::<u8>(), 0..16)) {
+            let bytes = record(b"x\0bin\0", b"./x\0", b"x\0", 0);
+            let mut padded = bytes.clone();
+            padded.extend_from_slice(&padding);
+            prop_assert_eq!(Record::decode(&padded), Record::decode(&bytes));
+        }
+    }
+}
