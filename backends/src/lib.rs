@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, fmt};
 pub mod clock;
 pub mod ebpf;
 pub mod none;
+pub mod proc_poll;
 pub mod procfs_lookup;
 pub mod seam;
 pub mod setting;
@@ -19,7 +20,7 @@ pub use setting::{BadSetting, Kind, Setting, Settings};
 pub use stop::Stop;
 
 /// Every backend, in the order in which lists and reports show them. The only list.
-pub const BACKENDS: &[&dyn Backend] = &[&none::NoMonitor, &ebpf::EbpfProgram];
+pub const BACKENDS: &[&dyn Backend] = &[&none::NoMonitor, &proc_poll::ProcPoll, &ebpf::EbpfProgram];
 
 /// A technique with its reader.
 pub trait Backend: Sync {

@@ -1,0 +1,451 @@
+//! The processes that are known, and how each of them is watched for its next exec.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    os::fd::{AsFd, OwnedFd},
+};
+
+use execlab_model::sighting::Sighting;
+use nix::errno::Errno;
+
+use crate::{
+    AttachError,
+    clock::monotonic_ns,
+    procfs_lookup::{
+        Depth, Process, Procfs, name_instead_of_path,
+        parse::{Image, Stat},
+    },
+};
+
+/// How long a process that only forked is looked at in every scan.
+const YOUNG_NS: u64 = 1_000_000_000;
+/// An address that no process has mapped: the first that user space cannot have with four levels
+/// of page tables, and a bad guess for anybody's mapping with five.
+const NOWHERE: i64 = 0x7fff_ffff_f000;
+
+#[derive(Debug)]
+struct Known {
+    /// Inode of its directory: another process with the same number has another.
+    inode: u64,
+    start_ticks: u64,
+    watch: Watch,
+}
+
+#[derive(Debug)]
+enum Watch {
+    /// Forked, no exec yet: its `stat`, open, until the time.
+    Young(OwnedFd, u64),
+    /// Its `mem`, open: tells when this address space is gone.
+    Mem(OwnedFd),
+    /// What its `stat` said, where `mem` could not be opened.
+    Layout(Image),
+    /// Nothing more can come of it: a zombie or a kernel thread.
+    Ended,
+}
+
+/// What is to be done about a process after a look at it.
+enum Verdict {
+    Keep,
+    Gone,
+    LookAgain,
+}
+
+#[derive(Debug)]
+pub struct Table {
+    proc: Procfs,
+    depth: Depth,
+    known: BTreeMap<u32, Known>,
+    without_mem: u64,
+    retried: u64,
+}
+
+impl Table {
+    pub fn open(depth: Depth) -> io::Result<Self> {
+        Ok(Self {
+            proc: Procfs::open()?,
+            depth,
+            known: BTreeMap::new(),
+            without_mem: 0,
+            retried: 0,
+        })
+    }
+
+    /// Takes in what was there before the monitor: known, not reported.
+    pub fn begin(&mut self, found: &[(u32, u64)]) {
+        let now = monotonic_ns();
+        for &(pid, inode) in found {
+            self.look(pid, Some(inode), now, false, &mut |_| ());
+        }
+    }
+
+    /// Looks at those of `found` that are not known, and reports the ones that called exec.
+    pub fn add(&mut self, found: &[(u32, u64)], now: u64, report: &mut impl FnMut(Sighting)) {
+        for &(pid, inode) in found {
+            if self.known.get(&pid).is_none_or(|k| k.inode != inode) {
+                self.look(pid, Some(inode), now, true, report);
+            }
+        }
+    }
+
+    /// Looks whether known processes called exec (again), and reports those that did.
+    pub fn check_known(&mut self, now: u64, report: &mut impl FnMut(Sighting)) {
+        // Allocates nothing as long as nothing happened.
+        let mut changed = Vec::new();
+        for (&pid, known) in &mut self.known {
+            match verdict(&mut self.proc, pid, known, now) {
+                Verdict::Keep => {}
+                verdict => changed.push((pid, matches!(verdict, Verdict::Gone))),
+            }
+        }
+        for (pid, gone) in changed {
+            if gone {
+                self.known.remove(&pid);
+            } else {
+                self.look(pid, None, now, true, report);
+            }
+        }
+    }
+
+    /// Forgets those that a full listing, in ascending order of ids, did not find.
+    pub fn forget_unlisted(&mut self, found: &[(u32, u64)]) {
+        self.known.retain(|pid, _| {
+            found
+                .binary_search_by_key(pid, |&(listed, _)| listed)
+                .is_ok()
+        });
+    }
+
+    /// Reads a process and decides how it is watched from now on. `inode` is `None` where it was
+    /// known by its number and something about it changed.
+    fn look(
+        &mut self,
+        pid: u32,
+        inode: Option<u64>,
+        now: u64,
+        reported: bool,
+        report: &mut impl FnMut(Sighting),
+    ) {
+        let before = self.known.remove(&pid);
+        let Some(process) = self.proc.process(pid) else {
+            return;
+        };
+        // Twice at most: a process that calls exec while it is read is read once more.
+        for last in [false, true] {
+            // Opened before anything is read, so that an exec after this is noticed.
+            let mem = process.open(c"mem").ok();
+            let Some(stat) = process.stat(&mut self.proc) else {
+                return;
+            };
+            let old = before
+                .as_ref()
+                .filter(|k| k.start_ticks == stat.start_ticks);
+            let mut known = Known {
+                inode: inode.or_else(|| old.map(|k| k.inode)).unwrap_or(0),
+                start_ticks: stat.start_ticks,
+                watch: Watch::Ended,
+            };
+            // In the middle of its exec: the old image is gone, the new one is not laid out yet, and
+            // there are no arguments to read. The next scan knows more.
+            let unfinished = stat.image.arguments.0 == 0 && !stat.ended();
+            if stat.forked_only() || unfinished {
+                if let (false, Ok(file)) = (stat.ended(), process.open(c"stat")) {
+                    // Kernel threads that were there at attach stay what they are; a younger one
+                    // may be a helper that the kernel is about to start a program with.
+                    if reported || !stat.kernel_thread() {
+                        known.watch = Watch::Young(file, now + YOUNG_NS);
+                    }
+                }
+                self.known.insert(pid, known);
+                return;
+            }
+            // The same process as before, ending: what it ran is reported already.
+            let again = old.is_some_and(|k| !matches!(k.watch, Watch::Young(..)));
+            if stat.ended() && again {
+                self.known.insert(pid, known);
+                return;
+            }
+            let (image, ppid) = (stat.image, stat.ppid);
+            let sighting = reported.then(|| sight(&mut self.proc, &process, pid, ppid, self.depth));
+            if !last && mem.as_ref().is_some_and(|m| address_space_gone(m)) {
+                // It was there a moment ago, unless this is a zombie.
+                let ended = process.stat(&mut self.proc).is_none_or(|s| s.ended());
+                if !ended {
+                    self.retried += 1;
+                    continue;
+                }
+            } else if let Some(mem) = mem {
+                known.watch = Watch::Mem(mem);
+            } else {
+                self.without_mem += 1;
+                known.watch = Watch::Layout(image);
+            }
+            self.known.insert(pid, known);
+            if let Some(sighting) = sighting {
+                report(sighting);
+            }
+            return;
+        }
+    }
+
+    /// For the end of a run.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.without_mem > 0 {
+            notes.push(format!(
+                "{} processes were watched by their layout only: /proc/PID/mem could not be opened",
+                self.without_mem
+            ));
+        }
+        if self.retried > 0 {
+            notes.push(format!(
+                "{} processes called exec while they were read",
+                self.retried
+            ));
+        }
+        notes
+    }
+}
+
+/// The cheapest look that tells whether something happened to a known process.
+fn verdict(proc: &mut Procfs, pid: u32, known: &mut Known, now: u64) -> Verdict {
+    match &known.watch {
+        Watch::Ended => Verdict::Keep,
+        Watch::Mem(mem) if address_space_gone(mem) => Verdict::LookAgain,
+        Watch::Mem(_) => Verdict::Keep,
+        Watch::Layout(image) => {
+            let Some(process) = proc.process(pid) else {
+                return Verdict::Gone;
+            };
+            match process.stat(proc) {
+                None => Verdict::Gone,
+                Some(s) if s.image == *image && s.start_ticks == known.start_ticks => Verdict::Keep,
+                Some(_) => Verdict::LookAgain,
+            }
+        }
+        Watch::Young(file, until) => {
+            let Some(stat) = proc
+                .read_from_start(file.as_fd())
+                .ok()
+                .and_then(Stat::parse)
+            else {
+                return Verdict::Gone;
+            };
+            if !stat.forked_only() {
+                return Verdict::LookAgain;
+            }
+            if stat.ended() {
+                known.watch = Watch::Ended;
+            } else if now > *until {
+                let mem = if stat.kernel_thread() {
+                    None
+                } else {
+                    proc.process(pid).and_then(|p| p.open(c"mem").ok())
+                };
+                known.watch = mem.map_or(Watch::Ended, Watch::Mem);
+            }
+            Verdict::Keep
+        }
+    }
+}
+
+/// Everything about a process that called exec.
+fn sight(proc: &mut Procfs, process: &Process, pid: u32, ppid: u32, depth: Depth) -> Sighting {
+    let mut sighting = Sighting {
+        pid: Some(pid),
+        ppid: Some(ppid),
+        ..Sighting::default()
+    };
+    process.perishable(proc, depth, &mut sighting);
+    process.lasting(proc, depth, &mut sighting);
+    if sighting.path.is_none()
+        && let Some(stat) = process.stat(proc)
+    {
+        name_instead_of_path(stat.comm, &mut sighting);
+    }
+    sighting.received_ns = monotonic_ns();
+    sighting
+}
+
+/// Whether the process that this `mem` was opened of has left that address space.
+fn address_space_gone(mem: &OwnedFd) -> bool {
+    // End of file without users, EIO for an address that nobody maps (mem_rw, fs/proc/base.c).
+    match nix::sys::uio::pread(mem, &mut [0], NOWHERE) {
+        Ok(read) => read == 0,
+        Err(error) => error != Errno::EIO,
+    }
+}
+
+/// Proves that this kernel says of a process that it forked and did not call exec.
+pub fn prove_fork_flag() -> Result<String, AttachError> {
+    use nix::{
+        sys::{signal, wait},
+        unistd::{ForkResult, fork, pause},
+    };
+    let mut proc = Procfs::open().map_err(AttachError::call("open /proc"))?;
+    let mut flag = |pid| {
+        let process = proc.process(pid)?;
+        Some(process.stat(&mut proc)?.forked_only())
+    };
+    let this = flag(std::process::id());
+    // SAFETY: the child calls nothing but pause, which is async-signal-safe.
+    let child = match unsafe { fork() }.map_err(AttachError::call("fork"))? {
+        ForkResult::Child => loop {
+            pause();
+        },
+        ForkResult::Parent { child } => child,
+    };
+    let forked = flag(child.as_raw().cast_unsigned());
+    signal::kill(child, signal::Signal::SIGKILL).map_err(AttachError::call("kill of own child"))?;
+    wait::waitpid(child, None).map_err(AttachError::call("waitpid of own child"))?;
+    if (this, forked) == (Some(false), Some(true)) {
+        Ok("PF_FORKNOEXEC in /proc/PID/stat tells a forked child from this process".into())
+    } else {
+        Err(AttachError::Unsupported(format!(
+            "PF_FORKNOEXEC in /proc/PID/stat: {this:?} for this process, {forked:?} for a child"
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Write,
+        process::{Child, Command, Stdio},
+    };
+
+    use super::*;
+
+    fn shell(script: &str) -> Child {
+        Command::new("/bin/sh")
+            .args(["-c", script])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    fn table() -> Table {
+        Table::open(Depth::Full).unwrap()
+    }
+
+    fn end(mut child: Child) {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Scans until something is reported, for at most five seconds.
+    fn reports(table: &mut Table) -> Vec<Sighting> {
+        let mut seen = Vec::new();
+        for _ in 0..500 {
+            table.check_known(monotonic_ns(), &mut |s| seen.push(s));
+            if !seen.is_empty() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        seen
+    }
+
+    #[test]
+    fn a_process_is_reported_once() {
+        let child = shell("read x");
+        let mut table = table();
+        let found = [(child.id(), 7)];
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            table.add(&found, monotonic_ns(), &mut |s| seen.push(s));
+            table.check_known(monotonic_ns(), &mut |s| seen.push(s));
+        }
+        end(child);
+        assert_eq!(seen.len(), 1, "{seen:?}");
+        assert_eq!(seen[0].ppid, Some(std::process::id()));
+        assert_eq!(seen[0].time_ns, None);
+    }
+
+    #[test]
+    fn an_exec_inside_a_known_process_is_reported_even_of_the_same_file() {
+        let mut child = shell("read x; exec /bin/sh -c 'read x'");
+        let mut table = table();
+        table.begin(&[(child.id(), 7)]);
+        child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        let seen = reports(&mut table);
+        end(child);
+        assert_eq!(seen.len(), 1, "{seen:?}");
+        assert!(matches!(
+            &seen[0].argv,
+            Some(execlab_model::sighting::Argv::List(l)) if l[2].as_slice() == b"read x"
+        ));
+    }
+
+    #[test]
+    fn a_zombie_that_was_known_is_not_reported_again() {
+        let mut child = shell("read x");
+        let mut table = table();
+        table.begin(&[(child.id(), 7)]);
+        child.kill().unwrap();
+        // Not reaped: it is a zombie now or soon.
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let mut seen = Vec::new();
+        table.check_known(monotonic_ns(), &mut |s| seen.push(s));
+        table.add(&[(child.id(), 7)], monotonic_ns(), &mut |s| seen.push(s));
+        child.wait().unwrap();
+        assert_eq!(seen, []);
+    }
+
+    #[test]
+    fn a_zombie_that_was_not_known_is_reported_by_its_name() {
+        let mut child = Command::new("/bin/true").spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let mut seen = Vec::new();
+        table().add(&[(child.id(), 7)], monotonic_ns(), &mut |s| seen.push(s));
+        child.wait().unwrap();
+        assert_eq!(seen.len(), 1);
+        assert_eq!(seen[0].path, Some("true".into()));
+    }
+
+    #[test]
+    fn the_next_process_with_a_number_is_another_one() {
+        let child = shell("read x");
+        let mut table = table();
+        let mut seen = 0;
+        table.add(&[(child.id(), 7)], monotonic_ns(), &mut |_| seen += 1);
+        table.add(&[(child.id(), 8)], monotonic_ns(), &mut |_| seen += 1);
+        end(child);
+        assert_eq!(seen, 2);
+    }
+
+    #[test]
+    fn a_fork_is_reported_only_when_it_calls_exec() {
+        prove_fork_flag().unwrap();
+        // The subshell waits in `read` before its exec; its id comes through the pipe.
+        let mut child = Command::new("/bin/sh")
+            .args([
+                "-c",
+                "exec 3<&0; (read x <&3; exec sleep 60) & echo $!; wait",
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let out = child.stdout.take().unwrap();
+        io::BufRead::read_line(&mut io::BufReader::new(out), &mut line).unwrap();
+        let fork: u32 = line.trim().parse().unwrap();
+
+        let mut table = table();
+        let mut early = Vec::new();
+        table.add(&[(fork, 7)], monotonic_ns(), &mut |s| early.push(s));
+        table.check_known(monotonic_ns(), &mut |s| early.push(s));
+        child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        let late = reports(&mut table);
+        nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(fork.cast_signed()),
+            nix::sys::signal::Signal::SIGKILL,
+        )
+        .unwrap();
+        end(child);
+        assert_eq!(early, []);
+        assert_eq!(late.len(), 1);
+        assert!(late[0].path.as_ref().unwrap().basename() != b"sh");
+    }
+}
