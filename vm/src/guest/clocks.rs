@@ -1,0 +1,111 @@
+//! The three clocks that end a guest which goes nowhere.
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+/// How long a guest may take, in time of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clocks {
+    /// Until its first mark.
+    pub boot: Duration,
+    /// From one mark to the next.
+    pub stage: Duration,
+    /// In all.
+    pub total: Duration,
+}
+
+/// Which clock ran out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RanOut {
+    /// No first mark in time.
+    Boot(Duration),
+    /// No next mark in time.
+    Stage(Duration),
+    /// Not done in time.
+    Total(Duration),
+}
+
+impl fmt::Display for RanOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boot(limit) => write!(f, "the guest did not boot within {limit:?}"),
+            Self::Stage(limit) => write!(f, "the guest made no progress for {limit:?}"),
+            Self::Total(limit) => write!(f, "the guest was not done within {limit:?}"),
+        }
+    }
+}
+
+/// [`Clocks`] that run.
+#[derive(Debug)]
+pub(super) struct Running {
+    limits: Clocks,
+    started: Instant,
+    last_mark: Instant,
+    marks: u64,
+}
+
+impl Clocks {
+    pub(super) fn start(self, now: Instant) -> Running {
+        Running {
+            limits: self,
+            started: now,
+            last_mark: now,
+            marks: 0,
+        }
+    }
+}
+
+impl Running {
+    /// Notes how long the guest's marks are by now; which clock has run out, if any.
+    pub(super) fn look(&mut self, now: Instant, marks: u64) -> Option<RanOut> {
+        if marks > self.marks {
+            self.marks = marks;
+            self.last_mark = now;
+        }
+        let Clocks { boot, stage, total } = self.limits;
+        if now - self.started > total {
+            Some(RanOut::Total(total))
+        } else if self.marks == 0 && now - self.started > boot {
+            Some(RanOut::Boot(boot))
+        } else if self.marks > 0 && now - self.last_mark > stage {
+            Some(RanOut::Stage(stage))
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Clocks = Clocks {
+        boot: Duration::from_secs(10),
+        stage: Duration::from_secs(5),
+        total: Duration::from_secs(30),
+    };
+
+    #[test]
+    fn each_clock_runs_out_on_its_own() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+
+        assert_eq!(
+            LIMITS.start(start).look(at(11), 0),
+            Some(RanOut::Boot(LIMITS.boot))
+        );
+
+        let mut stalled = LIMITS.start(start);
+        assert_eq!(stalled.look(at(9), 1), None);
+        assert_eq!(stalled.look(at(14), 1), None);
+        assert_eq!(stalled.look(at(15), 1), Some(RanOut::Stage(LIMITS.stage)));
+
+        let mut busy = LIMITS.start(start);
+        for second in 1..=30 {
+            assert_eq!(busy.look(at(second), second), None);
+        }
+        assert_eq!(busy.look(at(31), 31), Some(RanOut::Total(LIMITS.total)));
+    }
+}
