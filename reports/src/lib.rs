@@ -1,1 +1,49 @@
-//! Placeholder, filled by the first commits.
+//! Results in, documents out: every report is a pure function of the lines of `results.jsonl`.
+//!
+//! | function | document |
+//! |---|---|
+//! | [`terminal`] | what `execlab run` prints |
+//! | [`markdown`] | `report.md`, also for the step summary of a CI run |
+//! | [`html`] | `report.html`, one file that needs nothing else |
+//! | [`junit`] | `junit.xml` |
+//! | [`Summary`] | `summary.json` |
+//! | [`schema`] | the JSON schema of one line of `results.jsonl` |
+//! | [`metrics_guide`] | the table of metrics for the documentation |
+//!
+//! All of them see the results through two things only: the list of metrics in [`metric::METRICS`],
+//! which says what can be read from a trial and how it is printed, and [`matrix::Matrix`], which
+//! gathers the seeds of a trial into a cell. A figure that is not in the list is in no document; a
+//! figure that is in it is in all of them.
+//!
+//! Whatever a guest or a monitor had a hand in (reasons, paths, notes, settings) is hostile: it goes
+//! through [`mod@text`] before it reaches a document.
+
+#![allow(
+    clippy::format_push_string,
+    reason = "a document is a string, and writing to one cannot fail: `write!` would only add ways to look as if"
+)]
+
+pub mod conclude;
+mod guide;
+mod html;
+mod junit;
+mod limits;
+mod markdown;
+pub mod matrix;
+pub mod metric;
+pub mod number;
+mod order;
+pub mod overview;
+mod reasons;
+pub mod schema;
+mod summary;
+mod terminal;
+pub mod text;
+
+pub use guide::metrics_guide;
+pub use html::html;
+pub use junit::junit;
+pub use markdown::markdown;
+pub use schema::results as schema;
+pub use summary::{CellSummary, Exit, Summary, Totals};
+pub use terminal::{TerminalOptions, terminal};

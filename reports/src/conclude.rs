@@ -1,0 +1,313 @@
+//! What to conclude: a few sentences computed from the results.
+
+use std::collections::BTreeSet;
+
+use execlab_model::result::Status;
+
+use crate::{
+    matrix::{At, Cell, Matrix, is_silent},
+    metric::Metric,
+    number,
+    text::{list, plural},
+};
+
+/// Three to five sentences, plain text without anything hostile.
+pub fn conclude(matrix: &Matrix<'_>) -> Vec<String> {
+    let backends = of_backends(matrix);
+    if matrix.cells().next().is_none() {
+        return vec!["There are no results, so nothing can be concluded.".into()];
+    }
+    if backends.is_empty() {
+        return vec!["Only the baseline was run, so nothing was watched and nothing can be concluded about backends.".into()];
+    }
+    [
+        Some(completeness(&backends)),
+        cost(matrix, &backends),
+        loss(matrix, &backends),
+        silence(&backends),
+        Some(without_result(matrix)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// One backend's cells.
+struct OfBackend<'m, 'a> {
+    label: &'m str,
+    all: usize,
+    scored: Vec<&'m Cell<'a>>,
+}
+
+impl OfBackend<'_, '_> {
+    /// The worst seed of the worst cell, and where.
+    fn worst(&self, id: &str) -> Option<(f64, At)> {
+        self.scored
+            .iter()
+            .filter_map(|c| Some((figure(c, id)?.min, c.at)))
+            .min_by(|a, b| a.0.total_cmp(&b.0))
+    }
+
+    fn all_of(&self, id: &str) -> bool {
+        self.worst(id).is_some_and(|(worst, _)| worst >= 1.0)
+    }
+
+    fn mean(&self, id: &str) -> Option<f64> {
+        let means: Vec<f64> = self
+            .scored
+            .iter()
+            .filter_map(|c| Some(figure(c, id)?.mean))
+            .collect();
+        (!means.is_empty()).then(|| means.iter().sum::<f64>() / means.len() as f64)
+    }
+
+    /// The name, and in how many cells it has a result if not in all.
+    fn named(&self) -> String {
+        if self.scored.len() == self.all {
+            self.label.to_owned()
+        } else {
+            format!(
+                "{} (a result in only {} of {} cells)",
+                self.label,
+                self.scored.len(),
+                self.all
+            )
+        }
+    }
+}
+
+fn figure(cell: &Cell<'_>, id: &str) -> Option<crate::matrix::Spread> {
+    cell.figure(Metric::by_id(id).expect("a metric of the table"))
+        .numbers
+}
+
+fn of_backends<'m, 'a>(matrix: &'m Matrix<'a>) -> Vec<OfBackend<'m, 'a>> {
+    let all = matrix
+        .backends
+        .iter()
+        .enumerate()
+        .filter(|(_, b)| !b.baseline);
+    all.map(|(at, backend)| {
+        let cells: Vec<_> = matrix.watched().filter(|c| c.at.backend == at).collect();
+        OfBackend {
+            label: &backend.brief,
+            all: cells.len(),
+            scored: cells.into_iter().filter(|c| c.is_scored()).collect(),
+        }
+    })
+    .collect()
+}
+
+fn whole<'b, 'm, 'a>(backends: &'b [OfBackend<'m, 'a>]) -> Vec<&'b OfBackend<'m, 'a>> {
+    backends
+        .iter()
+        .filter(|b| b.all_of("completeness"))
+        .collect()
+}
+
+fn completeness(backends: &[OfBackend<'_, '_>]) -> String {
+    let complete = whole(backends);
+    let (right, astray): (Vec<_>, Vec<_>) =
+        complete.iter().partition(|b| b.all_of("path_accuracy"));
+    let named =
+        |of: &[&&OfBackend<'_, '_>]| list(&of.iter().map(|b| b.named()).collect::<Vec<_>>());
+    let paths = |of: &[&&OfBackend<'_, '_>]| {
+        let each = of.iter().map(|b| {
+            let worst = b.worst("path_accuracy").map_or(0.0, |(share, _)| share);
+            format!(
+                "{} (right paths down to {})",
+                b.named(),
+                number::share(worst)
+            )
+        });
+        list(&each.collect::<Vec<_>>())
+    };
+    match (right.as_slice(), astray.as_slice()) {
+        ([], []) => {
+            let best = backends
+                .iter()
+                .filter_map(|b| Some((b.mean("completeness")?, b)))
+                .max_by(|a, b| a.0.total_cmp(&b.0));
+            match best {
+                None => "No backend has a result, so there is nothing to choose from.".into(),
+                Some((mean, best)) => format!(
+                    "No backend saw every exec. The most complete is {}, with {} on average.",
+                    best.named(),
+                    number::share(mean)
+                ),
+            }
+        }
+        (right, []) => format!(
+            "Every exec seen, with the best possible path, in every cell with a result: {}.",
+            named(right)
+        ),
+        ([], astray) => {
+            format!(
+                "Every exec seen, but not always with the best possible path: {}.",
+                paths(astray)
+            )
+        }
+        (right, astray) => format!(
+            "Every exec seen, with the best possible path, in every cell with a result: {}. Every exec seen, but not always with the best path: {}.",
+            named(right),
+            paths(astray)
+        ),
+    }
+}
+
+/// Compares only where all that are compared have a number: a backend must not look cheap because
+/// its dear cells have no result.
+fn cost(matrix: &Matrix<'_>, backends: &[OfBackend<'_, '_>]) -> Option<String> {
+    let complete = whole(backends);
+    let (compared, of_whom): (Vec<_>, _) = if complete.is_empty() {
+        (
+            backends
+                .iter()
+                .filter(|b| b.mean("added_percent").is_some())
+                .collect(),
+            "all backends",
+        )
+    } else {
+        (complete, "those that saw every exec")
+    };
+    let places = |b: &OfBackend<'_, '_>| -> BTreeSet<(usize, usize)> {
+        let with = b
+            .scored
+            .iter()
+            .filter(|c| figure(c, "added_percent").is_some());
+        with.map(|c| (c.at.setup, c.at.kernel)).collect()
+    };
+    let common = compared.iter().map(|b| places(b)).reduce(|a, b| &a & &b)?;
+    let costs = |b: &OfBackend<'_, '_>| {
+        let cells = b
+            .scored
+            .iter()
+            .filter(|c| common.contains(&(c.at.setup, c.at.kernel)));
+        let both =
+            cells.filter_map(|c| Some((figure(c, "added_percent")?, figure(c, "added_per_exec")?)));
+        let both: Vec<_> = both.collect();
+        let mean = both.iter().map(|(p, _)| p.mean).sum::<f64>() / both.len() as f64;
+        let low = both.iter().map(|(_, n)| n.min).reduce(f64::min)?;
+        let high = both.iter().map(|(_, n)| n.max).reduce(f64::max)?;
+        Some((mean, low, high))
+    };
+    let mut all: Vec<_> = compared
+        .iter()
+        .filter_map(|b| Some((costs(b)?, b.label)))
+        .collect();
+    all.sort_by(|a, b| a.0.0.total_cmp(&b.0.0));
+    let unit = matrix.cost_unit();
+    let say = |&((mean, low, high), label): &((f64, f64, f64), &str)| {
+        let range = if low < high {
+            format!("{} to {}", number::signed(low), number::signed(high))
+        } else {
+            number::signed(low)
+        };
+        format!(
+            "{label} with {range} {unit} per exec ({}% on average)",
+            number::signed(mean)
+        )
+    };
+    let cells = plural(common.len(), "cell");
+    match all.as_slice() {
+        [] => None,
+        [one] => Some(format!("What it costs: {}.", say(one))),
+        [first, .., last] => Some(format!(
+            "Cheapest of {of_whom}, over {cells} in common: {}; dearest: {}.",
+            say(first),
+            say(last)
+        )),
+    }
+}
+
+fn loss(matrix: &Matrix<'_>, backends: &[OfBackend<'_, '_>]) -> Option<String> {
+    let mut losers: Vec<(f64, String)> = Vec::new();
+    for backend in backends {
+        let cells = backend.scored.iter().filter_map(|c| figure(c, "true_loss"));
+        let lossy = cells.filter(|n| n.max > 0.0).count();
+        let Some((worst, at)) = backend.worst("completeness").filter(|_| lossy > 0) else {
+            continue;
+        };
+        let place = matrix.name(at);
+        let of = backend.scored.len();
+        losers.push((
+            worst,
+            format!(
+                "{} in {lossy} of {} (down to {} in {place})",
+                backend.label,
+                plural(of, "cell"),
+                number::share(worst)
+            ),
+        ));
+    }
+    if losers.is_empty() {
+        let scored = backends.iter().any(|b| !b.scored.is_empty());
+        return scored.then(|| "No backend missed an exec in any cell with a result.".into());
+    }
+    losers.sort_by(|a, b| a.0.total_cmp(&b.0));
+    Some(format!(
+        "Execs were missed by {}.",
+        few(losers.into_iter().map(|(_, text)| text))
+    ))
+}
+
+fn silence(backends: &[OfBackend<'_, '_>]) -> Option<String> {
+    let honesty = Metric::by_id("honesty").expect("a metric of the table");
+    let lossy = |c: &&&Cell<'_>| figure(c, "true_loss").is_some_and(|n| n.max > 0.0);
+    if !backends.iter().any(|b| b.scored.iter().any(|c| lossy(&c))) {
+        return None;
+    }
+    let silent = backends.iter().filter_map(|b| {
+        let cells = b
+            .scored
+            .iter()
+            .filter(|c| c.figure(honesty).words.keys().any(|word| is_silent(word)));
+        let count = cells.count();
+        (count > 0).then(|| format!("{} in {}", b.label, plural(count, "cell")))
+    });
+    let silent: Vec<String> = silent.collect();
+    Some(if silent.is_empty() {
+        "Every backend that lost execs said so.".into()
+    } else {
+        format!(
+            "Lost execs and did not say so, or not of all: {}. What these report must not be taken for all that happened.",
+            few(silent.into_iter())
+        )
+    })
+}
+
+fn without_result(matrix: &Matrix<'_>) -> String {
+    let count = |status| {
+        matrix
+            .cells()
+            .flat_map(|c| &c.trials)
+            .filter(|t| t.status == status)
+            .count()
+    };
+    let bad: Vec<String> = Status::ALL[1..]
+        .iter()
+        .map(|&status| (status, count(status)))
+        .filter(|(_, count)| *count > 0)
+        .map(|(status, count)| format!("{} {status}", number::thousands(count as f64)))
+        .collect();
+    if bad.is_empty() {
+        return "Every trial was completed.".into();
+    }
+    let all: usize = matrix.cells().map(|c| c.trials.len()).sum();
+    format!(
+        "Not completed, of {}: {}. See the reasons; where nothing was measured, nothing follows.",
+        plural(all, "trial"),
+        list(&bad)
+    )
+}
+
+/// The first three, and how many more.
+fn few(items: impl Iterator<Item = String>) -> String {
+    let mut all: Vec<String> = items.collect();
+    let more = all.len().saturating_sub(3);
+    if more > 0 {
+        all.truncate(3);
+        return format!("{} and {more} more", all.join(", "));
+    }
+    list(&all)
+}

@@ -1,0 +1,33 @@
+//! What the numbers do not say.
+
+use execlab_model::result::Lab;
+
+use crate::matrix::Matrix;
+
+const EVERYWHERE: &[&str] = &[
+    "A cell says what happened in its workload. A backend that saw every exec here can still lose some under a heavier load, and one without a result here is neither good nor bad.",
+    "Path accuracy is measured against the best path that the scenario allows, over the execs that were seen; it says nothing of those that were missed.",
+];
+
+const fn of_lab(lab: Lab) -> &'static [&'static str] {
+    match lab {
+        Lab::Exact => &[
+            "Cost is a count of guest instructions under emulation (QEMU TCG). It knows nothing of caches, TLBs, branch prediction or memory speed, so it is path length and not time.",
+            "There is one virtual CPU: no contention for locks, no cache lines that travel, no work that another CPU could have taken over, and none of what only happens on several CPUs.",
+            "Guest time is a count as well. Rates and latencies are those of the emulated machine, not of one that you can buy.",
+            "The same trial gives the same numbers to the last digit. That is repeatability, not generality: other seeds, kernels, images or QEMU versions are other trials.",
+        ],
+    }
+}
+
+/// For the labs that these results come from.
+pub(crate) fn limits(matrix: &Matrix<'_>) -> Vec<&'static str> {
+    let mut all = Vec::new();
+    for lab in Lab::ALL {
+        if matrix.setups.iter().any(|s| s.lab == lab) {
+            all.extend(of_lab(lab));
+        }
+    }
+    all.extend(EVERYWHERE);
+    all
+}

@@ -1,0 +1,138 @@
+//! `report.md`, also for the step summary of a CI run.
+
+use execlab_model::result::{Status, TrialResult};
+
+use crate::{
+    conclude::conclude,
+    limits::limits,
+    matrix::{Cell, Matrix},
+    metric::{Metric, Unit},
+    overview::Overview,
+    reasons::Reasons,
+    terminal::baselines,
+    text::{markdown as escape, shorten},
+};
+
+/// The document.
+pub fn markdown(results: &[TrialResult]) -> String {
+    let matrix = Matrix::new(results);
+    let overview = Overview::new(results, &matrix);
+    let reasons = Reasons::new(&matrix);
+    let mut out = String::from("# execlab: what the monitors saw\n\n");
+    out += &format!("**{}**\n\n", escape(&overview.totals_line()));
+    out += "## What to conclude\n\n";
+    for line in conclude(&matrix) {
+        out += &format!("- {}\n", escape(&line));
+    }
+    for warning in &overview.warnings {
+        out += &format!("- **Mind:** {}\n", escape(warning));
+    }
+    out += "\n## What was run\n\n| | |\n|---|---|\n";
+    for (name, value) in &overview.facts {
+        out += &format!("| {name} | {} |\n", escape(value));
+    }
+    for kernel in &matrix.kernels {
+        let (label, id) = (escape(&kernel.label), kernel.id);
+        out += &format!(
+            "| Kernel {label} | {}, sha256 {} |\n",
+            escape(&id.release),
+            escape(&id.sha256)
+        );
+    }
+    for setup in 0..matrix.setups.len() {
+        table(&matrix, &reasons, setup, &mut out);
+    }
+    out += &format!(
+        "\nCosts are in {}, against the baseline of the same kernel, workload and seed. n/a: not measured.{}\n",
+        escape(&matrix.cost_unit()),
+        if matrix.has_seeds() {
+            " Of several seeds: their mean, and in brackets the least and the most where they differ."
+        } else {
+            ""
+        }
+    );
+    if !reasons.0.is_empty() {
+        out += "\n## Not completed\n\n";
+        for (at, reason) in reasons.0.iter().enumerate() {
+            let cells = escape(&reason.cells_line(&matrix));
+            let text = escape(&shorten(&reason.text, 2000));
+            out += &format!("{}. **{}** {cells}: {text}\n", at + 1, reason.status);
+        }
+    }
+    out += "\n## What these numbers do not say\n\n";
+    for limit in limits(&matrix) {
+        out += &format!("- {}\n", escape(limit));
+    }
+    out
+}
+
+fn table(matrix: &Matrix<'_>, reasons: &Reasons, setup: usize, out: &mut String) {
+    *out += &format!("\n## {}\n\n", escape(&matrix.setups[setup].label));
+    if let Some(line) = baselines(matrix, setup) {
+        *out += &format!("{}\n\n", escape(&line));
+    }
+    let rows: Vec<_> = matrix
+        .of_setup(setup)
+        .filter(|c| !matrix.backends[c.at.backend].baseline)
+        .collect();
+    if rows.is_empty() {
+        return;
+    }
+    let seeds = rows.iter().any(|c| c.trials.len() > 1);
+    let columns = matrix.columns();
+    let mut head = String::from("| kernel | backend |");
+    let mut line = String::from("|---|---|");
+    if seeds {
+        head += " seeds |";
+        line += "---:|";
+    }
+    for metric in &columns {
+        head += &format!(
+            " {} |",
+            escape(&metric.short.replace("-\n", "").replace('\n', " "))
+        );
+        line += if metric.unit == Unit::Word {
+            "---|"
+        } else {
+            "---:|"
+        };
+    }
+    *out += &format!("{head}\n{line}\n");
+    for cell in rows {
+        let marks = reasons.marks(cell, (" (", ")"));
+        *out += &format!(
+            "| {} | {}{marks} |",
+            escape(&matrix.kernels[cell.at.kernel].label),
+            escape(&matrix.backends[cell.at.backend].brief)
+        );
+        if seeds {
+            *out += &format!(" {} |", cell.trials.len());
+        }
+        for (at, metric) in columns.iter().enumerate() {
+            *out += &format!(" {} |", field(metric, at == 0, cell));
+        }
+        out.push('\n');
+    }
+}
+
+/// A figure; in the first column also what became of the trial.
+fn field(metric: &Metric, first: bool, cell: &Cell<'_>) -> String {
+    let figure = cell.figure(metric);
+    let mut text = if figure.is_empty() {
+        "n/a".into()
+    } else {
+        escape(&figure.print(metric))
+    };
+    if let Some(spread) = figure.print_spread(metric) {
+        text += &format!(" ({})", escape(&spread));
+    }
+    if first && cell.status() != Status::Completed {
+        let status = format!("**{}**", cell.status_label());
+        return if figure.is_empty() {
+            status
+        } else {
+            format!("{text} {status}")
+        };
+    }
+    text
+}

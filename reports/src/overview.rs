@@ -1,0 +1,130 @@
+//! What was run, and where.
+
+use std::collections::BTreeSet;
+
+use execlab_model::result::{Status, TrialResult};
+
+use crate::{
+    matrix::Matrix,
+    number::thousands,
+    text::{clean, list, plural},
+};
+
+/// How many trials ended how, and in which surroundings.
+#[derive(Debug)]
+pub struct Overview {
+    /// Trials by status, in the order of [`Status::ALL`].
+    pub totals: [(Status, usize); 5],
+    /// Name and value of each fact, for people.
+    pub facts: Vec<(&'static str, String)>,
+    /// What a reader must mind before comparing anything.
+    pub warnings: Vec<String>,
+}
+
+impl Overview {
+    /// Of all results.
+    pub fn new(results: &[TrialResult], matrix: &Matrix<'_>) -> Self {
+        let totals = Status::ALL.map(|s| (s, results.iter().filter(|t| t.status == s).count()));
+        let labs = distinct(results, |t| {
+            Some(format!(
+                "{}, {} virtual CPU{}",
+                t.lab,
+                t.cpus,
+                if t.cpus == 1 { "" } else { "s" }
+            ))
+        });
+        let qemu = distinct(results, |t| t.provenance.qemu.clone());
+        let versions = distinct(results, |t| {
+            Some(t.provenance.execlab.clone()).filter(|v| !v.is_empty())
+        });
+        let images = distinct(results, |t| t.provenance.initramfs.clone());
+        let mut facts = vec![("Trials", trials(results, matrix)), ("Lab", list(&labs))];
+        if !qemu.is_empty() {
+            facts.push(("QEMU", list(&qemu)));
+        }
+        let kernels: Vec<String> = matrix
+            .kernels
+            .iter()
+            .map(|k| format!("{} ({})", k.label, clean(&k.id.release)))
+            .collect();
+        facts.push(("Kernels", list(&kernels)));
+        let backends: Vec<String> = matrix.backends.iter().map(|b| b.label.clone()).collect();
+        facts.push(("Backends", list(&backends)));
+        let setups: Vec<String> = matrix.setups.iter().map(|s| s.label.clone()).collect();
+        facts.push(("Workloads", setups.join("; ")));
+        facts.push(("Seeds", seeds(results)));
+        let execs: u64 = results.iter().filter_map(|t| Some(t.truth?.execs)).sum();
+        facts.push(("Execs in truth", thousands(execs as f64)));
+        if !versions.is_empty() {
+            facts.push(("execlab", list(&versions)));
+        }
+        let mut warnings = Vec::new();
+        let mut mind = |what: &str, values: &[String]| {
+            if values.len() > 1 {
+                warnings.push(format!(
+                    "figures of different {what} stand in one report ({}): do not compare them",
+                    list(values)
+                ));
+            }
+        };
+        mind("labs", &labs);
+        mind("QEMU versions", &qemu);
+        mind("versions of execlab", &versions);
+        mind(
+            "guest images",
+            &images
+                .iter()
+                .map(|i| i.chars().take(12).collect())
+                .collect::<Vec<_>>(),
+        );
+        Self {
+            totals,
+            facts,
+            warnings,
+        }
+    }
+
+    /// `43 completed, 2 unsupported`: what there was none of is not said, but everything adds up.
+    pub fn totals_line(&self) -> String {
+        let parts: Vec<String> = self
+            .totals
+            .iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(status, count)| format!("{} {status}", thousands(*count as f64)))
+            .collect();
+        if parts.is_empty() {
+            "no trials".into()
+        } else {
+            parts.join(", ")
+        }
+    }
+}
+
+fn trials(results: &[TrialResult], matrix: &Matrix<'_>) -> String {
+    format!(
+        "{} in {}",
+        plural(results.len(), "trial"),
+        plural(matrix.cells().count(), "cell")
+    )
+}
+
+fn seeds(results: &[TrialResult]) -> String {
+    let seeds: BTreeSet<u64> = results.iter().map(|t| t.seed).collect();
+    let (Some(first), Some(last)) = (seeds.first(), seeds.last()) else {
+        return "none".into();
+    };
+    if seeds.len() > 3 && last - first + 1 == seeds.len() as u64 {
+        format!("{first} to {last}")
+    } else {
+        list(&seeds.iter().map(u64::to_string).collect::<Vec<_>>())
+    }
+}
+
+fn distinct(results: &[TrialResult], of: impl Fn(&TrialResult) -> Option<String>) -> Vec<String> {
+    let all: BTreeSet<String> = results
+        .iter()
+        .filter_map(of)
+        .map(|text| clean(&text))
+        .collect();
+    all.into_iter().collect()
+}

@@ -1,0 +1,27 @@
+//! JSON schemas of what other programs read, made from the types themselves.
+//!
+//! They are checked in under `schema/`; a test makes them again and compares.
+
+use execlab_model::result::TrialResult;
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde_json::Value;
+
+/// Of one line of `results.jsonl`.
+pub fn results() -> Value {
+    of::<TrialResult>("One line of results.jsonl")
+}
+
+/// Of `summary.json`.
+pub fn summary() -> Value {
+    of::<crate::Summary>("summary.json")
+}
+
+fn of<T: JsonSchema>(title: &str) -> Value {
+    // As it is written, not as it is read: a reader of the file may rely on every field.
+    let generator = SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator();
+    let mut schema = generator.into_root_schema_for::<T>();
+    schema.insert("title".into(), title.into());
+    schema.to_value()
+}

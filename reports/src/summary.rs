@@ -1,0 +1,232 @@
+//! `summary.json`: what a program wants to know of a run without reading every line of it.
+
+use std::collections::BTreeMap;
+
+use execlab_model::{
+    exit::ExitCode,
+    result::{Status, TrialResult},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    conclude::conclude,
+    matrix::{Cell, Matrix},
+    metric::METRICS,
+    text::clean,
+};
+
+/// Version of the format.
+pub const SCHEMA: u32 = 1;
+
+/// The whole document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// 1.
+    pub schema: u32,
+    /// Trials by status.
+    pub totals: Totals,
+    /// How the command that made the run ends.
+    pub exit: Exit,
+    /// What to conclude, in sentences for people.
+    pub conclusions: Vec<String>,
+    /// One for each cell: all seeds of the same trial.
+    pub cells: Vec<CellSummary>,
+}
+
+/// How many trials ended how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the fields are the names of Status")]
+pub struct Totals {
+    pub trials: usize,
+    pub completed: usize,
+    pub unsupported: usize,
+    pub backend_failed: usize,
+    pub lost: usize,
+    pub infra: usize,
+}
+
+/// An exit code with its meaning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Exit {
+    /// The number that the shell sees.
+    pub code: u8,
+    /// What it means.
+    pub meaning: String,
+}
+
+/// Figures of a cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CellSummary {
+    /// Name of the kernel.
+    pub kernel: String,
+    /// Name of the backend.
+    pub backend: String,
+    /// Name of its group of settings.
+    pub variant: String,
+    /// Name of the scenario.
+    pub scenario: String,
+    /// When the execs came.
+    pub load: String,
+    /// How many there were to be.
+    pub execs: u32,
+    /// How long each payload lived.
+    pub lifetime_ns: u64,
+    /// How each child was made.
+    pub spawn: String,
+    /// Processes that slept meanwhile.
+    pub population: u32,
+    /// Where time came from.
+    pub lab: String,
+    /// Virtual CPUs.
+    pub cpus: u32,
+    /// Seeds of its trials.
+    pub seeds: Vec<u64>,
+    /// Names of its trials.
+    pub trials: Vec<String>,
+    /// Trials by status.
+    pub totals: Totals,
+    /// Why trials were not completed.
+    pub reasons: Vec<String>,
+    /// By the metric's id; a metric that was not measured is not there.
+    pub figures: BTreeMap<String, FigureSummary>,
+}
+
+/// A metric over the seeds of a cell.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FigureSummary {
+    /// Arithmetic mean of the seeds with a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<f64>,
+    /// Smallest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// Largest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+    /// How many seeds have a number.
+    pub count: usize,
+    /// How many seeds say which word in place of a number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub words: BTreeMap<String, usize>,
+}
+
+impl Summary {
+    /// Of all results of a run.
+    pub fn new(results: &[TrialResult]) -> Self {
+        let matrix = Matrix::new(results);
+        Self {
+            schema: SCHEMA,
+            totals: Totals::of(results.iter().map(|t| t.status)),
+            exit: Exit::from(exit_code(results)),
+            conclusions: conclude(&matrix),
+            cells: matrix
+                .cells()
+                .map(|cell| summarize(&matrix, cell))
+                .collect(),
+        }
+    }
+
+    /// Takes in what the results alone do not show, such as trials of the plan that have no line or
+    /// a trial that did not repeat: the more basic of the two codes is kept.
+    #[must_use]
+    pub fn and(mut self, code: ExitCode) -> Self {
+        self.exit = Exit::from(self.exit_code().and(code));
+        self
+    }
+
+    /// The code to end with.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::BY_PRECEDENCE
+            .into_iter()
+            .find(|code| code.code() == self.exit.code)
+            .unwrap_or(ExitCode::Internal)
+    }
+}
+
+/// What the results alone say of how the run ended.
+fn exit_code(results: &[TrialResult]) -> ExitCode {
+    let of = |status| match status {
+        Status::Completed | Status::Unsupported => ExitCode::Ok,
+        Status::BackendFailed | Status::Infra => ExitCode::Incomplete,
+        Status::Lost => ExitCode::GuestLost,
+    };
+    results
+        .iter()
+        .map(|t| of(t.status))
+        .reduce(ExitCode::and)
+        .unwrap_or(ExitCode::NothingSelected)
+}
+
+impl Totals {
+    fn of(statuses: impl Iterator<Item = Status>) -> Self {
+        let mut totals = Self::default();
+        for status in statuses {
+            totals.trials += 1;
+            *match status {
+                Status::Completed => &mut totals.completed,
+                Status::Unsupported => &mut totals.unsupported,
+                Status::BackendFailed => &mut totals.backend_failed,
+                Status::Lost => &mut totals.lost,
+                Status::Infra => &mut totals.infra,
+            } += 1;
+        }
+        totals
+    }
+}
+
+impl From<ExitCode> for Exit {
+    fn from(code: ExitCode) -> Self {
+        Self {
+            code: code.code(),
+            meaning: code.meaning().into(),
+        }
+    }
+}
+
+fn summarize(matrix: &Matrix<'_>, cell: &Cell<'_>) -> CellSummary {
+    let setup = &matrix.setups[cell.at.setup];
+    let spec = matrix.backends[cell.at.backend].spec;
+    let mut reasons: Vec<String> = cell
+        .trials
+        .iter()
+        .filter_map(|t| t.reason.as_deref())
+        .map(clean)
+        .collect();
+    reasons.dedup();
+    let figures = METRICS.iter().filter_map(|metric| {
+        let figure = cell.figure(metric);
+        let numbers = figure.numbers;
+        let summary = FigureSummary {
+            mean: numbers.map(|n| n.mean),
+            min: numbers.map(|n| n.min),
+            max: numbers.map(|n| n.max),
+            count: numbers.map_or(0, |n| n.count),
+            words: figure
+                .words
+                .iter()
+                .map(|(w, n)| ((*w).to_owned(), *n))
+                .collect(),
+        };
+        (!figure.is_empty()).then(|| (metric.id.to_owned(), summary))
+    });
+    CellSummary {
+        kernel: matrix.kernels[cell.at.kernel].id.name.clone(),
+        backend: spec.name.clone(),
+        variant: spec.variant.clone(),
+        scenario: setup.workload.scenario.clone(),
+        load: setup.workload.load.to_string(),
+        execs: setup.workload.execs,
+        lifetime_ns: setup.workload.lifetime_ns,
+        spawn: setup.workload.spawn.to_string(),
+        population: setup.workload.population,
+        lab: setup.lab.to_string(),
+        cpus: setup.cpus,
+        seeds: cell.seeds().collect(),
+        trials: cell.trials.iter().map(|t| t.trial.clone()).collect(),
+        totals: Totals::of(cell.trials.iter().map(|t| t.status)),
+        reasons,
+        figures: figures.collect(),
+    }
+}

@@ -1,0 +1,151 @@
+//! Text from guests and monitors, made harmless for each kind of document.
+
+use execlab_model::Bytes;
+
+/// Text without anything that steers a terminal or hides what it says: control characters and
+/// invisible format characters become `\n`, `\t` or `\xNN`.
+///
+/// Unlike the spelling of [`Bytes`] it leaves backslashes alone: this is prose, and nobody reads it
+/// back.
+pub fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            // The backslash, which `Bytes` would double, is among them.
+            ' '..='~' => out.push(c),
+            c => out.push_str(&Bytes::from(c.encode_utf8(&mut [0; 4]) as &str).to_string()),
+        }
+    }
+    out
+}
+
+/// The first `most` characters of a text, marked where something was cut off.
+pub fn shorten(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some((at, _)) => format!("{}…", &text[..at]),
+    }
+}
+
+/// Cleaned text with everything that means something in Markdown or HTML taken out of force; safe in
+/// a table cell, in a list and in running text.
+pub fn markdown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in clean(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            // A backslash is not enough inside a table: the pipe is looked for before all else.
+            '|' => out.push_str("&#124;"),
+            // Left alone, these would become links, mentions of people or issues.
+            '@' => out.push_str("&#64;"),
+            '#' => out.push_str("&#35;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '~' | '!' | '$' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Breaks text at spaces into lines of at most `width` characters; longer words are cut.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(8);
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split(' ').filter(|w| !w.is_empty()) {
+        let mut rest: Vec<char> = word.chars().collect();
+        if used > 0 && used + 1 + rest.len() > width {
+            lines.push(String::new());
+            used = 0;
+        }
+        while rest.len() > width {
+            let tail = rest.split_off(width);
+            last(&mut lines).extend(&rest);
+            lines.push(String::new());
+            rest = tail;
+        }
+        if used > 0 {
+            last(&mut lines).push(' ');
+            used += 1;
+        }
+        last(&mut lines).extend(&rest);
+        used += rest.len();
+    }
+    lines
+}
+
+fn last(lines: &mut [String]) -> &mut String {
+    lines.last_mut().expect("there is always a line")
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub fn list(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [all @ .., last] => format!("{} and {last}", all.join(", ")),
+    }
+}
+
+/// `1 cell`, `3 cells`.
+pub fn plural(count: usize, word: &str) -> String {
+    let number = crate::number::thousands(count as f64);
+    if count == 1 {
+        format!("{number} {word}")
+    } else {
+        format!("{number} {word}s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn control_characters_are_spelled_out() {
+        assert_eq!(
+            clean("a\u{1b}[31m\nb\\c\u{202e}"),
+            "a\\x1b[31m\\nb\\c\\xe2\\x80\\xae"
+        );
+    }
+
+    #[test]
+    fn markdown_has_no_force_left() {
+        assert_eq!(
+            markdown("a|b `c` <script> *d* [e](f) @g #1"),
+            "a&#124;b \\`c\\` &lt;script&gt; \\*d\\* \\[e\\](f) &#64;g &#35;1"
+        );
+    }
+
+    #[test]
+    fn lists_read_as_people_write_them() {
+        let all = ["a", "b", "c"].map(str::to_owned);
+        assert_eq!(list(&all[..0]), "");
+        assert_eq!(list(&all[..1]), "a");
+        assert_eq!(list(&all[..2]), "a and b");
+        assert_eq!(list(&all), "a, b and c");
+    }
+
+    proptest! {
+        #[test]
+        fn wrapped_lines_are_never_too_long_and_lose_nothing(text in "[a-z ]{0,80}", width in 8_usize..40) {
+            let lines = wrap(&text, width);
+            prop_assert!(lines.iter().all(|l| l.chars().count() <= width));
+            let joined: String = lines.concat().split(' ').collect();
+            prop_assert_eq!(joined, text.split(' ').collect::<String>());
+        }
+
+        #[test]
+        fn clean_text_never_steers_a_terminal(text in any::<String>()) {
+            prop_assert!(!clean(&text).chars().any(char::is_control));
+        }
+    }
+}
