@@ -6,8 +6,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
+pub mod audit;
 pub mod clock;
 pub mod ebpf;
+pub mod netlink;
 pub mod none;
 pub mod proc_poll;
 pub mod procfs_lookup;
@@ -20,7 +22,13 @@ pub use setting::{BadSetting, Kind, Setting, Settings};
 pub use stop::Stop;
 
 /// Every backend, in the order in which lists and reports show them. The only list.
-pub const BACKENDS: &[&dyn Backend] = &[&none::NoMonitor, &proc_poll::ProcPoll, &ebpf::EbpfProgram];
+pub const BACKENDS: &[&dyn Backend] = &[
+    &none::NoMonitor,
+    &proc_poll::ProcPoll,
+    &netlink::Netlink,
+    &audit::AuditRules,
+    &ebpf::EbpfProgram,
+];
 
 /// A technique with its reader.
 pub trait Backend: Sync {
