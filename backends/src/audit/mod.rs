@@ -1,0 +1,190 @@
+//! `audit`: rules for `execve` and `execveat`, read by the one process that audit sends to.
+//!
+//! # How it works
+//!
+//! A rule on the exit list makes the kernel write a group of records each time a process leaves one
+//! of these calls: SYSCALL (who, and `exe=`, the file that now runs), EXECVE (the arguments, read
+//! from the new image), CWD, one PATH for each file that was looked up (the first has the string
+//! that was passed, with device and inode), PROCTITLE, EOE. The kernel thread `kauditd` sends them one
+//! by one to the process that registered as audit's daemon; time and serial tell which belong together.
+//! That process is this monitor. It is a daemon of its own and not a reader of the multicast group,
+//! because the group drops records without counting them when its reader is slow
+//! (`audit_status.lost` stays zero), while for the owner records wait in the kernel and every lost
+//! one is counted.
+//!
+//! Rules match on a system call's number, so there are two: for 64-bit callers (59 and 322) and
+//! for 32-bit ones (11 and 358). They stand before everybody's and carry the key `execlab`.
+//!
+//! All of this exists since long before Linux 5.10. Needed are `CONFIG_AUDITSYSCALL`, root
+//! (`CAP_AUDIT_CONTROL`), the initial PID and user namespaces, and that there is no other daemon.
+//! `audit=1` on the kernel's command line makes all processes visible: without it those that were
+//! forked before audit was first switched on stay invisible until their end, and only their later
+//! children are seen (`audit_alloc` gives a task its context at fork).
+//!
+//! # What it cannot see
+//!
+//! - Programs that the kernel itself starts (`modprobe`, core dump handlers): no system call.
+//! - The calls of the x32 table, whose numbers do not fit into a rule.
+//! - A container: there is no field for a cgroup or a namespace in any kernel so far. `exe=` is
+//!   relative to the process's own root. See `container-lookup`.
+//! - The script behind `exe=`: that is the interpreter; the script is the first PATH and in argv.
+//! - The `dirfd` of `execveat`: a relative name with one cannot be made absolute, but `exe=` is.
+//! - More than a tick of time: 4 ms on Debian, of the moment when the call began.
+//!
+//! A call that only checks (`AT_EXECVE_CHECK`, 6.14) looks like a successful `execveat` and differs by
+//! its missing EXECVE record, which is why that record is asked for; it is counted, not reported.
+//!
+//! # What it costs, and whom
+//!
+//! Six to nine records an exec are formatted by the process itself on its way out of the
+//! call. When more than `backlog` of them wait, processes sleep up to `backlog-wait` ticks before
+//! their record is lost: audit would rather slow the machine down than lose. The
+//! kernel's own limit of 64 suits no storm; distributions ship 8,192 and 60,000 ticks in their base
+//! rules (`10-base-config.rules` of audit-userspace), and so does the default here. osquery waits for
+//! nothing (0) and loses instead.
+//!
+//! # Loss
+//!
+//! The kernel counts every record that it gives up (`audit_status.lost`). Since it writes SYSCALL
+//! first and stops there if that fails, an exec loses at least one record and mostly just that one.
+//! The counter is read when attaching, when something looks like loss (ENOBUFS, an event with records
+//! missing) and at the end; not on a timer, because the kernel starts a thread for each answer.
+//! ENOBUFS alone is no loss: the kernel keeps the record and sends it again. At the end a
+//! record of our own is put behind all others, and everything up to it is read.
+//!
+//! # What it leaves behind
+//!
+//! Rules, limits, `enabled` and the owner are put back as they were when the monitor is dropped, also
+//! by a panic that unwinds. Three things cannot be: `audit_ever_enabled` stays set until the next
+//! boot, and with it the context that each new process gets; the `lost` counter and the serial
+//! number keep what was added to them. A monitor that is killed by SIGKILL leaves rules and limits behind (the kernel
+//! itself forgets a dead owner): where the machine lives on, its supervisor has to put them back, and finds the rules by
+//! their key.
+//!
+//! Sources: `kernel/audit.c`, `kernel/auditsc.c`, `kernel/auditfilter.c`; auditctl(8); osquery's
+//! `auditdnetlink.cpp`; audit-userspace's rules; and what five kernels answered when tried.
+
+use crate::{AttachError, Backend, Kind, Monitor, Offers, Setting, Settings};
+
+mod arguments;
+mod assembler;
+mod batch;
+mod changes;
+mod container;
+mod control;
+mod event;
+#[cfg(test)]
+mod kernel_text;
+mod monitor;
+mod reader;
+mod record;
+mod rules;
+mod when;
+mod wire;
+
+/// See the module.
+#[derive(Debug)]
+pub struct AuditRules;
+
+const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "backlog",
+        help: "records that may wait in the kernel before processes have to (0: no limit; the \
+               kernel starts with 64, distributions set 8192)",
+        kind: Kind::Number(0, 1 << 20),
+        default: "8192",
+        tuned: "32768",
+    },
+    Setting {
+        name: "backlog-wait",
+        help: "ticks that a process sleeps for room before its record is lost (0: lost at once; \
+               the kernel starts with a minute, distributions set 60000)",
+        // The kernel takes ten minutes at most, which is this with the slowest tick.
+        kind: Kind::Number(0, 60_000),
+        default: "60000",
+        tuned: "60000",
+    },
+    Setting {
+        name: "rcvbuf",
+        help: "bytes of the socket's receive buffer (0: as the kernel gives it); a full one makes \
+               kauditd wait",
+        kind: Kind::Number(0, 1 << 30),
+        default: "4194304",
+        tuned: "33554432",
+    },
+    Setting {
+        name: "exclude",
+        help: "records that are not to be made: none, proctitle, unused (proctitle and cwd), or \
+               paths (these and all PATH records: no string as passed, no inode)",
+        kind: Kind::Word(&["none", "proctitle", "unused", "paths"]),
+        default: "none",
+        tuned: "unused",
+    },
+    Setting {
+        name: "attempts",
+        help: "whether calls that fail are recorded and counted (count) or filtered out by the \
+               rule (drop)",
+        kind: Kind::Word(&["count", "drop"]),
+        default: "count",
+        tuned: "drop",
+    },
+    Setting {
+        name: "batch",
+        help: "records taken with one system call",
+        kind: Kind::Number(1, 1024),
+        default: "64",
+        tuned: "256",
+    },
+    Setting {
+        name: "linger",
+        help: "milliseconds to let records gather after the first wakes the reader: fewer \
+               wake-ups, later sightings",
+        kind: Kind::Number(0, 1000),
+        default: "0",
+        tuned: "10",
+    },
+    Setting {
+        name: "container-lookup",
+        help: "whether /proc/PID/cgroup is asked when an exec's records have arrived; of a process \
+               that is gone by then nothing is told",
+        kind: Kind::Word(&["on", "off"]),
+        default: "on",
+        // After the linger a short-lived process is gone.
+        tuned: "off",
+    },
+];
+
+impl Backend for AuditRules {
+    fn name(&self) -> &'static str {
+        "audit"
+    }
+
+    fn about(&self) -> &'static str {
+        "audit rules for execve and execveat, read as audit's own daemon"
+    }
+
+    fn settings(&self) -> &'static [Setting] {
+        SETTINGS
+    }
+
+    fn boot_options(&self) -> &'static [&'static str] {
+        &["audit=1"]
+    }
+
+    fn offers(&self) -> Offers {
+        Offers {
+            pid: true,
+            parent: true,
+            uid: true,
+            path: true,
+            argv: true,
+            container: true,
+            time: true,
+            loss: true,
+        }
+    }
+
+    fn attach(&self, settings: &Settings) -> Result<Box<dyn Monitor>, AttachError> {
+        Ok(Box::new(monitor::AuditMonitor::attach(settings)?))
+    }
+}
