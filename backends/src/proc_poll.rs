@@ -46,7 +46,7 @@ use crate::{
 mod listing;
 mod table;
 
-use listing::{Listing, Scan};
+pub(crate) use listing::{Listing, Scan};
 use table::Table;
 
 /// How often a `cursor` scan lists everything all the same.
