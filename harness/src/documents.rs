@@ -3,6 +3,8 @@
 use std::str::FromStr;
 
 use execlab_model::result::TrialResult;
+use execlab_reports::Summary;
+pub use execlab_reports::TerminalOptions;
 
 use crate::store::{RunDir, StoreError};
 
@@ -54,25 +56,26 @@ impl FromStr for Format {
     }
 }
 
-/// Results as a document. `color` and `width` matter to the terminal only.
-pub fn render(results: &[TrialResult], format: Format, _color: bool, _width: Option<u16>) -> String {
-    // Stands in until the reports are there.
-    match format {
+/// Results as a document that ends with a newline. `screen` matters to the terminal only.
+pub fn render(results: &[TrialResult], format: Format, screen: &TerminalOptions) -> String {
+    let mut text = match format {
+        Format::Terminal => execlab_reports::terminal(results, screen),
+        Format::Markdown => execlab_reports::markdown(results),
+        Format::Html => execlab_reports::html(results),
+        Format::Junit => execlab_reports::junit(results),
         Format::Json => {
-            let mut json = serde_json::to_string_pretty(results).expect("plain data always encodes");
-            json.push('\n');
-            json
+            serde_json::to_string_pretty(&Summary::new(results)).expect("plain data always encodes")
         }
-        _ => results
-            .iter()
-            .map(|r| format!("{} {}\n", r.status, r.trial))
-            .collect(),
+    };
+    if !text.ends_with('\n') {
+        text.push('\n');
     }
+    text
 }
 
 /// Rewrites `summary.json`.
 pub fn write_summary(dir: &RunDir, results: &[TrialResult]) -> Result<(), StoreError> {
-    dir.write("summary.json", render(results, Format::Json, false, None).as_bytes())
+    write(dir, "summary.json", results, Format::Json)
 }
 
 /// Rewrites every document of a run directory.
@@ -83,7 +86,17 @@ pub fn write_all(dir: &RunDir, results: &[TrialResult]) -> Result<(), StoreError
         ("report.html", Format::Html),
         ("junit.xml", Format::Junit),
     ] {
-        dir.write(name, render(results, format, false, None).as_bytes())?;
+        write(dir, name, results, format)?;
     }
     Ok(())
+}
+
+fn write(
+    dir: &RunDir,
+    name: &str,
+    results: &[TrialResult],
+    format: Format,
+) -> Result<(), StoreError> {
+    let screen = TerminalOptions::default();
+    dir.write(name, render(results, format, &screen).as_bytes())
 }

@@ -3,7 +3,9 @@
 //! [`Laboratory`] is the only slow thing in execlab, so it is the only thing that is faked: with
 //! [`fake::FakeLab`] everything from the matrix file to the reports is tested in milliseconds.
 
+pub mod exact;
 pub mod fake;
+mod guest_files;
 
 use std::{fmt, path::Path, time::Duration};
 

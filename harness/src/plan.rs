@@ -109,6 +109,30 @@ impl Plan {
         }
     }
 
+    /// Where another plan differs from this one, in words; `None` where they are the same.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        if self.schema != other.schema || self.execlab != other.execlab {
+            return Some(format!(
+                "its plan was made by execlab {} (schema {}), this is {} (schema {})",
+                self.execlab, self.schema, other.execlab, other.schema
+            ));
+        }
+        if self.trials.len() != other.trials.len() {
+            return Some(format!(
+                "its plan has {} trials, not {}",
+                self.trials.len(),
+                other.trials.len()
+            ));
+        }
+        let mut pairs = self.trials.iter().zip(&other.trials);
+        let (a, b) = pairs.find(|(a, b)| a != b)?;
+        Some(if a.id == b.id {
+            format!("{} has other settings there", a.id)
+        } else {
+            format!("it has {} where this has {}", a.id, b.id)
+        })
+    }
+
     /// For each trial, by position, what it is compared with.
     pub fn baselines(&self) -> Vec<Baselines> {
         fn key<'a>(trial: &'a TrialSpec, boot: &'a [String]) -> Key<'a> {

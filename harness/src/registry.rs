@@ -49,14 +49,16 @@ impl BackendInfo {
         })
     }
 
-    /// Options for the kernel's command line without which this spec cannot work.
-    pub fn boot_options(&self, _spec: &BackendSpec) -> Vec<String> {
-        self.boot.clone()
-    }
-
-    /// Whether a value is one that the backend takes for this setting.
-    pub fn check_setting(&self, _key: &str, _value: &str) -> Result<(), String> {
-        Ok(())
+    /// Whether the backend takes this value for this setting; else what it takes.
+    pub fn check_setting(&self, key: &str, value: &str) -> Result<(), String> {
+        let Some(backend) = execlab_backends::find(&self.name) else {
+            return Ok(());
+        };
+        let mut settings = self.default.clone();
+        settings.insert(key.to_owned(), value.to_owned());
+        execlab_backends::Settings::new(backend.settings(), settings)
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -99,7 +101,6 @@ impl Registry {
 
     /// Whether a kernel can be named like this; else what is wrong with the name.
     pub fn check_kernel(&self, name: &str) -> Result<(), String> {
-        let names = || self.kernels.iter().map(String::as_str);
         if self.kernels.iter().any(|k| k == name) {
             return Ok(());
         }
@@ -111,7 +112,14 @@ impl Registry {
                 Err(format!("there is no kernel image at `{image}`"))
             };
         }
-        Err(unknown("kernel", name, names()))
+        if kernel_releases().any(|release| release == name) {
+            return Ok(());
+        }
+        let names = self.kernels.iter().map(String::as_str);
+        Err(format!(
+            "{}; `execlab list kernels` has the releases too, and `path:IMAGE` is your own",
+            unknown("kernel", name, names)
+        ))
     }
 
     /// The scenario of a name.
@@ -122,75 +130,83 @@ impl Registry {
 
 /// Every backend, from the registry in `backends/`.
 pub fn backends() -> Vec<BackendInfo> {
-    // Stands in until the registry of `backends/` is there.
+    let variant = |backend, name| execlab_backends::variant(backend, name).unwrap_or_default();
+    execlab_backends::BACKENDS
+        .iter()
+        .map(|&backend| BackendInfo {
+            name: backend.name().to_owned(),
+            summary: backend.about().to_owned(),
+            default: variant(backend, DEFAULT_VARIANT),
+            tuned: variant(backend, TUNED_VARIANT),
+            boot: backend
+                .boot_options()
+                .iter()
+                .map(|&option| option.to_owned())
+                .collect(),
+        })
+        .collect()
+}
+
+/// Every scenario, from the registry in `workloads/`.
+pub fn scenarios() -> Vec<ScenarioInfo> {
+    execlab_workloads::SCENARIOS
+        .iter()
+        .map(|scenario| ScenarioInfo {
+            name: scenario.name().to_owned(),
+            summary: scenario.about().to_owned(),
+            best: scenario.best().to_vec(),
+        })
+        .collect()
+}
+
+/// Every kernel series that is locked, from `vm/`.
+pub fn kernels() -> Vec<String> {
+    let lock = execlab_vm::kernels::Lock::embedded();
+    // A lock that cannot be read is told by whoever opens the store.
+    lock.map_or_else(
+        |_| Vec::new(),
+        |lock| lock.series().into_iter().map(str::to_owned).collect(),
+    )
+}
+
+/// Every locked release, in full and without its flavour, as `vm/` takes them.
+fn kernel_releases() -> impl Iterator<Item = String> {
+    let lock = execlab_vm::kernels::Lock::embedded().ok();
+    let kernels = lock.into_iter().flat_map(|lock| lock.kernels);
+    kernels.map(|kernel| kernel.release)
+}
+
+/// Names for tests, which must not change when a technique is added.
+#[cfg(test)]
+pub(crate) fn example() -> Registry {
     let settings = |pairs: &[(&str, &str)]| -> Settings {
         pairs
             .iter()
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
             .collect()
     };
-    let info = |name: &str, summary: &str, default: &[_], tuned: &[_], boot: &[&str]| BackendInfo {
+    let backend = |name: &str, default: &[_], tuned: &[_], boot: &[&str]| BackendInfo {
         name: name.to_owned(),
-        summary: summary.to_owned(),
+        summary: String::new(),
         default: settings(default),
         tuned: settings(tuned),
         boot: boot.iter().map(|&o| o.to_owned()).collect(),
     };
-    vec![
-        info("none", "no monitor: the baseline", &[], &[], &[]),
-        info(
-            "proc-poll",
-            "reads /proc again and again",
-            &[("interval", "10ms")],
-            &[("interval", "1ms")],
-            &[],
-        ),
-        info(
-            "netlink",
-            "proc connector",
-            &[("receive_buffer", "1MiB")],
-            &[("receive_buffer", "32MiB")],
-            &[],
-        ),
-        info(
-            "audit",
-            "audit rules and records",
-            &[("backlog", "8192")],
-            &[("backlog", "65536")],
-            &["audit=1"],
-        ),
-        info(
-            "ebpf",
-            "raw tracepoint sched_process_exec",
-            &[("buffer", "ring")],
-            &[("buffer", "ring")],
-            &[],
-        ),
-        info("ptrace", "seizes every process", &[], &[], &[]),
-    ]
-}
-
-/// Every scenario, from the registry in `workloads/`.
-pub fn scenarios() -> Vec<ScenarioInfo> {
-    // Stands in until the registry of `workloads/` is there.
-    let info = |name: &str, summary: &str| ScenarioInfo {
-        name: name.to_owned(),
-        summary: summary.to_owned(),
-        best: vec![PathClass::Exact],
-    };
-    vec![
-        info("absolute", "by an absolute path"),
-        info("relative", "after chdir, by relative paths"),
-        info("container", "in a container with its own root"),
-    ]
-}
-
-/// Every kernel series that is locked, from `vm/`.
-pub fn kernels() -> Vec<String> {
-    // Stands in until the lock of `vm/` is there.
-    ["5.10", "6.1", "6.12", "6.18", "7.2"]
-        .map(str::to_owned)
-        .to_vec()
+    Registry {
+        backends: vec![
+            backend("none", &[], &[], &[]),
+            backend("wire", &[("buffer", "1")], &[("buffer", "9")], &[]),
+            backend("ledger", &[], &[], &["ledger=1"]),
+        ],
+        scenarios: ["absolute", "relative"]
+            .map(|name| ScenarioInfo {
+                name: name.to_owned(),
+                summary: String::new(),
+                best: vec![PathClass::Exact],
+            })
+            .to_vec(),
+        kernels: ["5.10", "6.1", "6.12"].map(str::to_owned).to_vec(),
+    }
 }
 
 #[cfg(test)]

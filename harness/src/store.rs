@@ -118,7 +118,11 @@ impl RunDir {
     pub fn create(path: &Path, plan: &Plan) -> Result<Self, StoreError> {
         let made_directory = !path.exists();
         fs::create_dir_all(path).map_err(unwritable(path))?;
-        if fs::read_dir(path).map_err(unreadable(path))?.next().is_some() {
+        if fs::read_dir(path)
+            .map_err(unreadable(path))?
+            .next()
+            .is_some()
+        {
             return Err(StoreError::NotEmpty {
                 path: path.to_owned(),
                 is_run: path.join(PLAN).exists(),

@@ -25,7 +25,8 @@ use crate::nearest::nearest;
 
 type List<T> = Option<Vec<Spanned<T>>>;
 /// Backend, then name of the variant, then setting.
-type Variants = BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, Scalar>>>;
+type Variants =
+    BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, Scalar>>>;
 
 const KEYS: [&str; 11] = [
     "kernels",
@@ -207,7 +208,10 @@ mod tests {
         assert_eq!(selection.lifetimes.unwrap()[1].text, "1ms");
         assert_eq!(selection.seeds.unwrap().origin, at(9));
         let variant = &selection.variants[0];
-        assert_eq!((variant.name.text.as_str(), &variant.name.origin), ("huge", &at(11)));
+        assert_eq!(
+            (variant.name.text.as_str(), &variant.name.origin),
+            ("huge", &at(11))
+        );
         assert_eq!(variant.settings[0].0.origin, at(12));
         assert_eq!(variant.settings[0].1, "5");
         // Each key of the list above was in the file, so none is known to one side only.

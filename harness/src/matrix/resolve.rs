@@ -189,7 +189,9 @@ impl Check<'_> {
         });
         let Some(spec) = spec else {
             if name == BASELINE {
-                return Err(format!("backend `{BASELINE}` has no settings: write `{BASELINE}`"));
+                return Err(format!(
+                    "backend `{BASELINE}` has no settings: write `{BASELINE}`"
+                ));
             }
             let names = [DEFAULT_VARIANT, TUNED_VARIANT]
                 .into_iter()
@@ -197,7 +199,7 @@ impl Check<'_> {
             return Err(unknown(&format!("variant of {name}"), variant, names));
         };
         Ok(SelectedBackend {
-            boot: info.boot_options(&spec),
+            boot: info.boot.clone(),
             spec,
         })
     }
@@ -213,7 +215,10 @@ impl Check<'_> {
                 }
             };
             if info.name == BASELINE {
-                self.problem(&variant.backend, format!("backend `{BASELINE}` has no settings"));
+                self.problem(
+                    &variant.backend,
+                    format!("backend `{BASELINE}` has no settings"),
+                );
                 continue;
             }
             if let Err(what) = variant_name(&variant.name.text) {
@@ -234,7 +239,9 @@ impl Check<'_> {
 
 fn variant_name(name: &str) -> Result<(), String> {
     if [DEFAULT_VARIANT, TUNED_VARIANT].contains(&name) {
-        return Err(format!("`{name}` is the backend's own; give the variant another name"));
+        return Err(format!(
+            "`{name}` is the backend's own; give the variant another name"
+        ));
     }
     let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
     if name.is_empty() || !name.bytes().all(good) {
@@ -246,8 +253,12 @@ fn variant_name(name: &str) -> Result<(), String> {
 }
 
 fn number(text: &str, what: &str) -> Result<u32, String> {
-    text.parse()
-        .map_err(|_| format!("`{text}` is not {what}: write a whole number from 0 to {}", u32::MAX))
+    text.parse().map_err(|_| {
+        format!(
+            "`{text}` is not {what}: write a whole number from 0 to {}",
+            u32::MAX
+        )
+    })
 }
 
 fn execs(text: &str) -> Result<u32, String> {
@@ -306,6 +317,7 @@ pub(crate) fn unknown<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::example;
 
     fn flags(list: &[(&'static str, &str)]) -> Selection {
         let mut selection = Selection::default();
@@ -335,7 +347,7 @@ mod tests {
 
     #[test]
     fn no_word_at_all_is_the_quick_matrix() {
-        let registry = Registry::of_this_build();
+        let registry = example();
         let matrix = resolve(Selection::default(), &registry).unwrap();
         assert_eq!(matrix.kernels, [QUICK_KERNEL]);
         assert_eq!(matrix.backends.len(), registry.backends.len() - 1);
@@ -347,7 +359,7 @@ mod tests {
     fn every_wrong_value_is_told_at_once() {
         let selection = flags(&[
             ("--kernels", "6.2"),
-            ("--backends", "netlnik,netlink+tunde,none+tuned"),
+            ("--backends", "wrie,wire+tunde,none+tuned"),
             ("--workloads", "relativ"),
             ("--load", "rate:0"),
             ("--execs", "0"),
@@ -357,7 +369,7 @@ mod tests {
             ("--seeds", "3..1"),
             ("--lab", "kvm"),
         ]);
-        let error = resolve(selection, &Registry::of_this_build()).unwrap_err();
+        let error = resolve(selection, &example()).unwrap_err();
         insta::assert_snapshot!(error, @"");
     }
 
@@ -365,17 +377,18 @@ mod tests {
     fn a_flag_goes_before_the_file_and_keeps_its_variants() {
         let file = Selection {
             variants: vec![Variant {
-                backend: Given::flag("f", "netlink"),
+                backend: Given::flag("f", "wire"),
                 name: Given::flag("f", "huge"),
-                settings: vec![(Given::flag("f", "receive_buffer"), "64MiB".into())],
+                settings: vec![(Given::flag("f", "buffer"), "64".into())],
             }],
             ..flags(&[("--kernels", "6.1"), ("--seeds", "2")])
         };
-        let selection = flags(&[("--backends", "netlink+huge"), ("--kernels", "5.10,5.10")]).over(file);
-        let matrix = resolve(selection, &Registry::of_this_build()).unwrap();
+        let selection =
+            flags(&[("--backends", "wire+huge"), ("--kernels", "5.10,5.10")]).over(file);
+        let matrix = resolve(selection, &example()).unwrap();
         assert_eq!(matrix.kernels, ["5.10"]);
         assert_eq!(matrix.seeds, (0, 2));
-        assert_eq!(matrix.backends[0].spec.settings["receive_buffer"], "64MiB");
+        assert_eq!(matrix.backends[0].spec.settings["buffer"], "64");
     }
 
     #[test]
@@ -387,14 +400,14 @@ mod tests {
         };
         let selection = Selection {
             variants: vec![
-                variant("netlik", "a", "x"),
-                variant("netlink", "tuned", "recieve_buffer"),
+                variant("wier", "a", "x"),
+                variant("wire", "tuned", "bufer"),
                 variant("none", "a", "x"),
-                variant("netlink", "a/b", "receive_buffer"),
+                variant("wire", "a/b", "buffer"),
             ],
             ..Selection::default()
         };
-        let error = resolve(selection, &Registry::of_this_build()).unwrap_err();
+        let error = resolve(selection, &example()).unwrap_err();
         insta::assert_snapshot!(error, @"");
     }
 
@@ -404,7 +417,10 @@ mod tests {
             kernels: Some(Vec::new()),
             ..flags(&[("--seeds", "5..5")])
         };
-        let error = resolve(selection, &Registry::of_this_build()).unwrap_err();
-        assert_eq!(error.to_string(), "the matrix selects no trial: kernels, seeds empty");
+        let error = resolve(selection, &example()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the matrix selects no trial: kernels, seeds empty"
+        );
     }
 }

@@ -32,7 +32,10 @@ impl RunEnd {
         interrupted: bool,
     ) -> Self {
         let there: HashSet<&str> = results.iter().map(|line| line.trial.as_str()).collect();
-        let absent = plan.trials.iter().filter(|t| !there.contains(t.id.as_str()));
+        let absent = plan
+            .trials
+            .iter()
+            .filter(|t| !there.contains(t.id.as_str()));
         Self {
             absent: absent.map(|trial| trial.id.clone()).collect(),
             nondeterministic: differing(&results),
@@ -47,7 +50,10 @@ impl RunEnd {
         let statuses = self.results.iter().map(|line| code_of(line.status));
         let others = [
             (!self.absent.is_empty(), ExitCode::Incomplete),
-            (!self.nondeterministic.is_empty(), ExitCode::Nondeterministic),
+            (
+                !self.nondeterministic.is_empty(),
+                ExitCode::Nondeterministic,
+            ),
             (self.panicked, ExitCode::Internal),
         ];
         others

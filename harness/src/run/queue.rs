@@ -52,9 +52,10 @@ impl Queue {
                 return None;
             }
             let waiting = |at: &usize| matches!(state.trials[*at], Trial::Waiting);
-            let ready = (0..state.trials.len())
-                .filter(waiting)
-                .find(|&at| self.needs(at).all(|b| matches!(state.trials[b], Trial::Ended(_))));
+            let ready = (0..state.trials.len()).filter(waiting).find(|&at| {
+                self.needs(at)
+                    .all(|b| matches!(state.trials[b], Trial::Ended(_)))
+            });
             if let Some(at) = ready {
                 state.trials[at] = Trial::Running;
                 state.running += 1;

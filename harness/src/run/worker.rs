@@ -97,7 +97,9 @@ impl Worker<'_> {
     }
 
     fn try_once(&self, trial: &TrialSpec) -> Try {
-        let log = self.logs.join(format!("{}.serial.log", file_name(&trial.id)));
+        let log = self
+            .logs
+            .join(format!("{}.serial.log", file_name(&trial.id)));
         let attempt = || match self.run.lab.digest(trial) {
             Ok(digest) => {
                 let ran = self.run.lab.run(trial, &digest, &log);

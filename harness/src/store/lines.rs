@@ -22,7 +22,10 @@ pub(super) fn line(result: &TrialResult) -> Vec<u8> {
 
 /// Reads lines; only the last one may be cut off. An error comes with its line number.
 pub fn parse(bytes: &[u8]) -> Result<Lines, (usize, serde_json::Error)> {
-    let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
+    let whole = bytes
+        .iter()
+        .rposition(|&b| b == b'\n')
+        .map_or(0, |at| at + 1);
     let results: Result<Vec<_>, _> = bytes[..whole]
         .split_inclusive(|&b| b == b'\n')
         .enumerate()

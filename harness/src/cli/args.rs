@@ -1,0 +1,251 @@
+//! Arguments. Every option has a twin in the environment.
+
+use std::{fmt::Write as _, num::NonZeroUsize, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use execlab_harness::{documents::Format, registry};
+use execlab_model::exit::ExitCode;
+
+/// Starts storms of execs whose truth it knows, lets monitors watch them on real kernels, and says,
+/// exec by exec, what each monitor saw, missed and cost.
+#[derive(Debug, Parser)]
+#[command(
+    name = "execlab",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// When to use colour; `auto` minds `NO_COLOR` and whether there is a terminal
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        env = "EXECLAB_COLOR"
+    )]
+    pub color: Color,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a matrix: every backend on every workload on every kernel, scored against the truth
+    Run(Box<RunArgs>),
+    /// List what can be named
+    List {
+        #[command(subcommand)]
+        what: List,
+    },
+    /// Fetch, check or lock kernels
+    Kernels {
+        #[command(subcommand)]
+        what: Kernels,
+    },
+    /// Make reports again from the results of a run
+    Report(ReportArgs),
+    /// Print a completion script
+    Completions {
+        /// For this shell
+        shell: clap_complete::Shell,
+    },
+    /// Print a page of the manual
+    Man {
+        /// The subcommand that the page is about [default: the whole command]
+        command: Option<String>,
+    },
+}
+
+/// What a matrix file says too; an option goes before the file.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Matrix")]
+pub struct SelectionArgs {
+    /// Matrix file [default: the built-in quick matrix]
+    #[arg(value_name = "MATRIX.toml", env = "EXECLAB_MATRIX")]
+    pub matrix: Option<PathBuf>,
+    #[arg(long, value_name = "NAMES", env = "EXECLAB_KERNELS", help = kernels_help())]
+    pub kernels: Option<Vec<String>>,
+    #[arg(long, value_name = "NAMES", env = "EXECLAB_BACKENDS", help = backends_help())]
+    pub backends: Option<Vec<String>>,
+    #[arg(long, value_name = "NAMES", env = "EXECLAB_WORKLOADS", help = workloads_help())]
+    pub workloads: Option<Vec<String>>,
+    /// When execs come: `closed`, `rate:N` (a second), `burst:N` (at once)
+    #[arg(long, value_name = "LOADS", env = "EXECLAB_LOAD")]
+    pub load: Option<Vec<String>>,
+    /// Execs in each trial
+    #[arg(long, value_name = "N", env = "EXECLAB_EXECS")]
+    pub execs: Option<String>,
+    /// How long each payload lives, as in `0` or `1ms`
+    #[arg(long, value_name = "TIMES", env = "EXECLAB_LIFETIME")]
+    pub lifetime: Option<Vec<String>>,
+    /// How children are made: `vfork`, `fork`
+    #[arg(long, value_name = "NAMES", env = "EXECLAB_SPAWN")]
+    pub spawn: Option<Vec<String>>,
+    /// Processes that sleep in the guest meanwhile
+    #[arg(long, value_name = "NUMBERS", env = "EXECLAB_POPULATION")]
+    pub population: Option<Vec<String>>,
+    /// `N` (which is `0..N`) or `A..B`
+    #[arg(long, value_name = "SEEDS", env = "EXECLAB_SEEDS")]
+    pub seeds: Option<String>,
+    /// Where time comes from: `exact`
+    #[arg(long, value_name = "LAB", env = "EXECLAB_LAB")]
+    pub lab: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+    /// Trials at once [default: by processors and memory]
+    #[arg(short, long, value_name = "N", env = "EXECLAB_JOBS")]
+    pub jobs: Option<NonZeroUsize>,
+    /// Run directory, new or empty [default: execlab-out/TIME]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "EXECLAB_OUT",
+        conflicts_with = "resume"
+    )]
+    pub out: Option<PathBuf>,
+    /// Go on with a run that was cut off
+    #[arg(long, value_name = "DIR")]
+    pub resume: Option<PathBuf>,
+    /// Print the plan and run nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub kernel_store: KernelStoreArgs,
+    /// How the report is printed
+    #[arg(long, value_name = "FORMAT", default_value = "terminal", env = "EXECLAB_FORMAT", help = report_formats())]
+    pub format: Format,
+    /// Rules of a laboratory without machines, for tests of execlab itself
+    #[arg(long, value_name = "RULES", env = "EXECLAB_LAB_FAKE", hide = true)]
+    pub lab_fake: Option<String>,
+}
+
+/// Where kernels are kept and come from.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Kernels")]
+pub struct KernelStoreArgs {
+    /// Directory where kernels are kept [default: the user's cache directory]
+    #[arg(long, value_name = "DIR", env = "EXECLAB_CACHE")]
+    pub cache: Option<PathBuf>,
+    /// Debian mirror to fetch from [default: the host's own]
+    #[arg(long, value_name = "URL", env = execlab_vm::kernels::MIRROR_VARIABLE)]
+    pub mirror: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    #[default]
+    Terminal,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ListArgs {
+    /// How the list is printed
+    #[arg(long, value_enum, default_value_t, env = "EXECLAB_FORMAT")]
+    pub format: ListFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum List {
+    /// Ways to watch, with their settings
+    Backends(ListArgs),
+    /// Ways in which execs are made
+    Workloads(ListArgs),
+    /// Locked kernels
+    Kernels {
+        #[command(flatten)]
+        store: KernelStoreArgs,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// Trials of a matrix, in the order in which `run` would run them
+    Trials {
+        #[command(flatten)]
+        selection: Box<SelectionArgs>,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Kernels {
+    /// Fetch kernels into the cache
+    Fetch {
+        /// Series, releases or `path:IMAGE` [default: the first of every locked series]
+        names: Vec<String>,
+        /// Take the first locked version of a series that can still be had, and say which
+        #[arg(long)]
+        first_available: bool,
+        #[command(flatten)]
+        store: KernelStoreArgs,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// Compare what is in the cache with what was unpacked
+    Verify {
+        /// Series or releases [default: all that are locked]
+        names: Vec<String>,
+        #[command(flatten)]
+        store: KernelStoreArgs,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Run directory, or a `results.jsonl` from anywhere
+    pub results: PathBuf,
+    #[arg(long, value_name = "FORMAT", default_value = "terminal", env = "EXECLAB_FORMAT", help = report_formats())]
+    pub format: Format,
+    /// Make the files of the run directory again instead of printing one
+    #[arg(long, conflicts_with = "format")]
+    pub write: bool,
+}
+
+fn report_formats() -> String {
+    let names = Format::ALL.map(Format::as_str);
+    format!("How the report is printed: {}", names.join(", "))
+}
+
+fn backends_help() -> String {
+    let names: Vec<String> = registry::backends().into_iter().map(|b| b.name).collect();
+    format!(
+        "Backends, each with `+tuned` or a variant of the file where it is not as it comes: {}",
+        names.join(", ")
+    )
+}
+
+fn workloads_help() -> String {
+    let names: Vec<String> = registry::scenarios().into_iter().map(|s| s.name).collect();
+    format!("Scenarios: {}", names.join(", "))
+}
+
+fn kernels_help() -> String {
+    format!(
+        "Kernels: series ({}), releases of `execlab list kernels`, or `path:IMAGE[,modules=DIR]`",
+        registry::kernels().join(", ")
+    )
+}
+
+/// The list of exit codes for the end of the help.
+pub fn exit_codes() -> String {
+    let mut text = "Exit codes, the most basic first (it wins where several apply):\n".to_owned();
+    for code in ExitCode::BY_PRECEDENCE {
+        let _ = writeln!(text, "{:>4}  {}", code.code(), code.meaning());
+    }
+    text
+}

@@ -1,0 +1,53 @@
+//! One file for each command.
+
+mod kernels;
+mod list;
+mod report;
+mod run;
+
+use clap_mangen::Man;
+use execlab_model::exit::ExitCode;
+
+use super::{
+    args::{Cli, Command},
+    command,
+    errors::ExpectedError,
+    output::{self, Stderr},
+};
+
+/// Does what was asked for.
+pub fn run(cli: Cli, stderr: &Stderr) -> Result<ExitCode, ExpectedError> {
+    match cli.command {
+        Command::Run(args) => return run::run(*args, cli.color, stderr),
+        Command::List { what } => list::run(what)?,
+        Command::Kernels { what } => kernels::run(what, stderr)?,
+        Command::Report(args) => report::run(&args, cli.color, stderr)?,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command(), "execlab", &mut script);
+            output::print(&String::from_utf8_lossy(&script))?;
+        }
+        Command::Man { command } => man(command.as_deref())?,
+    }
+    Ok(ExitCode::Ok)
+}
+
+fn man(name: Option<&str>) -> Result<(), ExpectedError> {
+    let mut all = command();
+    all.build();
+    let page = match name {
+        None => all,
+        Some(name) => {
+            let sub = all
+                .get_subcommands()
+                .find(|c| c.get_name() == name)
+                .ok_or_else(|| ExpectedError::NoSuchCommand(name.to_owned()))?;
+            sub.clone()
+        }
+    };
+    let mut text = Vec::new();
+    Man::new(page)
+        .render(&mut text)
+        .map_err(ExpectedError::Stdout)?;
+    output::print(&String::from_utf8_lossy(&text))
+}

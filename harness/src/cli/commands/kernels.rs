@@ -1,0 +1,163 @@
+//! `execlab kernels`.
+
+use execlab_vm::kernels::{FetchEvent, KernelRef, Store, VerifyState};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::super::{
+    args::{Kernels, ListFormat},
+    errors::ExpectedError,
+    output::{self, Stderr},
+};
+
+/// Fetches or verifies kernels.
+pub fn run(what: Kernels, stderr: &Stderr) -> Result<(), ExpectedError> {
+    match what {
+        Kernels::Fetch {
+            names,
+            first_available,
+            store,
+            list,
+        } => {
+            let store = Store::open(store.cache, store.mirror)?;
+            fetch(&store, names, first_available, list.format, stderr)
+        }
+        Kernels::Verify { names, store, list } => {
+            let store = Store::open(store.cache, store.mirror)?;
+            verify(&store, &names, list.format)
+        }
+    }
+}
+
+fn fetch(
+    store: &Store,
+    names: Vec<String>,
+    first_available: bool,
+    format: ListFormat,
+    stderr: &Stderr,
+) -> Result<(), ExpectedError> {
+    let names = if names.is_empty() {
+        let series = store.lock().series();
+        series.into_iter().map(str::to_owned).collect()
+    } else {
+        names
+    };
+    // A wrong name is told before the first download, not after the last.
+    let wanted: Vec<KernelRef> = names
+        .iter()
+        .map(|name| store.resolve(name))
+        .collect::<Result<_, _>>()
+        .map_err(execlab_vm::kernels::StoreError::Unknown)?;
+    let mut progress = Progress::new(stderr.terminal);
+    let (mut rows, mut json) = (Vec::new(), Vec::<Value>::new());
+    for kernel in &wanted {
+        let is_series = store.lock().series().contains(&kernel.name());
+        let (got, skipped) = if first_available && is_series {
+            store.first_available(kernel.name(), &mut |event| progress.event(&event))?
+        } else {
+            let got = store.fetch(kernel, &mut |event| progress.event(&event))?;
+            (got, Vec::new())
+        };
+        for skip in &skipped {
+            stderr.say(
+                "warning",
+                &format!("passed over {}: {}", skip.release, skip.reason),
+            );
+        }
+        rows.push(vec![
+            got.name.clone(),
+            got.release.clone(),
+            got.sha256.clone(),
+        ]);
+        json.push(json!({
+            "name": got.name, "release": got.release, "sha256": got.sha256,
+            "vmlinux": got.vmlinux, "skipped": skipped.iter().map(|s| &s.release).collect::<Vec<_>>(),
+        }));
+    }
+    output::print(&match format {
+        ListFormat::Terminal => output::table(&["NAME", "RELEASE", "SHA256"], &rows),
+        ListFormat::Json => output::json(&json),
+    })
+}
+
+fn verify(store: &Store, names: &[String], format: ListFormat) -> Result<(), ExpectedError> {
+    let wanted: Vec<KernelRef> = names
+        .iter()
+        .map(|name| store.resolve(name))
+        .collect::<Result<_, _>>()
+        .map_err(execlab_vm::kernels::StoreError::Unknown)?;
+    let checked = store.verify((!names.is_empty()).then_some(&wanted[..]))?;
+    let (mut rows, mut json) = (Vec::new(), Vec::<Value>::new());
+    let mut damaged = 0;
+    for row in &checked {
+        let (state, files) = match &row.state {
+            VerifyState::Good { .. } => ("good", Vec::new()),
+            VerifyState::NotCached => ("not cached", Vec::new()),
+            VerifyState::Damaged(files) => {
+                damaged += 1;
+                ("damaged", files.clone())
+            }
+        };
+        rows.push(vec![row.release.clone(), state.to_owned(), files.join(" ")]);
+        json.push(json!({"release": row.release, "state": state, "damaged": files}));
+    }
+    output::print(&match format {
+        ListFormat::Terminal => output::table(&["RELEASE", "STATE", "DAMAGED FILES"], &rows),
+        ListFormat::Json => output::json(&json),
+    })?;
+    match damaged {
+        0 => Ok(()),
+        damaged => Err(ExpectedError::DamagedKernels { damaged }),
+    }
+}
+
+/// What is being fetched: a bar on a terminal, a line for each step elsewhere.
+struct Progress {
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    fn new(terminal: bool) -> Self {
+        let bar = terminal.then(|| {
+            let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+            let style =
+                ProgressStyle::with_template("{bar:24} {bytes}/{total_bytes} {eta} {wide_msg}")
+                    .expect("the template is well formed");
+            bar.set_style(style);
+            bar
+        });
+        Self { bar }
+    }
+
+    fn event(&mut self, event: &FetchEvent) {
+        if let (Some(bar), FetchEvent::Progress { done, .. }) = (&self.bar, event) {
+            bar.set_position(*done);
+            return;
+        }
+        let line = match event {
+            FetchEvent::Progress { .. } => return,
+            FetchEvent::Cached { release } => format!("{release}: in the cache"),
+            FetchEvent::Started { release, bytes } => {
+                if let Some(bar) = &self.bar {
+                    bar.set_length(*bytes);
+                    bar.set_message(release.clone());
+                }
+                format!("{release}: fetching {} MB", bytes.div_ceil(1_000_000))
+            }
+            FetchEvent::Unpacking { release } => format!("{release}: unpacking"),
+            FetchEvent::Ready { release } => format!("{release}: ready"),
+        };
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            None => eprintln!("{line}"),
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

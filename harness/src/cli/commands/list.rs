@@ -1,0 +1,115 @@
+//! `execlab list`.
+
+use execlab_harness::{
+    matrix::settings_text,
+    registry::{self, Registry},
+};
+use execlab_vm::kernels::Store;
+use serde_json::{Value, json};
+
+use super::super::{
+    args::{KernelStoreArgs, List, ListFormat},
+    errors::ExpectedError,
+    output, selection,
+};
+
+/// Lists what can be named.
+pub fn run(what: List) -> Result<(), ExpectedError> {
+    match what {
+        List::Backends(list) => backends(list.format),
+        List::Workloads(list) => workloads(list.format),
+        List::Kernels { store, list } => kernels(store, list.format),
+        List::Trials { selection, list } => {
+            let registry = Registry::of_this_build();
+            let plan = selection::plan(selection.read()?, &registry)?;
+            output::print(&match list.format {
+                ListFormat::Json => output::json(&plan.trials),
+                ListFormat::Terminal => plan.trials.iter().map(|t| format!("{}\n", t.id)).collect(),
+            })
+        }
+    }
+}
+
+fn show(
+    format: ListFormat,
+    heads: &[&str],
+    rows: &[Vec<String>],
+    json: &Value,
+) -> Result<(), ExpectedError> {
+    output::print(&match format {
+        ListFormat::Terminal => output::table(heads, rows),
+        ListFormat::Json => output::json(json),
+    })
+}
+
+fn backends(format: ListFormat) -> Result<(), ExpectedError> {
+    let all = registry::backends();
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|b| {
+            vec![
+                b.name.clone(),
+                b.summary.clone(),
+                settings_text(&b.default),
+                settings_text(&b.tuned),
+                b.boot.join(" "),
+            ]
+        })
+        .collect();
+    let json: Vec<Value> = all
+        .iter()
+        .map(|b| {
+            json!({
+                "name": b.name, "summary": b.summary, "default": b.default,
+                "tuned": b.tuned, "boot": b.boot,
+            })
+        })
+        .collect();
+    let heads = ["NAME", "WATCHES BY", "DEFAULT", "TUNED", "BOOT OPTIONS"];
+    show(format, &heads, &rows, &json.into())
+}
+
+fn workloads(format: ListFormat) -> Result<(), ExpectedError> {
+    let all = registry::scenarios();
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|s| {
+            let best: Vec<&str> = s.best.iter().map(|c| c.as_str()).collect();
+            vec![s.name.clone(), s.summary.clone(), best.join(" ")]
+        })
+        .collect();
+    let json: Vec<Value> = all
+        .iter()
+        .map(|s| json!({"name": s.name, "summary": s.summary, "best": s.best}))
+        .collect();
+    show(
+        format,
+        &["NAME", "EXECS ARE MADE", "BEST PATHS"],
+        &rows,
+        &json.into(),
+    )
+}
+
+fn kernels(args: KernelStoreArgs, format: ListFormat) -> Result<(), ExpectedError> {
+    let all = Store::open(args.cache, args.mirror)?.list();
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|k| {
+            vec![
+                k.name.clone(),
+                k.release.clone(),
+                k.version.clone(),
+                k.suite.clone(),
+                if k.cached { "yes" } else { "no" }.to_owned(),
+                format!("{} MB", k.size.div_ceil(1_000_000)),
+            ]
+        })
+        .collect();
+    let heads = ["NAME", "RELEASE", "VERSION", "SUITE", "CACHED", "DOWNLOAD"];
+    show(
+        format,
+        &heads,
+        &rows,
+        &serde_json::to_value(&all).expect("plain data always encodes"),
+    )
+}

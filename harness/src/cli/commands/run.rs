@@ -1,0 +1,216 @@
+//! `execlab run`.
+
+use std::{
+    io::stderr as raw_stderr,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use execlab_harness::{
+    documents,
+    events::Reporter,
+    lab::Laboratory,
+    matrix::Selection,
+    plan::Plan,
+    progress::{Bars, Lines},
+    registry::Registry,
+    run::{Run, RunEnd, keep},
+    store::{DEFAULT_PARENT, Resumed, RunDir},
+};
+use execlab_model::{exit::ExitCode, result::TrialResult};
+
+use super::super::{
+    args::{Color, RunArgs},
+    errors::ExpectedError,
+    laboratory,
+    output::{self, Stderr},
+    selection,
+};
+
+/// What a shell calls a process that an interrupt ended.
+const BY_INTERRUPT: i32 = 130;
+/// What one guest takes of the host's memory, its emulator included.
+const GUEST_BYTES: u64 = 1 << 30;
+
+/// Runs a matrix, or goes on with a run.
+pub fn run(mut args: RunArgs, color: Color, stderr: &Stderr) -> Result<ExitCode, ExpectedError> {
+    let registry = Registry::of_this_build();
+    let chosen = std::mem::take(&mut args.selection).read()?;
+    let (mut dir, plan, kept, lab) = match args.resume.clone() {
+        Some(path) => resume(&path, chosen, &args, &registry)?,
+        None => {
+            let plan = selection::plan(chosen, &registry)?;
+            if args.dry_run {
+                return dry_run(&plan, &args);
+            }
+            start(plan, &args)?
+        }
+    };
+    if args.dry_run {
+        let left: Vec<_> = plan
+            .trials
+            .iter()
+            .filter(|t| kept.iter().all(|k| k.trial != t.id))
+            .cloned()
+            .collect();
+        return dry_run(
+            &Plan {
+                trials: left,
+                ..plan
+            },
+            &args,
+        );
+    }
+
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(BY_INTERRUPT);
+        }
+    })?;
+    let mut reporter: Box<dyn Reporter> = if stderr.terminal {
+        Box::new(Bars::new())
+    } else {
+        Box::new(Lines::new(raw_stderr()))
+    };
+    let run = Run {
+        plan: &plan,
+        lab: &*lab,
+        registry: &registry,
+        jobs: args.jobs.map_or_else(default_jobs, usize::from),
+        interrupted: &interrupted,
+    };
+    let end = run.go(&mut dir, kept, &mut *reporter)?;
+    drop(reporter);
+    output::print(&documents::render(
+        &end.results,
+        args.format,
+        &output::screen(color),
+    ))?;
+    tell_end(&end, dir.path(), stderr);
+    Ok(end.exit_code())
+}
+
+type Ready = (RunDir, Plan, Vec<TrialResult>, Box<dyn Laboratory>);
+
+/// A new run: the directory first, since it costs nothing and may fail; then what takes time.
+fn start(plan: Plan, args: &RunArgs) -> Result<Ready, ExpectedError> {
+    let lab = laboratory::open(plan.matrix.lab, args)?;
+    let dir = match &args.out {
+        Some(path) => RunDir::create(path, &plan)?,
+        None => RunDir::create_by_time(Path::new(DEFAULT_PARENT), &plan)?,
+    };
+    if let Err(error) = lab.check(&plan.trials) {
+        dir.discard();
+        return Err(error.into());
+    }
+    Ok((dir, plan, Vec::new(), lab))
+}
+
+fn resume(
+    path: &PathBuf,
+    chosen: Selection,
+    args: &RunArgs,
+    registry: &Registry,
+) -> Result<Ready, ExpectedError> {
+    let Resumed {
+        mut dir,
+        plan,
+        results,
+    } = RunDir::resume(path)?;
+    let other = |difference: String| ExpectedError::OtherPlan {
+        directory: path.clone(),
+        difference,
+    };
+    let now = if chosen.is_empty() {
+        Plan::of(&plan.matrix)
+    } else {
+        selection::plan(chosen, registry)?
+    };
+    if let Some(difference) = plan.difference(&now) {
+        return Err(other(difference));
+    }
+    let lab = laboratory::open(plan.matrix.lab, args)?;
+    lab.check(&plan.trials)?;
+    let found = results.len();
+    let kept = keep(&plan, &*lab, results)?;
+    if kept.len() < found && !args.dry_run {
+        dir.keep_only(&kept)?;
+    }
+    Ok((dir, plan, kept, lab))
+}
+
+fn dry_run(plan: &Plan, args: &RunArgs) -> Result<ExitCode, ExpectedError> {
+    let text = match args.format {
+        documents::Format::Json => output::json(plan),
+        _ => plan.trials.iter().map(|t| format!("{}\n", t.id)).collect(),
+    };
+    output::print(&text)?;
+    Ok(ExitCode::Ok)
+}
+
+/// What the report cannot say: what is not in the results.
+fn tell_end(end: &RunEnd, path: &Path, stderr: &Stderr) {
+    const SHOWN: usize = 5;
+    for (a, b) in &end.nondeterministic {
+        stderr.say(
+            "warning",
+            &format!("not deterministic: {a} and {b} have one digest and differ"),
+        );
+    }
+    if !end.absent.is_empty() {
+        stderr.say(
+            "warning",
+            &format!("{} trials have no result", end.absent.len()),
+        );
+        for id in end.absent.iter().take(SHOWN) {
+            eprintln!("  {id}");
+        }
+        if end.absent.len() > SHOWN {
+            eprintln!("  …");
+        }
+        stderr.say(
+            "help",
+            &format!("go on with `execlab run --resume {}`", path.display()),
+        );
+    }
+    if end.panicked {
+        stderr.say(
+            "error",
+            "a trial ended by a defect of execlab itself; please report it",
+        );
+    }
+}
+
+/// As many as there are processors, and as memory has room for.
+fn default_jobs() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let room = std::fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| available_bytes(&text))
+        .and_then(|bytes| usize::try_from(bytes / GUEST_BYTES).ok());
+    processors.min(room.unwrap_or(processors)).max(1)
+}
+
+fn available_bytes(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find(|l| l.starts_with("MemAvailable:"))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn available_memory_is_read_from_its_line() {
+        let text = "MemTotal: 9 kB\nMemAvailable:    2048 kB\n";
+        assert_eq!(available_bytes(text), Some(2 << 20));
+        assert_eq!(available_bytes("MemTotal: 9 kB\n"), None);
+        assert!(default_jobs() >= 1);
+    }
+}

@@ -1,0 +1,161 @@
+//! Every failure that is the user's or the host's, its exit code, and what to do about it.
+
+use std::{error::Error, io, path::PathBuf};
+
+use execlab_harness::{
+    lab::{LabError, fake::BadRule},
+    matrix::MatrixError,
+    run::RunError,
+    store::StoreError,
+};
+use execlab_model::exit::ExitCode;
+use execlab_vm::kernels;
+
+use super::output::Stderr;
+
+/// A failure that is no defect of execlab.
+#[derive(Debug, thiserror::Error)]
+pub enum ExpectedError {
+    /// What is to be run.
+    #[error(transparent)]
+    Matrix(#[from] MatrixError),
+    /// The run directory.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The laboratory.
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    /// A resumed run.
+    #[error("{} was to run something else: {difference}", directory.display())]
+    OtherPlan {
+        /// Its directory.
+        directory: PathBuf,
+        /// The first difference.
+        difference: String,
+    },
+    /// A resumed run.
+    #[error("{trial} was run from other inputs than it would be run from now")]
+    InputsChanged {
+        /// The first such trial.
+        trial: String,
+    },
+    /// A kernel.
+    #[error(transparent)]
+    Kernels(#[from] kernels::StoreError),
+    /// The cache of kernels.
+    #[error("{damaged} of the kernels in the cache are damaged")]
+    DamagedKernels {
+        /// How many.
+        damaged: usize,
+    },
+    /// Rules of the fake laboratory.
+    #[error(transparent)]
+    BadRule(#[from] BadRule),
+    /// A page of the manual.
+    #[error("there is no command `{0}`")]
+    NoSuchCommand(String),
+    /// What was asked for cannot be printed.
+    #[error("cannot write to stdout")]
+    Stdout(#[source] io::Error),
+    /// Signals cannot be caught.
+    #[error("cannot catch interrupts")]
+    Signals(#[from] ctrlc::Error),
+}
+
+impl From<RunError> for ExpectedError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Store(error) => Self::Store(error),
+            RunError::Lab(error) => Self::Lab(error),
+            RunError::InputsChanged { trial } => Self::InputsChanged { trial },
+        }
+    }
+}
+
+impl ExpectedError {
+    /// The code to end with. No wildcard: a new failure has to choose.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Matrix(MatrixError::NothingSelected(_)) => ExitCode::NothingSelected,
+            Self::Matrix(MatrixError::Read { .. } | MatrixError::Invalid(_))
+            | Self::Store(
+                StoreError::NotEmpty { .. }
+                | StoreError::NotARun { .. }
+                | StoreError::InUse { .. }
+                | StoreError::Damaged { .. },
+            )
+            | Self::OtherPlan { .. }
+            | Self::InputsChanged { .. }
+            | Self::BadRule(_)
+            | Self::NoSuchCommand(_)
+            | Self::Kernels(kernels::StoreError::Unknown(_)) => ExitCode::Config,
+            Self::Store(StoreError::Write { .. } | StoreError::Read { .. })
+            | Self::Lab(_)
+            | Self::DamagedKernels { .. }
+            | Self::Stdout(_)
+            | Self::Signals(_)
+            | Self::Kernels(_) => ExitCode::HostLacks,
+        }
+    }
+
+    /// What the user can do, where the message itself does not say it.
+    fn remedy(&self) -> Option<String> {
+        match self {
+            Self::Matrix(MatrixError::NothingSelected(_)) => {
+                Some("name at least one of each; `execlab list` shows what there is".to_owned())
+            }
+            Self::Store(StoreError::NotEmpty { path, is_run: true }) => Some(format!(
+                "a run is never overwritten: give another directory, or go on with it by `--resume {}`",
+                path.display()
+            )),
+            Self::Store(StoreError::NotEmpty { is_run: false, .. }) => {
+                Some("give a directory that is empty or not there yet".to_owned())
+            }
+            Self::Store(StoreError::NotARun { .. }) => {
+                Some("give the directory that `execlab run` wrote to".to_owned())
+            }
+            Self::Store(StoreError::InUse { .. }) => {
+                Some("wait until it has ended, or give another directory".to_owned())
+            }
+            Self::Store(StoreError::Damaged { .. }) => {
+                Some("take the damaged line out, or run the matrix again".to_owned())
+            }
+            Self::Store(StoreError::Write { .. }) => Some(
+                "give a directory that can be written, on a disk with room, by `--out`".to_owned(),
+            ),
+            Self::Lab(error) => Some(error.remedy.clone()),
+            Self::OtherPlan { .. } => Some(
+                "resume it without a matrix and without options that select, or start a new run"
+                    .to_owned(),
+            ),
+            Self::InputsChanged { .. } => Some(
+                "QEMU, a kernel or execlab itself is another one now: start a new run".to_owned(),
+            ),
+            Self::DamagedKernels { .. } => {
+                Some("`execlab kernels fetch` fetches them again".to_owned())
+            }
+            Self::NoSuchCommand(_) => Some("`execlab --help` lists the commands".to_owned()),
+            Self::Matrix(MatrixError::Read { .. } | MatrixError::Invalid(_))
+            | Self::Store(StoreError::Read { .. })
+            | Self::Kernels(_)
+            | Self::BadRule(_)
+            | Self::Stdout(_)
+            | Self::Signals(_) => None,
+        }
+    }
+
+    /// Says what happened, why, and what to do.
+    pub fn print(&self, stderr: &Stderr) {
+        for line in self.to_string().lines() {
+            stderr.say("error", line);
+        }
+        let mut source = self.source();
+        while let Some(cause) = source {
+            eprintln!("  because: {cause}");
+            source = cause.source();
+        }
+        if let Some(remedy) = self.remedy() {
+            stderr.say("help", &remedy);
+        }
+    }
+}
