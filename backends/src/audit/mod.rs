@@ -29,7 +29,7 @@
 //!   relative to the process's own root. See `container-lookup`.
 //! - The script behind `exe=`: that is the interpreter; the script is the first PATH and in argv.
 //! - The `dirfd` of `execveat`: a relative name with one cannot be made absolute, but `exe=` is.
-//! - More than a tick of time: 4 ms on Debian, of the moment when the call began.
+//! - Time finer than two ticks and a millisecond, 9 ms on Debian, of when the call began.
 //!
 //! A call that only checks (`AT_EXECVE_CHECK`, 6.14) looks like a successful `execveat` and differs by
 //! its missing EXECVE record, which is why that record is asked for; it is counted, not reported.

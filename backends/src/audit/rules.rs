@@ -135,6 +135,13 @@ impl Rule {
         }
     }
 
+    /// The rule as the kernel keeps it: the wish to stand first is forgotten once it is fulfilled,
+    /// and a request to delete that still has it finds nothing.
+    pub fn as_kept(mut self) -> Self {
+        self.flags &= !list::PREPEND;
+        self
+    }
+
     /// Whether the kernel would do the same by both, wherever they stand in their list.
     pub fn same(&self, other: &Self) -> bool {
         let flags = |rule: &Self| rule.flags & !list::PREPEND;
@@ -233,9 +240,9 @@ mod tests {
             Rule::execs(ARCHITECTURES[1], false),
             Rule::exclude(kind::PROCTITLE),
         ] {
-            let mut listed = Rule::parse(&rule.to_bytes()).unwrap();
+            let listed = Rule::parse(&rule.to_bytes()).unwrap();
             assert_eq!(listed, rule);
-            listed.flags &= !list::PREPEND;
+            let mut listed = listed.as_kept();
             assert!(listed.same(&rule));
             listed.action = NEVER;
             assert!(!listed.same(&rule));

@@ -1,9 +1,12 @@
 //! From the time in a record to `CLOCK_MONOTONIC`.
 //!
 //! A record has the time at which its process entered the call, in whole milliseconds, from the
-//! real-time clock that moves once a tick (`ktime_get_coarse_real_ts64`): 4 ms on Debian. So the
-//! call began at that time or up to a tick and a millisecond later, and in any case before its
-//! records were received.
+//! real-time clock that moves once a tick (`ktime_get_coarse_real_ts64`): 4 ms on Debian. The clock
+//! moves in whole ticks counted from where it once started, and the interrupt that moves it comes anywhere
+//! in between, so it is behind by up to two ticks (1.3 to 5.4 ms were measured at 4 ms a tick).
+//! So the call began at the stamp or up to two ticks and a millisecond later, and in any case before
+//! its records were received. What this does not cover: a virtual processor that its host did
+//! not run when the tick was due (17 ms were seen once in many seconds on a loaded one).
 
 use std::time::Duration;
 
@@ -53,7 +56,7 @@ impl When {
         let real = i128::from(stamp.millis) * i128::from(MILLISECOND_NS);
         let earliest = u64::try_from((real + self.offset_ns).max(0)).unwrap_or(u64::MAX);
         let latest = earliest
-            .saturating_add(self.tick_ns + MILLISECOND_NS)
+            .saturating_add(2 * self.tick_ns + MILLISECOND_NS)
             .min(received_ns.max(earliest));
         let half = (latest - earliest).div_ceil(2);
         (earliest + half, half + OFFSET_ERROR_NS)
@@ -70,15 +73,15 @@ mod tests {
     };
 
     #[test]
-    fn the_whole_tick_and_the_cut_millisecond_are_covered() {
+    fn two_ticks_and_the_cut_millisecond_are_covered() {
         let when = When {
             tick_ns: 4_000_000,
             offset_ns: -900_000_000,
         };
         let (time, tolerance) = when.at(STAMP, u64::MAX);
         assert!(time - tolerance <= 100_000_000);
-        assert!(time + tolerance >= 105_000_000);
-        assert!(tolerance <= 2_501_000);
+        assert!(time + tolerance >= 109_000_000);
+        assert!(tolerance <= 4_501_000);
     }
 
     #[test]
