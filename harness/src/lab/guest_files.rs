@@ -1,0 +1,11 @@
+//! The programs that go into a guest. They were built with this binary (see `build.rs`) and travel
+//! inside it, so that one file is all that has to be installed.
+
+/// Process 1.
+pub const INIT: &[u8] = include_bytes!(env!("EXECLAB_GUEST_INIT"));
+/// What makes the execs.
+pub const STORM: &[u8] = include_bytes!(env!("EXECLAB_GUEST_STORM"));
+/// What watches them.
+pub const MONITOR: &[u8] = include_bytes!(env!("EXECLAB_GUEST_MONITOR"));
+/// What is executed.
+pub const PAYLOAD: &[u8] = include_bytes!(env!("EXECLAB_GUEST_PAYLOAD"));
