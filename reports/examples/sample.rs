@@ -1,4 +1,4 @@
-//! Writes every document of an invented run: `sample realistic|everything|empty DIR [WIDTH]`.
+//! Writes every document of an invented run: `sample realistic|everything|many|empty DIR [WIDTH]`.
 
 use std::{env, fs, path::PathBuf};
 
@@ -10,11 +10,12 @@ mod fixture;
 fn main() {
     let args: Vec<String> = env::args().skip(1).collect();
     let [run, dir, rest @ ..] = args.as_slice() else {
-        panic!("usage: sample realistic|everything|empty DIR [WIDTH]");
+        panic!("usage: sample realistic|everything|many|empty DIR [WIDTH]");
     };
     let results = match run.as_str() {
         "realistic" => fixture::realistic(),
         "everything" => fixture::everything(),
+        "many" => many(),
         _ => Vec::new(),
     };
     let dir = PathBuf::from(dir);
@@ -39,4 +40,16 @@ fn main() {
             }
         )
     );
+}
+
+/// About 10,000 trials: the first matrix with 185 seeds.
+fn many() -> Vec<execlab_model::result::TrialResult> {
+    let seed = |seed: u64| {
+        fixture::realistic().into_iter().map(move |mut trial| {
+            trial.seed = seed;
+            trial.trial = trial.trial.replace("exact/1", &format!("exact/{seed}"));
+            trial
+        })
+    };
+    (1..=185).flat_map(seed).collect()
 }

@@ -48,6 +48,12 @@ impl OfBackend<'_, '_> {
             .min_by(|a, b| a.0.total_cmp(&b.0))
     }
 
+    /// Whether a monitor died or hung: what it saw until then recommends nobody.
+    fn failed(&self) -> bool {
+        let trials = || self.scored.iter().flat_map(|c| &c.trials);
+        trials().any(|t| t.status == Status::BackendFailed)
+    }
+
     fn all_of(&self, id: &str) -> bool {
         self.worst(id).is_some_and(|(worst, _)| worst >= 1.0)
     }
@@ -101,7 +107,7 @@ fn of_backends<'m, 'a>(matrix: &'m Matrix<'a>) -> Vec<OfBackend<'m, 'a>> {
 fn whole<'b, 'm, 'a>(backends: &'b [OfBackend<'m, 'a>]) -> Vec<&'b OfBackend<'m, 'a>> {
     backends
         .iter()
-        .filter(|b| b.all_of("completeness"))
+        .filter(|b| b.all_of("completeness") && !b.failed())
         .collect()
 }
 
@@ -131,7 +137,12 @@ fn completeness(backends: &[OfBackend<'_, '_>]) -> String {
             match best {
                 None => "No backend has a result, so there is nothing to choose from.".into(),
                 Some((mean, best)) => format!(
-                    "No backend saw every exec. The most complete is {}, with {} on average.",
+                    "No backend saw every exec{}. The most complete is {}, with {} on average.",
+                    if best.failed() {
+                        " and lasted to the end"
+                    } else {
+                        ""
+                    },
                     best.named(),
                     number::share(mean)
                 ),
@@ -165,7 +176,7 @@ fn cost(matrix: &Matrix<'_>, backends: &[OfBackend<'_, '_>]) -> Option<String> {
                 .iter()
                 .filter(|b| b.mean("added_percent").is_some())
                 .collect(),
-            "all backends",
+            "all backends (none of which saw everything)",
         )
     } else {
         (complete, "those that saw every exec")

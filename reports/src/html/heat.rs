@@ -17,6 +17,8 @@ pub(super) struct Heat {
     pub title: &'static str,
     pub help: &'static str,
     pub polarity: &'static str,
+    /// What stands small below each figure, or nothing.
+    pub beside: &'static str,
     /// Level and meaning.
     pub legend: Vec<(u8, &'static str)>,
     pub tables: Vec<HeatTable>,
@@ -62,6 +64,7 @@ pub(super) fn heats(matrix: &Matrix<'_>, reasons: &Reasons) -> Vec<Heat> {
                 Polarity::Neutral => "",
                 polarity => polarity.as_str(),
             },
+            beside: heat.beside.and_then(Metric::by_id).map_or("", |m| m.title),
             legend: (0..).zip(heat.legend).collect(),
             tables: (0..matrix.setups.len())
                 .filter_map(|setup| table(matrix, reasons, metric, &heat, setup))

@@ -175,6 +175,7 @@ fn draw(out: &mut String, matrix: &Matrix<'_>, points: &[Point], axes: &Axes) ->
     let headroom = (1.0 - axes.bottom) * 0.06;
     let mut chart = ChartBuilder::on(&root)
         .margin(12)
+        .margin_right(40)
         .x_label_area_size(54)
         .y_label_area_size(74)
         .build_cartesian_2d(

@@ -58,7 +58,9 @@ pub fn terminal(results: &[TrialResult], options: &TerminalOptions) -> String {
     page.notes(&mut out);
     page.reasons(&mut out);
     out += &page.paint.bold("Totals");
-    out += &format!("  {}\n\n", overview.totals_line());
+    out.push('\n');
+    page.item("- ", &overview.totals_line(), &mut out);
+    out.push('\n');
     out += &page.paint.bold("What to conclude");
     out.push('\n');
     for line in conclude(&matrix) {

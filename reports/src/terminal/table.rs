@@ -183,7 +183,7 @@ fn print(page: &Page<'_, '_>, names: &[Column], part: Vec<&Column>) -> String {
         .load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')))
         // Only what is wider than the terminal by itself is wrapped.
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(u16::try_from(page.width + 1).unwrap_or(u16::MAX));
+        .set_width(u16::try_from(page.width).unwrap_or(u16::MAX));
     if page.paint.color {
         table.enforce_styling();
     } else {
@@ -197,9 +197,9 @@ fn print(page: &Page<'_, '_>, names: &[Column], part: Vec<&Column>) -> String {
     for row in 0..columns.first().map_or(0, |c| c.fields.len()) {
         table.add_row(columns.iter().map(|c| c.fields[row].1.clone()));
     }
-    for (column, shape) in table.column_iter_mut().zip(&columns) {
-        // The table itself puts one more space between columns.
-        column.set_padding((0, 1));
+    for (at, (column, shape)) in table.column_iter_mut().zip(&columns).enumerate() {
+        // The table itself puts one more space between columns, and none at the end.
+        column.set_padding((0, u16::from(at + 1 < columns.len())));
         column.set_cell_alignment(if shape.left {
             CellAlignment::Left
         } else {

@@ -3,20 +3,24 @@
 //! The order of `results.jsonl` is the order in which trials happened to end; a matrix sorts by
 //! names, so that the same results give the same document.
 
+mod figure;
+mod headings;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use execlab_model::{
     plan::BackendSpec,
-    result::{Honesty, KernelId, Lab, Status, TrialResult},
-    workload::{Spawn, Workload},
+    result::{KernelId, Lab, Status, TrialResult},
+    workload::Workload,
 };
+
+pub use figure::{Figure, Spread, is_silent};
 
 use crate::{
     metric::{METRICS, Metric, Place, Reading},
-    number,
-    order::natural,
     text::clean,
 };
+use headings::{backends, kernels, same_kernel, setups};
 
 /// All results, as a table of cells with three headings.
 #[derive(Debug)]
@@ -83,48 +87,6 @@ pub struct Cell<'a> {
     pub at: At,
     /// One for each seed, in their order.
     pub trials: Vec<&'a TrialResult>,
-}
-
-/// What a metric says of a cell.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Figure {
-    /// Over the seeds with a number.
-    pub numbers: Option<Spread>,
-    /// How many seeds say which word.
-    pub words: BTreeMap<&'static str, usize>,
-}
-
-/// Mean and extremes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Spread {
-    /// Arithmetic mean.
-    pub mean: f64,
-    /// Smallest.
-    pub min: f64,
-    /// Largest.
-    pub max: f64,
-    /// Of so many.
-    pub count: usize,
-}
-
-impl Spread {
-    fn of(values: &[f64]) -> Option<Self> {
-        let min = values.iter().copied().reduce(f64::min)?;
-        let max = values.iter().copied().reduce(f64::max)?;
-        // Summing can leave the mean of equal numbers beside them.
-        let mean = (values.iter().sum::<f64>() / values.len() as f64).clamp(min, max);
-        Some(Self {
-            mean,
-            min,
-            max,
-            count: values.len(),
-        })
-    }
-
-    /// Whether there is anything to spread.
-    pub fn varies(&self) -> bool {
-        self.min < self.max
-    }
 }
 
 impl<'a> Matrix<'a> {
@@ -197,9 +159,11 @@ impl<'a> Matrix<'a> {
             .iter()
             .filter(|metric| match metric.place {
                 Place::Column => true,
-                Place::ColumnIfAny => self
-                    .cells()
-                    .any(|c| c.figure(metric).numbers.is_some_and(|n| n.max > 0.0)),
+                Place::ColumnIfAny => self.cells().any(|c| {
+                    c.figure(metric)
+                        .numbers
+                        .is_some_and(|n| n.max != 0.0 || n.min != 0.0)
+                }),
                 Place::Detail => false,
             })
             .collect()
@@ -294,181 +258,8 @@ impl<'a> Cell<'a> {
     }
 }
 
-impl Figure {
-    /// Whether there is nothing to show.
-    pub fn is_empty(&self) -> bool {
-        self.numbers.is_none() && self.words.is_empty()
-    }
-
-    /// The mean and the words, for people; empty where nothing was measured.
-    pub fn print(&self, metric: &Metric) -> String {
-        self.print_words(metric, |word| word)
-    }
-
-    /// As [`Self::print`], with other words.
-    pub fn print_words(&self, metric: &Metric, say: impl Fn(&str) -> &str) -> String {
-        let alone = self.words.len() == 1 && self.numbers.is_none();
-        let mut parts: Vec<String> = Vec::new();
-        if let Some(numbers) = &self.numbers {
-            parts.push(metric.print(numbers.mean));
-        }
-        parts.extend(self.words.iter().map(|(word, count)| {
-            if alone {
-                say(word).to_owned()
-            } else {
-                format!("{count}x {}", say(word))
-            }
-        }));
-        parts.join(", ")
-    }
-
-    /// `min..max`, where the seeds differ.
-    pub fn print_spread(&self, metric: &Metric) -> Option<String> {
-        let spread = self.numbers.filter(Spread::varies)?;
-        let (min, max) = (metric.print(spread.min), metric.print(spread.max));
-        if min == max {
-            return None;
-        }
-        // The unit is not said twice.
-        let min = if max.ends_with('%') {
-            min.trim_end_matches('%')
-        } else {
-            &min
-        };
-        Some(format!("{min}..{max}"))
-    }
-}
-
-/// Whether a word of [`Honesty`] means that nobody was told of a loss.
-pub fn is_silent(word: &str) -> bool {
-    word == Honesty::DidNotKnow.as_str() || word == Honesty::KnewTooLittle.as_str()
-}
-
 fn position<T>(all: &[T], is: impl Fn(&T) -> bool) -> usize {
     all.iter()
         .position(is)
         .expect("the lists were made of these results")
-}
-
-/// The release is no part of it: before a guest ran it is the lock's word.
-fn same_kernel(a: &KernelId, b: &KernelId) -> bool {
-    a.name == b.name && a.sha256 == b.sha256
-}
-
-fn kernels(results: &[TrialResult]) -> Vec<Kernel<'_>> {
-    let mut ids: Vec<&KernelId> = Vec::new();
-    for trial in results {
-        match ids.iter_mut().find(|id| same_kernel(id, &trial.kernel)) {
-            None => ids.push(&trial.kernel),
-            // The guest's word is better than the lock's.
-            Some(id) if trial.truth.is_some() => *id = &trial.kernel,
-            Some(_) => {}
-        }
-    }
-    ids.sort_by(|a, b| natural(&a.name, &b.name).then_with(|| a.sha256.cmp(&b.sha256)));
-    let label = |id: &KernelId| {
-        let name = clean(&id.name);
-        if ids.iter().filter(|other| other.name == id.name).count() > 1 {
-            format!(
-                "{name}@{}",
-                clean(&id.sha256.chars().take(8).collect::<String>())
-            )
-        } else {
-            name
-        }
-    };
-    ids.iter()
-        .map(|id| Kernel {
-            id,
-            label: label(id),
-        })
-        .collect()
-}
-
-fn backends(results: &[TrialResult]) -> Vec<Backend<'_>> {
-    let mut all: Vec<Backend<'_>> = Vec::new();
-    for trial in results {
-        if !all.iter().any(|b| *b.spec == trial.backend) {
-            all.push(Backend {
-                spec: &trial.backend,
-                label: clean(&trial.backend_label()),
-                brief: clean(&trial.backend_label()),
-                baseline: trial.is_baseline(),
-            });
-        }
-    }
-    if all.iter().all(Backend::is_default) {
-        for backend in &mut all {
-            backend.brief = clean(&backend.spec.name);
-        }
-    }
-    all.sort_by(|a, b| {
-        b.baseline
-            .cmp(&a.baseline)
-            .then_with(|| natural(&a.label, &b.label))
-            .then_with(|| a.spec.cmp(b.spec))
-    });
-    all
-}
-
-fn setups(results: &[TrialResult]) -> Vec<Setup<'_>> {
-    let mut all: Vec<Setup<'_>> = Vec::new();
-    for trial in results {
-        if !all.iter().any(|s| s.is_of(trial)) {
-            let (workload, lab, cpus) = (&trial.workload, trial.lab, trial.cpus);
-            all.push(Setup {
-                workload,
-                lab,
-                cpus,
-                label: describe(workload),
-            });
-        }
-    }
-    let key = |s: &Setup<'_>| {
-        let w = s.workload;
-        (
-            s.lab,
-            s.cpus,
-            w.load,
-            w.execs,
-            w.lifetime_ns,
-            w.spawn,
-            w.population,
-        )
-    };
-    all.sort_by(|a, b| {
-        natural(&a.workload.scenario, &b.workload.scenario).then_with(|| key(a).cmp(&key(b)))
-    });
-    if all
-        .iter()
-        .any(|s| (s.lab, s.cpus) != (all[0].lab, all[0].cpus))
-    {
-        for setup in &mut all {
-            setup.label += &format!(", lab {}, {} CPU", setup.lab, setup.cpus);
-        }
-    }
-    all
-}
-
-fn describe(workload: &Workload) -> String {
-    let mut label = format!(
-        "{}, {}, {} execs",
-        clean(&workload.scenario),
-        workload.load,
-        number::thousands(f64::from(workload.execs))
-    );
-    if workload.lifetime_ns > 0 {
-        label += &format!(
-            ", each living {}",
-            number::duration(workload.lifetime_ns as f64)
-        );
-    }
-    if workload.spawn == Spawn::Fork {
-        label += ", by fork";
-    }
-    if workload.population > 0 {
-        let sleeping = number::thousands(f64::from(workload.population));
-        label += &format!(", among {sleeping} sleeping processes");
-    }
-    label
 }

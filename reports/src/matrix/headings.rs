@@ -1,0 +1,132 @@
+//! The three headings of a matrix: what is in the results, each once, sorted and named.
+
+use execlab_model::{
+    result::{KernelId, TrialResult},
+    workload::{Spawn, Workload},
+};
+
+use super::{Backend, Kernel, Setup};
+use crate::{number, order::natural, text::clean};
+
+/// The release is no part of it: before a guest ran it is the lock's word.
+pub(super) fn same_kernel(a: &KernelId, b: &KernelId) -> bool {
+    a.name == b.name && a.sha256 == b.sha256
+}
+
+pub(super) fn kernels(results: &[TrialResult]) -> Vec<Kernel<'_>> {
+    let mut ids: Vec<&KernelId> = Vec::new();
+    for trial in results {
+        match ids.iter_mut().find(|id| same_kernel(id, &trial.kernel)) {
+            None => ids.push(&trial.kernel),
+            // The guest's word is better than the lock's.
+            Some(id) if trial.truth.is_some() => *id = &trial.kernel,
+            Some(_) => {}
+        }
+    }
+    ids.sort_by(|a, b| natural(&a.name, &b.name).then_with(|| a.sha256.cmp(&b.sha256)));
+    let label = |id: &KernelId| {
+        let name = clean(&id.name);
+        if ids.iter().filter(|other| other.name == id.name).count() > 1 {
+            format!(
+                "{name}@{}",
+                clean(&id.sha256.chars().take(8).collect::<String>())
+            )
+        } else {
+            name
+        }
+    };
+    ids.iter()
+        .map(|id| Kernel {
+            id,
+            label: label(id),
+        })
+        .collect()
+}
+
+pub(super) fn backends(results: &[TrialResult]) -> Vec<Backend<'_>> {
+    let mut all: Vec<Backend<'_>> = Vec::new();
+    for trial in results {
+        if !all.iter().any(|b| *b.spec == trial.backend) {
+            all.push(Backend {
+                spec: &trial.backend,
+                label: clean(&trial.backend_label()),
+                brief: clean(&trial.backend_label()),
+                baseline: trial.is_baseline(),
+            });
+        }
+    }
+    if all.iter().all(Backend::is_default) {
+        for backend in &mut all {
+            backend.brief = clean(&backend.spec.name);
+        }
+    }
+    all.sort_by(|a, b| {
+        b.baseline
+            .cmp(&a.baseline)
+            .then_with(|| natural(&a.label, &b.label))
+            .then_with(|| a.spec.cmp(b.spec))
+    });
+    all
+}
+
+pub(super) fn setups(results: &[TrialResult]) -> Vec<Setup<'_>> {
+    let mut all: Vec<Setup<'_>> = Vec::new();
+    for trial in results {
+        if !all.iter().any(|s| s.is_of(trial)) {
+            let (workload, lab, cpus) = (&trial.workload, trial.lab, trial.cpus);
+            all.push(Setup {
+                workload,
+                lab,
+                cpus,
+                label: describe(workload),
+            });
+        }
+    }
+    let key = |s: &Setup<'_>| {
+        let w = s.workload;
+        (
+            s.lab,
+            s.cpus,
+            w.load,
+            w.execs,
+            w.lifetime_ns,
+            w.spawn,
+            w.population,
+        )
+    };
+    all.sort_by(|a, b| {
+        natural(&a.workload.scenario, &b.workload.scenario).then_with(|| key(a).cmp(&key(b)))
+    });
+    if all
+        .iter()
+        .any(|s| (s.lab, s.cpus) != (all[0].lab, all[0].cpus))
+    {
+        for setup in &mut all {
+            setup.label += &format!(", lab {}, {} CPU", setup.lab, setup.cpus);
+        }
+    }
+    all
+}
+
+fn describe(workload: &Workload) -> String {
+    let mut label = format!(
+        "{}, {}, {} execs",
+        clean(&workload.scenario),
+        workload.load,
+        number::thousands(f64::from(workload.execs))
+    );
+    if workload.lifetime_ns > 0 {
+        label += &format!(
+            ", each living {}",
+            number::duration(workload.lifetime_ns as f64)
+        );
+    }
+    if workload.spawn == Spawn::Fork {
+        label += ", by fork";
+    }
+    if workload.population > 0 {
+        let sleeping = number::thousands(f64::from(workload.population));
+        label += &format!(", among {sleeping} sleeping processes");
+    }
+    label
+}

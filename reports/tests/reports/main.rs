@@ -1,0 +1,12 @@
+//! Every document, from results that were made up: what it looks like, and what never gets into it.
+
+#[path = "../fixture/mod.rs"]
+mod fixture;
+
+mod conclusions;
+mod hostile;
+mod html;
+mod markdown_and_junit;
+mod schemas;
+mod summary;
+mod terminal;
