@@ -245,7 +245,7 @@ impl Store {
             }
         }
         progress("packages");
-        let chosen = select::choose(found, &mut |kernel| {
+        let chosen = select::choose(&found, &mut |kernel| {
             let gone = self.first_gone(&mirror, kernel)?;
             let is_there = gone.is_none();
             notes.extend(gone.map(|package| Note::Gone {

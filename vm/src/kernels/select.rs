@@ -1,6 +1,6 @@
 //! Which kernels of a suite are whole, and which of them are locked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::deb822;
 use super::digest::Sha256;
@@ -87,20 +87,20 @@ pub fn kernels_of_suite(
 }
 
 /// Chooses what is locked: from each suite its newest, then from each its second newest, up to a limit.
-/// A kernel that several suites have is taken from the first of them, and one that `is_there` denies is passed over.
+/// A kernel that several suites have is taken from the first of them that `is_there` confirms; what none has is passed over.
 pub fn choose<E>(
-    kernels: Vec<LockedKernel>,
+    kernels: &[LockedKernel],
     is_there: &mut dyn FnMut(&LockedKernel) -> Result<bool, E>,
 ) -> Result<Vec<LockedKernel>, E> {
-    let mut of_series: BTreeMap<String, Vec<Vec<LockedKernel>>> = BTreeMap::new();
-    let mut seen = BTreeSet::new();
+    let mut of_release: BTreeMap<&str, Vec<&LockedKernel>> = BTreeMap::new();
+    let mut of_series: BTreeMap<&str, Vec<Vec<&LockedKernel>>> = BTreeMap::new();
     for kernel in kernels {
-        if !seen.insert(kernel.release.clone()) {
-            continue;
-        }
-        let suites = of_series.entry(kernel.series.clone()).or_default();
-        let same = |suite: &&mut Vec<LockedKernel>| suite[0].suite == kernel.suite;
-        match suites.iter_mut().find(same) {
+        of_release.entry(&kernel.release).or_default().push(kernel);
+        let suites = of_series.entry(&kernel.series).or_default();
+        match suites
+            .iter_mut()
+            .find(|suite| suite[0].suite == kernel.suite)
+        {
             Some(suite) => suite.push(kernel),
             None => suites.push(vec![kernel]),
         }
@@ -117,8 +117,12 @@ pub fn choose<E>(
             suites.sort_by(|a, b| version::compare(newest(b), newest(a)));
             for suite in &mut suites {
                 while let Some(kernel) = suite.pop_if(|_| left > 0) {
-                    if is_there(&kernel)? {
-                        chosen.push(kernel);
+                    // Taken out, so that no release has two turns.
+                    let alternatives = of_release
+                        .remove(kernel.release.as_str())
+                        .unwrap_or_default();
+                    if let Some(kernel) = first_there(&alternatives, is_there)? {
+                        chosen.push(kernel.clone());
                         left -= 1;
                         break;
                     }
@@ -129,8 +133,20 @@ pub fn choose<E>(
     Ok(chosen)
 }
 
-fn newest(suite: &[LockedKernel]) -> &str {
-    suite.last().map_or("", LockedKernel::version)
+fn first_there<'a, E>(
+    kernels: &[&'a LockedKernel],
+    is_there: &mut dyn FnMut(&LockedKernel) -> Result<bool, E>,
+) -> Result<Option<&'a LockedKernel>, E> {
+    for kernel in kernels {
+        if is_there(kernel)? {
+            return Ok(Some(kernel));
+        }
+    }
+    Ok(None)
+}
+
+fn newest<'a>(suite: &[&'a LockedKernel]) -> &'a str {
+    suite.last().map_or("", |kernel| kernel.version())
 }
 
 fn is_wanted(series: &str) -> bool {

@@ -33,7 +33,10 @@ impl Server {
                     let lower = line.to_lowercase();
                     if let Some(range) = lower.strip_prefix("range: bytes=") {
                         start = range.trim_end_matches('-').parse().unwrap();
-                    } else if let Some(rest) = line.strip_prefix("GET ") {
+                    } else if let Some(rest) = ["GET ", "HEAD "]
+                        .iter()
+                        .find_map(|verb| line.strip_prefix(verb))
+                    {
                         path = rest.split(' ').next().unwrap().to_owned();
                     }
                 }
