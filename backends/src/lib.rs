@@ -13,6 +13,7 @@ pub mod netlink;
 pub mod none;
 pub mod proc_poll;
 pub mod procfs_lookup;
+pub mod ptrace;
 pub mod seam;
 pub mod setting;
 pub mod stop;
@@ -28,6 +29,7 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &netlink::Netlink,
     &audit::AuditRules,
     &ebpf::EbpfProgram,
+    &ptrace::Ptrace,
 ];
 
 /// A technique with its reader.

@@ -1,7 +1,7 @@
 //! `netlink`: the proc connector for the fact that there was an exec, `/proc` for what was executed.
 //!
 //! The kernel broadcasts process events (forks, execs, exits …) to sockets that joined the group of
-//! the connector and asked with LISTEN (drivers/connector/cn_proc.c; since 2.6.15). An exec event
+//! the connector and asked with LISTEN (`drivers/connector/cn_proc.c`; since 2.6.15). An exec event
 //! has the process id in the initial namespace and a `CLOCK_MONOTONIC` time and nothing else, so
 //! each one is looked up in `/proc` at once.
 //!
@@ -277,8 +277,11 @@ impl Monitor for Connector {
             }
         }
         self.drain(seam)?;
-        while self.lossy() {
-            self.settle(seam)?;
+        // Twice, so that a storm that goes on and overflows again does not keep the monitor here.
+        for _ in 0..2 {
+            if self.lossy() {
+                self.settle(seam)?;
+            }
         }
         Ok(seam.flush()?)
     }

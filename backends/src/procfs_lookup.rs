@@ -194,13 +194,14 @@ impl Process {
         }
     }
 
-    /// Fills in what a zombie still has. `parent` of [`Stat`] is the caller's to fill in.
+    /// Fills in what a zombie still has, at full depth.
     pub fn lasting(&self, proc: &mut Procfs, depth: Depth, sighting: &mut Sighting) {
         if depth != Depth::Full {
             return;
         }
         sighting.container = self.container(proc);
         if let Some(status) = self.status(proc) {
+            sighting.ppid = sighting.ppid.or(status.ppid);
             sighting.uid = status.uid;
             sighting.ns_pid = status.ns_pid;
         }
@@ -255,6 +256,8 @@ pub fn container(pid: u32) -> ContainerHint {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     #[test]
@@ -286,14 +289,13 @@ mod tests {
             .collect();
         assert_eq!(sighting.argv, Some(Argv::List(args)));
         let file = std::fs::metadata(&exe).unwrap();
-        use std::os::unix::fs::MetadataExt;
         assert_eq!(sighting.file, Some((file.dev(), file.ino())));
 
         let oracle = procfs::process::Process::myself().unwrap();
         let status = oracle.status().unwrap();
         assert_eq!(sighting.uid, Some(status.ruid));
         assert_eq!(
-            sighting.ns_pid.map(|p| p.cast_signed()),
+            sighting.ns_pid.map(u32::cast_signed),
             status.nspid.and_then(|p| p.last().copied())
         );
         let namespaces = oracle.namespaces().unwrap().0;

@@ -199,11 +199,11 @@ impl Listener {
 
     /// How many messages the kernel could not queue since the socket was opened: the same counter
     /// as the column `Drops` of `/proc/net/netlink`, read by `SO_MEMINFO` (4.12). It counts after
-    /// the filter (`netlink_overrun` in `do_one_broadcast`, net/netlink/af_netlink.c).
+    /// the filter (`netlink_overrun` in `do_one_broadcast`, `net/netlink/af_netlink.c`).
     pub fn drops(&self) -> Result<u32, AttachError> {
         const SK_MEMINFO_DROPS: usize = 8;
         let mut info = [0u32; 9];
-        let mut length = libc::socklen_t::try_from(mem::size_of_val(&info)).expect("small");
+        let mut length = libc::socklen_t::try_from(size_of_val(&info)).expect("small");
         // SAFETY: the kernel writes at most `length` bytes into `info`.
         let result = unsafe {
             libc::getsockopt(
@@ -250,7 +250,7 @@ fn set_filter(socket: &Socket, acknowledgements: bool) -> Result<(), AttachError
 }
 
 fn set_option<T>(socket: &Socket, level: i32, name: i32, value: &T) -> io::Result<()> {
-    let length = libc::socklen_t::try_from(mem::size_of::<T>()).expect("small");
+    let length = libc::socklen_t::try_from(size_of::<T>()).expect("small");
     // SAFETY: `value` is a plain C value of the length that is said, and what it points to lives.
     let result = unsafe {
         libc::setsockopt(

@@ -1,7 +1,7 @@
 //! The messages of the proc connector, as bytes. Nothing here panics on any input.
 //!
 //! A message is `nlmsghdr` (16 bytes), `cn_msg` (20) and `proc_event`; the latter is 40 bytes long up
-//! to 6.5 and stays so for exec events after (include/uapi/linux/{netlink,connector,cn_proc}.h). All
+//! to 6.5 and stays so for exec events after (`include/uapi/linux/cn_proc.h`, `connector.h`). All
 //! in the machine's byte order. `proc_event` has its 64-bit time at an offset that is not a multiple
 //! of eight, so nothing is read through a pointer.
 

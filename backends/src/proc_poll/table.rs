@@ -13,7 +13,7 @@ use crate::{
     AttachError,
     clock::monotonic_ns,
     procfs_lookup::{
-        Depth, Process, Procfs, name_instead_of_path,
+        Depth, Procfs, name_instead_of_path,
         parse::{Image, Stat},
     },
 };
@@ -165,10 +165,27 @@ impl Table {
                 self.known.insert(pid, known);
                 return;
             }
-            let (image, ppid) = (stat.image, stat.ppid);
-            let sighting = reported.then(|| sight(&mut self.proc, &process, pid, ppid, self.depth));
-            if !last && mem.as_ref().is_some_and(|m| address_space_gone(m)) {
-                // It was there a moment ago, unless this is a zombie.
+            let (image, ended, ppid) = (stat.image, stat.ended(), stat.ppid);
+            // Copied, because what is read next goes into the same buffer.
+            let mut comm = [0; 16];
+            let length = stat.comm.len().min(comm.len());
+            comm[..length].copy_from_slice(&stat.comm[..length]);
+            let sighting = reported.then(|| {
+                let mut sighting = Sighting {
+                    pid: Some(pid),
+                    ppid: Some(ppid),
+                    ..Sighting::default()
+                };
+                process.perishable(&mut self.proc, self.depth, &mut sighting);
+                process.lasting(&mut self.proc, self.depth, &mut sighting);
+                name_instead_of_path(&comm[..length], &mut sighting);
+                sighting.received_ns = monotonic_ns();
+                sighting
+            });
+            if ended {
+                // A zombie: it stays in the table so that it is not taken for a new one.
+            } else if !last && mem.as_ref().is_some_and(address_space_gone) {
+                // It ended or called exec while it was read.
                 let ended = process.stat(&mut self.proc).is_none_or(|s| s.ended());
                 if !ended {
                     self.retried += 1;
@@ -210,9 +227,8 @@ impl Table {
 /// The cheapest look that tells whether something happened to a known process.
 fn verdict(proc: &mut Procfs, pid: u32, known: &mut Known, now: u64) -> Verdict {
     match &known.watch {
-        Watch::Ended => Verdict::Keep,
         Watch::Mem(mem) if address_space_gone(mem) => Verdict::LookAgain,
-        Watch::Mem(_) => Verdict::Keep,
+        Watch::Ended | Watch::Mem(_) => Verdict::Keep,
         Watch::Layout(image) => {
             let Some(process) = proc.process(pid) else {
                 return Verdict::Gone;
@@ -247,24 +263,6 @@ fn verdict(proc: &mut Procfs, pid: u32, known: &mut Known, now: u64) -> Verdict 
             Verdict::Keep
         }
     }
-}
-
-/// Everything about a process that called exec.
-fn sight(proc: &mut Procfs, process: &Process, pid: u32, ppid: u32, depth: Depth) -> Sighting {
-    let mut sighting = Sighting {
-        pid: Some(pid),
-        ppid: Some(ppid),
-        ..Sighting::default()
-    };
-    process.perishable(proc, depth, &mut sighting);
-    process.lasting(proc, depth, &mut sighting);
-    if sighting.path.is_none()
-        && let Some(stat) = process.stat(proc)
-    {
-        name_instead_of_path(stat.comm, &mut sighting);
-    }
-    sighting.received_ns = monotonic_ns();
-    sighting
 }
 
 /// Whether the process that this `mem` was opened of has left that address space.

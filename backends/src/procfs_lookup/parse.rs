@@ -90,6 +90,8 @@ impl<'a> Stat<'a> {
 /// What is needed of `/proc/PID/status`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Status {
+    /// The parent's process id.
+    pub ppid: Option<u32>,
     /// Real user id.
     pub uid: Option<u32>,
     /// Process id in the innermost namespace.
@@ -102,7 +104,9 @@ impl Status {
         let mut out = Self::default();
         // The name comes first and escapes newlines, so no line below it can be forged.
         for line in raw.split(|&b| b == b'\n') {
-            if let Some(rest) = line.strip_prefix(b"Uid:") {
+            if let Some(rest) = line.strip_prefix(b"PPid:") {
+                out.ppid = number_at(words(rest).next());
+            } else if let Some(rest) = line.strip_prefix(b"Uid:") {
                 out.uid = number_at(words(rest).next());
             } else if let Some(rest) = line.strip_prefix(b"NSpid:") {
                 out.ns_pid = number_at(words(rest).last());
@@ -236,8 +240,9 @@ mod tests {
     #[test]
     fn a_forged_name_does_not_forge_a_status() {
         let raw =
-            b"Name:\ta\\nUid:\t7\nState:\tS\nPid:\t5\nUid:\t1000\t0\t0\t0\nNSpid:\t500\t12\t1\nx";
+            b"Name:\ta\\nUid:\t7\nState:\tS\nPid:\t5\nPPid:\t3\nUid:\t1000\t0\t0\t0\nNSpid:\t500\t12\t1\nx";
         let expected = Status {
+            ppid: Some(3),
             uid: Some(1000),
             ns_pid: Some(1),
         };

@@ -1,0 +1,160 @@
+//! Finding and seizing everything that runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nix::errno::Errno;
+use procfs::process::{Process, StatFlags, all_processes};
+
+use super::sys;
+
+/// A pass that finds nobody new ends the search. Children of tracees are tracees already, so only
+/// what an untraced process forks meanwhile makes another pass worthwhile.
+const PASSES: usize = 16;
+
+/// What became of the search.
+#[derive(Debug, Default)]
+pub struct Attached {
+    /// Threads seized.
+    pub seized: BTreeSet<i32>,
+    /// Threads that could not be seized, with the answer.
+    pub refused: BTreeMap<i32, Errno>,
+    /// Processes left out because the monitor descends from them.
+    pub ancestors: Vec<i32>,
+    pub kernel_threads: usize,
+    pub passes: usize,
+}
+
+impl Attached {
+    /// For people.
+    pub fn evidence(&self) -> Vec<String> {
+        let mut out = vec![
+            format!(
+                "PTRACE_SEIZE of {} threads in {} passes; {} kernel threads left out",
+                self.seized.len(),
+                self.passes,
+                self.kernel_threads
+            ),
+            format!(
+                "not traced, nor what they fork later: {} and the monitor itself",
+                if self.ancestors.is_empty() {
+                    "nobody".to_owned()
+                } else {
+                    let list: Vec<_> = self.ancestors.iter().map(ToString::to_string).collect();
+                    format!("its ancestors {}", list.join(", "))
+                }
+            ),
+        ];
+        if let Some((tid, error)) = self.refused.first_key_value() {
+            out.push(format!(
+                "{} threads could not be seized, the first {tid}: {error}",
+                self.refused.len()
+            ));
+        }
+        out
+    }
+}
+
+/// Seizes every thread of every process but this one, those that `leave_ancestors` leaves out, and
+/// kernel threads.
+pub fn seize_everything(leave_ancestors: bool) -> procfs::ProcResult<Attached> {
+    let me = std::process::id().cast_signed();
+    let mut out = Attached {
+        ancestors: if leave_ancestors {
+            ancestors(me)?
+        } else {
+            Vec::new()
+        },
+        ..Attached::default()
+    };
+    for _ in 0..PASSES {
+        out.passes += 1;
+        out.kernel_threads = 0;
+        let mut news = false;
+        for process in all_processes()?.flatten() {
+            if process.pid == me || out.ancestors.contains(&process.pid) {
+                continue;
+            }
+            // Gone in between where this cannot be read.
+            let Ok(stat) = process.stat() else { continue };
+            if stat.flags & StatFlags::PF_KTHREAD.bits() != 0 {
+                out.kernel_threads += 1;
+                continue;
+            }
+            let Ok(tasks) = process.tasks() else { continue };
+            for task in tasks.flatten() {
+                news |= out.seize(task.tid);
+            }
+        }
+        if !news {
+            break;
+        }
+    }
+    Ok(out)
+}
+
+impl Attached {
+    /// Whether it was new.
+    fn seize(&mut self, tid: i32) -> bool {
+        if self.seized.contains(&tid) || self.refused.contains_key(&tid) {
+            return false;
+        }
+        match sys::seize(tid) {
+            Ok(()) => self.seized.insert(tid),
+            Err(Errno::ESRCH) => false,
+            // EPERM is also the answer for a zombie, for a thread on its way out and for one that
+            // is a tracee of ours since its parent forked it.
+            Err(_) if is_ours_or_ended(tid) => false,
+            Err(error) => self.refused.insert(tid, error).is_none(),
+        }
+    }
+}
+
+fn is_ours_or_ended(tid: i32) -> bool {
+    let me = std::process::id().cast_signed();
+    Process::new(tid)
+        .and_then(|p| p.status())
+        .map_or(true, |s| {
+            s.tracerpid == me || s.state.starts_with(['Z', 'X'])
+        })
+}
+
+fn ancestors(of: i32) -> procfs::ProcResult<Vec<i32>> {
+    let mut out = Vec::new();
+    let mut pid = of;
+    loop {
+        pid = Process::new(pid)?.stat()?.ppid;
+        // 0 is outside this PID namespace.
+        if pid == 0 {
+            return Ok(out);
+        }
+        out.push(pid);
+    }
+}
+
+/// Interrupts every thread there is: tracees stop, others refuse. No list of tracees is kept, which
+/// would cost something at every fork.
+pub fn interrupt_everything() -> procfs::ProcResult<()> {
+    for process in all_processes()?.flatten() {
+        let Ok(tasks) = process.tasks() else { continue };
+        for task in tasks.flatten() {
+            // ESRCH: not ours, or gone.
+            let _ = sys::interrupt(task.tid);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ancestors_lead_to_the_first_process() {
+        let me = std::process::id().cast_signed();
+        let list = ancestors(me).unwrap();
+        assert_eq!(list[0], nix::unistd::getppid().as_raw());
+        assert!(!list.contains(&me));
+        let first = *list.last().unwrap();
+        assert_eq!(Process::new(first).unwrap().stat().unwrap().ppid, 0);
+    }
+}
