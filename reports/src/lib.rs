@@ -7,7 +7,7 @@
 //! | [`html`] | `report.html`, one file that needs nothing else |
 //! | [`junit`] | `junit.xml` |
 //! | [`Summary`] | `summary.json` |
-//! | [`schema`] | the JSON schema of one line of `results.jsonl` |
+//! | [`schema()`] | the JSON schema of one line of `results.jsonl` |
 //! | [`metrics_guide`] | the table of metrics for the documentation |
 //!
 //! All of them see the results through two things only: the list of metrics in [`metric::METRICS`],

@@ -209,7 +209,7 @@ fn draw(out: &mut String, matrix: &Matrix<'_>, points: &[Point], axes: &Axes) ->
         })
         .draw()?;
     if axes.band {
-        let edge = axes.left * 0.98;
+        let edge = axes.left;
         let (bottom, top) = (axes.bottom - headroom, 1.0 + headroom);
         chart.draw_series([PathElement::new(
             vec![(edge, bottom), (edge, top)],

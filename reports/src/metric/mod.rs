@@ -3,7 +3,7 @@
 //! Columns of the terminal and of Markdown, the switch of the heat map, the fields of
 //! `summary.json`, the properties in `junit.xml` and the table in the documentation are all made by
 //! walking [`METRICS`]; its order is theirs. A new metric is one entry here and one line in
-//! [`read`]. Ids are names that other programs rely on and are never changed.
+//! `read.rs`. Ids are names that other programs rely on and are never changed.
 
 mod read;
 mod table;
