@@ -256,12 +256,9 @@ fn known_execs_are_told_in_full_and_the_machine_is_left_as_it_was() {
             "{notes:?}"
         );
         assert!(!notes.iter().any(|n| n.contains("mark")), "{notes:?}");
-        let failed = if settings.is_empty() {
-            "1 failed"
-        } else {
-            "0 failed"
-        };
-        assert!(notes.iter().any(|n| n.starts_with(failed)) || settings.is_empty());
+        // Others on this machine may fail as well, so it is one or more.
+        let none_failed = notes.iter().any(|n| n.starts_with("0 failed"));
+        assert_eq!(none_failed, !settings.is_empty(), "{notes:?}");
 
         let of = |(pid, start, end): (u32, u64, u64)| {
             let all = told.of(pid);

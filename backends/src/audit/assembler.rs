@@ -64,16 +64,14 @@ impl Assembler {
         if kind == kind::PATH && !fields.starts_with(b" item=0 ") {
             return;
         }
-        let at = match self.open.iter().rposition(|event| event.stamp == stamp) {
-            Some(at) => at,
-            None => {
-                if self.open.len() == MOST_OPEN {
-                    close(self.open.remove(0).close(self.paths));
-                }
-                self.open.push(Event::new(stamp));
-                self.open.len() - 1
+        let known = self.open.iter().rposition(|event| event.stamp == stamp);
+        let at = known.unwrap_or_else(|| {
+            if self.open.len() == MOST_OPEN {
+                close(self.open.remove(0).close(self.paths));
             }
-        };
+            self.open.push(Event::new(stamp));
+            self.open.len() - 1
+        });
         let event = &mut self.open[at];
         event.touched_ns = received_ns;
         if !event.take(kind, fields) {

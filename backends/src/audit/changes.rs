@@ -59,7 +59,7 @@ impl Changes {
             Err(e) if e.errno() == Some(libc::EEXIST) => Ok(false),
             Err(e) => Err(e),
             Ok(()) => {
-                self.added.push(rule.as_kept());
+                self.added.push(rule.kept());
                 Ok(true)
             }
         }

@@ -237,6 +237,7 @@ impl AuditMonitor {
                 .push("the mark at the end of the drain never came".into()),
             Ok(()) => {}
         }
+        let counted_ns = self.counted_ns;
         let status = self.count_losses(seam)?;
         if status.pid != self.attached.pid || status.enabled == 0 {
             seam.loss(LossReport {
@@ -246,7 +247,7 @@ impl AuditMonitor {
                 ),
                 unit: LossUnit::Unknown,
                 count: None,
-                window_ns: (self.counted_ns, clock::monotonic_ns()),
+                window_ns: (counted_ns, self.counted_ns),
             })?;
         }
         self.problems.extend(self.changes.put_back());

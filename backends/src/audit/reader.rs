@@ -226,7 +226,9 @@ impl Reader {
             let mut handed_over = Ok(());
             self.assembler
                 .record(message.kind, message.payload, received_ns, |outcome| {
-                    handed_over = self.sink.outcome(outcome, received_ns, seam);
+                    if handed_over.is_ok() {
+                        handed_over = self.sink.outcome(outcome, received_ns, seam);
+                    }
                 });
             handed_over?;
         }

@@ -70,16 +70,13 @@ impl<'a> Iterator for Fields<'a> {
                 self.0 = rest;
                 continue;
             };
-            let (value, rest) = match rest.strip_prefix(b"\"") {
-                Some(rest) => {
-                    let end = rest.iter().position(|&b| b == b'"').unwrap_or(rest.len());
-                    let after = rest.get(end + 1..).unwrap_or_default();
-                    (Value::Quoted(&rest[..end]), after)
-                }
-                None => {
-                    let end = rest.iter().position(|&b| b == b' ').unwrap_or(rest.len());
-                    (Value::Bare(&rest[..end]), &rest[end..])
-                }
+            let (value, rest) = if let Some(rest) = rest.strip_prefix(b"\"") {
+                let end = rest.iter().position(|&b| b == b'"').unwrap_or(rest.len());
+                let after = rest.get(end + 1..).unwrap_or_default();
+                (Value::Quoted(&rest[..end]), after)
+            } else {
+                let end = rest.iter().position(|&b| b == b' ').unwrap_or(rest.len());
+                (Value::Bare(&rest[..end]), &rest[end..])
             };
             self.0 = rest;
             return Some((name, value));
@@ -87,7 +84,7 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-impl<'a> Value<'a> {
+impl Value<'_> {
     /// A number that the kernel wrote in decimal.
     pub fn number<T: TryFrom<u64>>(self) -> Option<T> {
         match self {
@@ -217,7 +214,7 @@ mod tests {
 
     #[test]
     fn stamps_are_read_and_nothing_else_is_one() {
-        let (stamp, rest) = super::stamp(b"audit(1700000000.042:4294967295): a=b").unwrap();
+        let (stamp, rest) = stamp(b"audit(1700000000.042:4294967295): a=b").unwrap();
         assert_eq!(stamp.millis, 1_700_000_000_042);
         assert_eq!(stamp.serial, u32::MAX);
         assert_eq!(rest, b" a=b");

@@ -137,7 +137,7 @@ impl Rule {
 
     /// The rule as the kernel keeps it: the wish to stand first is forgotten once it is fulfilled,
     /// and a request to delete that still has it finds nothing.
-    pub fn as_kept(mut self) -> Self {
+    pub fn kept(mut self) -> Self {
         self.flags &= !list::PREPEND;
         self
     }
@@ -242,7 +242,7 @@ mod tests {
         ] {
             let listed = Rule::parse(&rule.to_bytes()).unwrap();
             assert_eq!(listed, rule);
-            let mut listed = listed.as_kept();
+            let mut listed = listed.kept();
             assert!(listed.same(&rule));
             listed.action = NEVER;
             assert!(!listed.same(&rule));
