@@ -2,7 +2,9 @@
 
 /// A text that is no duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no duration: write `0` or a whole number with `ns`, `us`, `ms` or `s`, as in `1ms`")]
+#[error(
+    "`{0}` is no duration: write `0` or a whole number with `ns`, `us`, `ms` or `s`, as in `1ms`"
+)]
 pub struct BadDuration(pub String);
 
 const UNITS: [(&str, u64); 4] = [
@@ -50,7 +52,16 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_named() {
-        for text in ["", "1", "ms", "1.5ms", "-1ms", "1 ms", "1m", "99999999999999999999s"] {
+        for text in [
+            "",
+            "1",
+            "ms",
+            "1.5ms",
+            "-1ms",
+            "1 ms",
+            "1m",
+            "99999999999999999999s",
+        ] {
             assert_eq!(parse(text), Err(BadDuration(text.to_owned())));
         }
         assert_eq!(parse("1500us"), Ok(1_500_000));

@@ -25,4 +25,5 @@ pub mod progress;
 pub mod registry;
 pub mod results;
 pub mod run;
+pub mod score;
 pub mod store;

@@ -17,7 +17,6 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::resolve::unknown;
 pub use self::{file::read, resolve::resolve};
-use crate::registry::Settings;
 
 /// Where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,6 +166,16 @@ pub struct Problem {
     pub what: String,
 }
 
+impl Problem {
+    /// The line it stands on; what is no file has none and comes first.
+    fn line(&self) -> usize {
+        match self.origin {
+            Origin::File(_, line) => line,
+            Origin::Flag(_) | Origin::BuiltIn => 0,
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.origin, self.what)
@@ -195,10 +204,4 @@ pub enum MatrixError {
 fn list(problems: &[Problem]) -> String {
     let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
     lines.join("\n")
-}
-
-/// Settings as a list, for messages and tables.
-pub fn settings_text(settings: &Settings) -> String {
-    let pairs: Vec<String> = settings.iter().map(|(k, v)| format!("{k}={v}")).collect();
-    pairs.join(" ")
 }

@@ -282,7 +282,24 @@ mod tests {
             ..small()
         });
         let ids: Vec<_> = plan.trials.iter().map(|t| t.id.as_str()).collect();
-        insta::assert_snapshot!(ids.join("\n"), @"");
+        insta::assert_snapshot!(ids.join("\n"), @r#"
+        6.1/none/relative+pop=200/closed/exact/3
+        6.1/none+audit=1/relative+pop=200/closed/exact/3
+        6.1/none/relative+fork+pop=200/closed/exact/3
+        6.1/none+audit=1/relative+fork+pop=200/closed/exact/3
+        6.1/none/relative+life=1ms+pop=200/closed/exact/3
+        6.1/none+audit=1/relative+life=1ms+pop=200/closed/exact/3
+        6.1/none/relative+fork+life=1ms+pop=200/closed/exact/3
+        6.1/none+audit=1/relative+fork+life=1ms+pop=200/closed/exact/3
+        6.1/netlink+default/relative+pop=200/closed/exact/3
+        6.1/audit+tuned/relative+pop=200/closed/exact/3
+        6.1/netlink+default/relative+fork+pop=200/closed/exact/3
+        6.1/audit+tuned/relative+fork+pop=200/closed/exact/3
+        6.1/netlink+default/relative+life=1ms+pop=200/closed/exact/3
+        6.1/audit+tuned/relative+life=1ms+pop=200/closed/exact/3
+        6.1/netlink+default/relative+fork+life=1ms+pop=200/closed/exact/3
+        6.1/audit+tuned/relative+fork+life=1ms+pop=200/closed/exact/3
+        "#);
     }
 
     #[test]

@@ -2,19 +2,20 @@
 //!
 //! The one place where scoring is connected: everything else handles lines.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use execlab_model::{
-    record::{GuestStatus, Record},
-    result::{PathClass, SCHEMA, Status, TrialResult, TruthCounts},
+    record::{Costs, Record},
+    result::{KernelId, PathClass, Provenance, SCHEMA, Status, TrialResult},
 };
 
 use crate::{
     lab::{Outcome, Ran},
     plan::TrialSpec,
+    score,
 };
 
-/// The lines that a trial is compared with; `None` where the plan has none or it gave no figures.
+/// The lines that a trial is compared with; `None` where the plan has none.
 #[derive(Debug, Clone, Default)]
 pub struct BaselineLines {
     /// Without any monitor and without its boot options.
@@ -55,7 +56,7 @@ pub fn blank(trial: &TrialSpec, digest: &str) -> TrialResult {
         status: Status::Infra,
         reason: None,
         late: 0,
-        kernel: execlab_model::result::KernelId {
+        kernel: KernelId {
             name: trial.kernel.clone(),
             release: String::new(),
             sha256: String::new(),
@@ -84,32 +85,43 @@ pub fn blank(trial: &TrialSpec, digest: &str) -> TrialResult {
         canary: None,
         examples: Vec::new(),
         notes: Vec::new(),
-        provenance: execlab_model::result::Provenance::default(),
-        host: std::collections::BTreeMap::new(),
+        provenance: Provenance::default(),
+        host: BTreeMap::new(),
     }
 }
 
-fn score(
-    line: &mut TrialResult,
-    record: Record,
-    _best: &[PathClass],
-    baselines: &BaselineLines,
-) {
+fn score(line: &mut TrialResult, record: Record, best: &[PathClass], baselines: &BaselineLines) {
     line.kernel.release.clone_from(&record.release);
     line.canary = Some(record.canary);
-    (line.status, line.reason) = match &record.status {
-        GuestStatus::Completed => (Status::Completed, None),
-        GuestStatus::Unsupported(reason) => (Status::Unsupported, Some(reason.clone())),
-        GuestStatus::BackendFailed(reason) => (Status::BackendFailed, Some(reason.clone())),
-    };
     line.notes.clone_from(&record.notes);
+    let judgement = score::judge(&record, best);
+    let execs = judgement.truth.execs;
+    judgement.fill(line);
     if line.status == Status::Unsupported {
         return;
     }
-    line.truth = Some(TruthCounts {
-        execs: record.truth.execs.len() as u64,
-        attempts: record.truth.attempts,
-        forks: record.truth.forks,
-    });
-    let _ = baselines;
+    let plain = windows(baselines.plain.as_deref(), &mut line.notes);
+    let booted = windows(baselines.boot.as_deref(), &mut line.notes);
+    line.cost = Some(score::cost(
+        &record.costs,
+        execs,
+        plain.as_ref(),
+        booted.as_ref(),
+    ));
+}
+
+/// The windows of a baseline; a baseline without any is told in the notes of what needed it.
+fn windows(baseline: Option<&TrialResult>, notes: &mut Vec<String>) -> Option<Costs> {
+    let baseline = baseline?;
+    let cost = baseline
+        .cost
+        .as_ref()
+        .filter(|_| baseline.status == Status::Completed);
+    if cost.is_none() {
+        notes.push(format!(
+            "not compared: the baseline {} is {}",
+            baseline.trial, baseline.status
+        ));
+    }
+    cost.map(|cost| cost.windows)
 }

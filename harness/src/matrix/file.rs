@@ -112,7 +112,7 @@ fn parse(path: &Path, text: &str) -> Result<Selection, Vec<Problem>> {
         }]
     };
     let table = DeTable::parse(text).map_err(broken)?;
-    let unknown: Vec<Problem> = table
+    let mut unknown: Vec<Problem> = table
         .get_ref()
         .iter()
         .filter(|(key, _)| !KEYS.contains(&key.get_ref().as_ref()))
@@ -122,6 +122,7 @@ fn parse(path: &Path, text: &str) -> Result<Selection, Vec<Problem>> {
         })
         .collect();
     if !unknown.is_empty() {
+        unknown.sort_by_key(Problem::line);
         return Err(unknown);
     }
     let file: File = toml::from_str(text).map_err(broken)?;
@@ -220,14 +221,24 @@ mod tests {
 
     #[test]
     fn all_unknown_keys_are_named_with_line_and_nearest_key() {
-        insta::assert_snapshot!(problems("execs = 1\n\nkernel = ['6.1']\nseedz = 3\nfoo = 1\n"), @"");
+        insta::assert_snapshot!(problems("execs = 1\n\nkernel = ['6.1']\nseedz = 3\nfoo = 1\n"), @r#"
+        m.toml:3: unknown key `kernel`; did you mean `kernels`? (known keys: kernels, backends, workloads, loads, execs, lifetimes, spawns, populations, seeds, lab, variants)
+        m.toml:4: unknown key `seedz`; did you mean `seeds`? (known keys: kernels, backends, workloads, loads, execs, lifetimes, spawns, populations, seeds, lab, variants)
+        m.toml:5: unknown key `foo` (known keys: kernels, backends, workloads, loads, execs, lifetimes, spawns, populations, seeds, lab, variants)
+        "#);
     }
 
     #[test]
     fn what_is_no_toml_or_of_the_wrong_type_has_its_line() {
-        insta::assert_snapshot!(problems("execs = 1\nseeds = \n"), @"");
-        insta::assert_snapshot!(problems("execs = 1\nkernels = '6.1'\n"), @"");
-        insta::assert_snapshot!(problems("\nseeds = 1.5\n"), @"");
-        insta::assert_snapshot!(problems("execs = 1\nexecs = 2\n"), @"");
+        insta::assert_snapshot!(problems("execs = 1\nseeds = \n"), @r#"
+        m.toml:2: string values must be quoted, expected literal string
+        "#);
+        insta::assert_snapshot!(problems("execs = 1\nkernels = '6.1'\n"), @r#"
+        m.toml:2: invalid type: string "6.1", expected a sequence
+        "#);
+        insta::assert_snapshot!(problems("\nseeds = 1.5\n"), @r#"
+        m.toml:2: invalid type: floating point `1.5`, expected a string, a whole number, `true` or `false`
+        "#);
+        insta::assert_snapshot!(problems("execs = 1\nexecs = 2\n"), @"m.toml:2: duplicate key");
     }
 }

@@ -50,6 +50,7 @@ pub fn resolve(selection: Selection, registry: &Registry) -> Result<Matrix, Matr
         lab: check.one(whole.lab, lab).unwrap_or(Lab::Exact),
     };
     if !check.problems.is_empty() {
+        check.problems.sort_by_key(Problem::line);
         return Err(MatrixError::Invalid(check.problems));
     }
     let empty = empty_dimensions(&matrix);
@@ -370,7 +371,20 @@ mod tests {
             ("--lab", "kvm"),
         ]);
         let error = resolve(selection, &example()).unwrap_err();
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @r#"
+        --kernels: unknown kernel `6.2`; did you mean `6.1`? (valid: 5.10, 6.1, 6.12); `execlab list kernels` has the releases too, and `path:IMAGE` is your own
+        --backends: unknown backend `wrie`; did you mean `wire`? (valid: none, wire, ledger)
+        --backends: unknown variant of wire `tunde`; did you mean `tuned`? (valid: default, tuned)
+        --backends: backend `none` has no settings: write `none`
+        --workloads: unknown scenario `relativ`; did you mean `relative`? (valid: absolute, relative)
+        --load: `rate:0` is no load: write `closed`, `rate:N` (execs a second) or `burst:N` (execs at once), with N from 1 up
+        --execs: `0` is no number of execs: write a whole number from 1 to 4000000
+        --lifetime: `1m` is no duration: write `0` or a whole number with `ns`, `us`, `ms` or `s`, as in `1ms`
+        --spawn: unknown spawn `clone` (valid: vfork, fork)
+        --population: `-1` is not a number of processes: write a whole number from 0 to 4294967295
+        --seeds: `3..1` is no range of seeds: write `N` (that many) or `A..B` (from A up to, without, B)
+        --lab: unknown lab `kvm` (valid: exact)
+        "#);
     }
 
     #[test]
@@ -408,7 +422,13 @@ mod tests {
             ..Selection::default()
         };
         let error = resolve(selection, &example()).unwrap_err();
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @r#"
+        f: unknown backend `wier`; did you mean `wire`? (valid: none, wire, ledger)
+        f: `tuned` is the backend's own; give the variant another name
+        f: unknown setting of wire `bufer`; did you mean `buffer`? (valid: buffer)
+        f: backend `none` has no settings
+        f: `a/b` cannot name a variant: small letters, digits, `-`, `_` and `.` only
+        "#);
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl Reporter for Bars {
             }
             Event::TrialAbandoned { trial } => self.ended(trial),
             Event::Interrupted { running } => self.bar.println(format!(
-                "interrupted: waiting for {running} running trials (once more to stop at once)"
+                "interrupted: waiting for what is running ({running}); once more to stop at once"
             )),
             Event::RunFinished {
                 directory, tally, ..

@@ -54,7 +54,7 @@ impl<W: Write> Reporter for Lines<W> {
             }
             Event::TrialAbandoned { trial } => format!("given up: {trial}"),
             Event::Interrupted { running } => {
-                format!("interrupted: waiting for {running} running trials")
+                format!("interrupted: waiting for what is running ({running})")
             }
             Event::RunFinished {
                 directory, tally, ..

@@ -1,9 +1,6 @@
 //! `execlab list`.
 
-use execlab_harness::{
-    matrix::settings_text,
-    registry::{self, Registry},
-};
+use execlab_harness::registry::{self, Registry};
 use execlab_vm::kernels::Store;
 use serde_json::{Value, json};
 
@@ -44,18 +41,6 @@ fn show(
 
 fn backends(format: ListFormat) -> Result<(), ExpectedError> {
     let all = registry::backends();
-    let rows: Vec<Vec<String>> = all
-        .iter()
-        .map(|b| {
-            vec![
-                b.name.clone(),
-                b.summary.clone(),
-                settings_text(&b.default),
-                settings_text(&b.tuned),
-                b.boot.join(" "),
-            ]
-        })
-        .collect();
     let json: Vec<Value> = all
         .iter()
         .map(|b| {
@@ -65,8 +50,28 @@ fn backends(format: ListFormat) -> Result<(), ExpectedError> {
             })
         })
         .collect();
-    let heads = ["NAME", "WATCHES BY", "DEFAULT", "TUNED", "BOOT OPTIONS"];
-    show(format, &heads, &rows, &json.into())
+    if format == ListFormat::Json {
+        return output::print(&output::json(&json));
+    }
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|b| vec![b.name.clone(), b.boot.join(" "), b.summary.clone()])
+        .collect();
+    let settings: Vec<Vec<String>> = all
+        .iter()
+        .flat_map(|b| {
+            let row = |(name, default): (&String, &String)| {
+                let tuned = b.tuned.get(name).cloned().unwrap_or_default();
+                vec![b.name.clone(), name.clone(), default.clone(), tuned]
+            };
+            b.default.iter().map(row)
+        })
+        .collect();
+    output::print(&format!(
+        "{}\n{}",
+        output::table(&["NAME", "BOOT OPTIONS", "WATCHES BY"], &rows),
+        output::table(&["BACKEND", "SETTING", "DEFAULT", "TUNED"], &settings),
+    ))
 }
 
 fn workloads(format: ListFormat) -> Result<(), ExpectedError> {

@@ -46,7 +46,7 @@ pub fn run(args: &ReportArgs, color: Color, stderr: &Stderr) -> Result<(), Expec
         if absent > 0 {
             stderr.say(
                 "warning",
-                &format!("{absent} trials of the plan have no result"),
+                &format!("trials of the plan without a result: {absent}"),
             );
         }
     }

@@ -99,16 +99,19 @@ type Ready = (RunDir, Plan, Vec<TrialResult>, Box<dyn Laboratory>);
 
 /// A new run: the directory first, since it costs nothing and may fail; then what takes time.
 fn start(plan: Plan, args: &RunArgs) -> Result<Ready, ExpectedError> {
-    let lab = laboratory::open(plan.matrix.lab, args)?;
     let dir = match &args.out {
         Some(path) => RunDir::create(path, &plan)?,
         None => RunDir::create_by_time(Path::new(DEFAULT_PARENT), &plan)?,
     };
-    if let Err(error) = lab.check(&plan.trials) {
-        dir.discard();
-        return Err(error.into());
+    let lab = laboratory::open(plan.matrix.lab, args)
+        .and_then(|lab| lab.check(&plan.trials).map(|()| lab).map_err(Into::into));
+    match lab {
+        Ok(lab) => Ok((dir, plan, Vec::new(), lab)),
+        Err(error) => {
+            dir.discard();
+            Err(error)
+        }
     }
-    Ok((dir, plan, Vec::new(), lab))
 }
 
 fn resume(
@@ -165,7 +168,7 @@ fn tell_end(end: &RunEnd, path: &Path, stderr: &Stderr) {
     if !end.absent.is_empty() {
         stderr.say(
             "warning",
-            &format!("{} trials have no result", end.absent.len()),
+            &format!("trials without a result: {}", end.absent.len()),
         );
         for id in end.absent.iter().take(SHOWN) {
             eprintln!("  {id}");
