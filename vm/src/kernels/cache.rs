@@ -40,6 +40,9 @@ pub struct Cache {
 impl Cache {
     /// Opens (and makes, if need be) the cache in a directory.
     pub fn open(root: PathBuf) -> Result<Self, CacheError> {
+        // Whoever boots a kernel may have gone to another directory by then.
+        let root = std::path::absolute(&root)
+            .map_err(|source| CacheError::Unusable { path: root, source })?;
         for part in ["downloads", "kernels", "own", "locks"] {
             let path = root.join(part);
             fs::create_dir_all(&path).map_err(|source| CacheError::Unusable { path, source })?;

@@ -231,6 +231,9 @@ pub(crate) mod tests {
     ];
 
     proptest! {
+        // Each case may allocate what its format takes for a window.
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn what_goes_in_comes_out(bytes: Vec<u8>, which in 0..SUPPORTED.len()) {
             let format = SUPPORTED[which];

@@ -1,5 +1,8 @@
+use std::fs;
+use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::super::part::write_error;
 use super::super::test_server::{Server, serve, status};
 use super::*;
 

@@ -15,6 +15,7 @@ mod lock;
 mod mirror;
 mod modules;
 mod own;
+mod part;
 mod release;
 mod relock;
 mod select;

@@ -67,6 +67,16 @@ impl OwnKernel {
         (!image.as_os_str().is_empty()).then_some(Self { image, modules })
     }
 
+    /// The same kernel for one who has gone to another directory.
+    pub fn absolute(self) -> Self {
+        // An empty path is the only one that has no absolute form.
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        Self {
+            image: absolute(self.image),
+            modules: self.modules.map(absolute),
+        }
+    }
+
     /// Looks into the image; the ELF kernel of a bzImage is put into the cache.
     pub fn open(&self, cache: &Cache) -> Result<OwnImage, OwnError> {
         let image_error = |source| OwnError::Image {

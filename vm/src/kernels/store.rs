@@ -137,7 +137,7 @@ impl Store {
     /// The kernel that a name means: a series (its first locked version), a release, or `path:IMAGE[,modules=DIR]`.
     pub fn resolve(&self, name: &str) -> Result<KernelRef, UnknownKernel> {
         let source = match OwnKernel::parse(name) {
-            Some(own) => Source::Own(own),
+            Some(own) => Source::Own(own.absolute()),
             None => Source::Locked(self.lock.find(name)?.clone()),
         };
         let name = name.to_owned();
