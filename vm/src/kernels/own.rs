@@ -68,6 +68,7 @@ impl OwnKernel {
     }
 
     /// The same kernel for one who has gone to another directory.
+    #[must_use]
     pub fn absolute(self) -> Self {
         // An empty path is the only one that has no absolute form.
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
