@@ -1,0 +1,26 @@
+//! Scoring: what became of each exec of the truth, and of each sighting of the monitor.
+//!
+//! A [`Record`](execlab_model::record::Record) goes in, a [`Judgement`] comes out; both are plain
+//! data, and nothing here knows which backend or which scenario it looks at.
+//!
+//! | module | question |
+//! |---|---|
+//! | [`matching`] | which sighting means which exec? |
+//! | [`path`] | how well was the executed file named? |
+//! | [`fields`] | were arguments, ids and container right? |
+//! | [`timing`] | how late, and in which order? |
+//! | [`loss`] | did the monitor know what it lost? |
+//! | [`cost()`] | what did watching add? |
+//! | [`judge()`] | all of it but the cost, put together |
+
+mod cost;
+mod examples;
+pub mod fields;
+mod judge;
+pub mod loss;
+pub mod matching;
+pub mod path;
+pub mod timing;
+
+pub use cost::cost;
+pub use judge::{Judgement, judge};

@@ -1,0 +1,145 @@
+//! What watching costs: differences of windows, per exec (DESIGN §5).
+
+use execlab_model::{
+    record::{Costs, WindowCost},
+    result::Cost,
+};
+
+/// What a trial cost, against its baselines.
+///
+/// - `own`: the windows of the trial itself;
+/// - `execs`: execs of the storm, the same in all three trials; 0 is taken as 1, so that a storm
+///   that never came shows what its window cost;
+/// - `plain`: no monitor and no boot options; without it nothing is a difference;
+/// - `booted`: no monitor, but the boot options of the backend, where it needs any.
+///
+/// A figure of a trial is what its storm window used, and what its catch-up window used more than
+/// its equally long idle window: work that a monitor puts off is still its work. A catch-up below
+/// idle counts against the figure, so that noise has no direction.
+pub fn cost(own: &Costs, execs: u64, plain: Option<&Costs>, booted: Option<&Costs>) -> Cost {
+    let per_exec = |costs: &Costs, of: Meter| figure(costs, of) / execs.max(1) as f64;
+    let whole = per_exec(own, BUSY);
+    let monitor = per_exec(own, MONITOR);
+    let baseline = plain.map(|plain| per_exec(plain, BUSY));
+    let added = baseline.map(|baseline| whole - baseline);
+    let inline = plain.map(|plain| per_exec(own, STORM) - per_exec(plain, STORM));
+    Cost {
+        unit: "instructions".to_owned(),
+        baseline_per_exec: baseline,
+        per_exec: whole,
+        added_per_exec: added,
+        added_percent: baseline
+            .filter(|&baseline| baseline > 0.0)
+            .map(|baseline| (whole - baseline) / baseline * 100.0),
+        inline_per_exec: inline,
+        monitor_per_exec: monitor,
+        rest_per_exec: added
+            .zip(inline)
+            .map(|(added, inline)| added - inline - monitor),
+        boot_option_per_exec: booted
+            .zip(baseline)
+            .map(|(booted, baseline)| per_exec(booted, BUSY) - baseline),
+        idle_added_per_second: plain.and_then(|plain| Some(idle_rate(own)? - idle_rate(plain)?)),
+        truth_ratio: own
+            .bare
+            .filter(|bare| bare.busy_ns > 0)
+            .map(|bare| own.storm.busy_ns as f64 / bare.busy_ns as f64),
+        windows: *own,
+    }
+}
+
+/// One of the meters of a window.
+type Meter = fn(&WindowCost) -> u64;
+const BUSY: Meter = |window| window.busy_ns;
+const STORM: Meter = |window| window.storm_ns;
+const MONITOR: Meter = |window| window.monitor_ns;
+
+/// What one meter showed for the storm and what it left over, in nanoseconds.
+fn figure(costs: &Costs, of: Meter) -> f64 {
+    // In integers up to here: a difference of two large sums must not lose its last digits.
+    let left_over = i128::from(of(&costs.catch_up)) - i128::from(of(&costs.idle));
+    (i128::from(of(&costs.storm)) + left_over) as f64
+}
+
+/// Nanoseconds busy in a second in which nothing happens.
+fn idle_rate(costs: &Costs) -> Option<f64> {
+    let idle = &costs.idle;
+    (idle.wall_ns > 0).then(|| idle.busy_ns as f64 * 1e9 / idle.wall_ns as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(wall_ns: u64, busy_ns: u64, storm_ns: u64, monitor_ns: u64) -> WindowCost {
+        WindowCost {
+            wall_ns,
+            busy_ns,
+            storm_ns,
+            monitor_ns,
+        }
+    }
+
+    fn plain() -> Costs {
+        Costs {
+            idle: window(2_000_000_000, 1_000, 0, 0),
+            storm: window(5, 800_000, 700_000, 0),
+            catch_up: window(2_000_000_000, 1_000, 0, 0),
+            bare: None,
+        }
+    }
+
+    #[test]
+    #[allow(clippy::float_cmp, reason = "the figures are small integers")]
+    fn the_parts_add_up_to_the_whole() {
+        let own = Costs {
+            idle: window(2_000_000_000, 3_000, 0, 500),
+            storm: window(5, 1_000_000, 720_000, 100_000),
+            catch_up: window(2_000_000_000, 13_000, 0, 8_500),
+            bare: None,
+        };
+        let cost = cost(&own, 10, Some(&plain()), None);
+        assert_eq!(cost.baseline_per_exec, Some(80_000.0));
+        assert_eq!(cost.per_exec, 101_000.0);
+        assert_eq!(cost.added_per_exec, Some(21_000.0));
+        assert_eq!(cost.added_percent, Some(26.25));
+        assert_eq!(cost.inline_per_exec, Some(2_000.0));
+        assert_eq!(cost.monitor_per_exec, 10_800.0);
+        assert_eq!(cost.rest_per_exec, Some(8_200.0));
+        assert_eq!(cost.boot_option_per_exec, None);
+        assert_eq!(cost.idle_added_per_second, Some(1_000.0));
+    }
+
+    #[test]
+    #[allow(clippy::float_cmp, reason = "the figures are small integers")]
+    fn a_boot_option_is_shown_apart() {
+        let mut booted = plain();
+        booted.storm.busy_ns += 20_000;
+        let mut own = booted;
+        own.storm.busy_ns += 50_000;
+        let cost = cost(&own, 10, Some(&plain()), Some(&booted));
+        assert_eq!(cost.added_per_exec, Some(7_000.0));
+        assert_eq!(cost.boot_option_per_exec, Some(2_000.0));
+    }
+
+    #[test]
+    #[allow(clippy::float_cmp, reason = "the figures are small integers")]
+    fn a_quieter_catch_up_keeps_its_sign() {
+        let mut own = plain();
+        own.catch_up.busy_ns = 0;
+        let cost = cost(&own, 10, Some(&plain()), None);
+        assert_eq!(cost.added_per_exec, Some(-100.0));
+    }
+
+    #[test]
+    fn without_a_baseline_nothing_is_a_difference() {
+        let booted = plain();
+        let cost = cost(&plain(), 0, None, Some(&booted));
+        assert!(cost.per_exec.is_finite());
+        assert_eq!(cost.baseline_per_exec, None);
+        assert_eq!(cost.added_percent, None);
+        assert_eq!(cost.rest_per_exec, None);
+        assert_eq!(cost.boot_option_per_exec, None);
+        assert_eq!(cost.idle_added_per_second, None);
+    }
+}

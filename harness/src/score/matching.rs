@@ -1,0 +1,236 @@
+//! Joins sightings to execs by pid *and* time (DESIGN §5).
+//!
+//! Pids are reused, one process may exec several times, and sightings come late, twice, or in any
+//! order. So all sightings of one pid are judged together, against all execs of that pid:
+//!
+//! 1. *Admission.* A sighting with a source time is admitted to the execs whose event window
+//!    (`spawned_ns` to `started_ns`) its time may lie in, tolerance included; if there are none, to
+//!    those in whose life it may lie (a polling monitor sees the process some time after its exec).
+//!    A sighting without one is admitted to every exec of the pid that was made before its receipt.
+//! 2. *Check.* An argv id that names one of the admitted execs settles which of them is meant. An id
+//!    that names any other exec changes nothing: it is a conflict, and counted.
+//! 3. *Assignment.* As many execs as possible are joined to a sighting of their own, so that neither
+//!    reordering nor delay makes a miss out of what was reported. Without a source time later
+//!    sightings mean later execs, and the latest possible ones.
+//! 4. What is left over is a duplicate of an exec that it was admitted to. The one received first is
+//!    the sighting by which the exec was seen.
+//! 5. What was admitted nowhere is a phantom if it is attributed to the storm, else
+//!    foreign.
+//!
+//! What was received after the drain is joined last and to what is left: an exec that has only such
+//! sightings is late, neither seen nor missed. Each sighting has exactly one [`Verdict`], so
+//! `seen + duplicates + late + phantoms + foreign = sightings` and `seen + late + missed = execs`.
+
+mod assign;
+mod attribution;
+mod table;
+pub mod timeline;
+
+use execlab_model::{
+    sighting::{Argv, Sighting},
+    truth::{FIRST_CANARY_ID, Truth, parse_id_argument},
+};
+
+use assign::{Assigner, Member};
+use attribution::Storm;
+use timeline::{Containers, Ids, Lanes};
+
+/// No index: the last `u32` is never one, because ids of execs end well below it.
+const NONE: u32 = u32::MAX;
+
+/// What became of one sighting. The number is an index into `Truth::execs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// The sighting by which this exec was seen.
+    Seen(u32),
+    /// The sighting by which this exec was seen, but only after the drain.
+    Late(u32),
+    /// A further sighting of this exec.
+    Duplicate(u32),
+    /// Attributed to the storm, but there was no such exec.
+    Phantom,
+    /// Of something else on the machine.
+    Foreign,
+}
+
+/// What became of one exec. The number is an index into the sightings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fate {
+    /// Seen, by this sighting.
+    Seen(u32),
+    /// Seen only after the drain, by this sighting.
+    Late(u32),
+    /// Never seen.
+    Missed,
+}
+
+/// How sightings were joined, where it was not by a host pid alone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Joins {
+    /// By an in-namespace pid and the container that came with it.
+    pub by_ns_pid: u64,
+    /// By argv id, for want of any pid.
+    pub by_id: u64,
+    /// Joined, but the argv id names something else.
+    pub conflicts: u64,
+}
+
+/// Who means whom.
+#[derive(Debug)]
+pub struct Matching {
+    /// For each sighting, in their order.
+    pub verdicts: Vec<Verdict>,
+    /// For each exec, in the order of `Truth::execs`.
+    pub fates: Vec<Fate>,
+    /// How it was done.
+    pub joins: Joins,
+    /// The execs of each pid in the order of time.
+    pub lanes: Lanes,
+    /// For each sighting the id in its arguments, or [`NONE`].
+    ids: Vec<u32>,
+    known: Ids,
+}
+
+impl Matching {
+    /// The index of the exec with an id.
+    pub fn exec_of_id(&self, id: u32) -> Option<u32> {
+        self.known.exec(id)
+    }
+
+    /// The argv id of a sighting, if it has one.
+    pub fn id(&self, sighting: u32) -> Option<u32> {
+        Some(self.ids[sighting as usize]).filter(|&id| id != NONE)
+    }
+}
+
+/// Joins sightings to execs; see the module.
+///
+/// `sightings` are as in `Record::sightings`, in the order in which the monitor said them; what was
+/// received after `drained_ns` is late.
+pub fn match_sightings(truth: &Truth, sightings: &[Sighting], drained_ns: u64) -> Matching {
+    let ids: Vec<u32> = sightings
+        .iter()
+        .map(|sighting| id_of(sighting).unwrap_or(NONE))
+        .collect();
+    let known = Ids::new(&truth.execs);
+    let lanes = Lanes::by_pid(&truth.execs);
+    let mut joins = Joins::default();
+    let mut assigner = Assigner::new(truth, sightings, &ids, &known, drained_ns);
+
+    // By host pid: nearly always everything.
+    let mut members = Vec::with_capacity(sightings.len());
+    let mut rest = Vec::new();
+    for (at, sighting) in index(sightings) {
+        match sighting.pid.and_then(|pid| lanes.of(u64::from(pid))) {
+            Some(lane) => members.push(Member { lane, sighting: at }),
+            None => rest.push(at),
+        }
+    }
+    rest.extend(assigner.join(&lanes, members, false));
+
+    // By the pid in the exec's own namespace, whether or not the monitor knows that it is one.
+    let containers = (!rest.is_empty()).then(|| Containers::new(&truth.sites));
+    let mut left = Vec::new();
+    if let Some(containers) = &containers {
+        let nested = Lanes::by_ns_pid(truth);
+        let mut members = Vec::new();
+        for at in rest {
+            let id = known
+                .exec(ids[at as usize])
+                .map(|e| &truth.execs[e as usize]);
+            match containers.lane(truth, &nested, &sightings[at as usize], id) {
+                Some(lane) => members.push(Member { lane, sighting: at }),
+                None => left.push(at),
+            }
+        }
+        joins.by_ns_pid = members.len() as u64;
+        let refused = assigner.join(&nested, members, false);
+        joins.by_ns_pid -= refused.len() as u64;
+        left.extend(refused);
+    }
+
+    // By argv id, only where there is no pid to go by.
+    let mut members = Vec::new();
+    let mut strangers = Vec::new();
+    for at in left {
+        let sighting = &sightings[at as usize];
+        let nameless = sighting.pid.is_none()
+            && (sighting.ns_pid.is_none() || !attribution::offers(&sighting.container));
+        let exec = known.exec(ids[at as usize]).filter(|_| nameless);
+        match exec.and_then(|e| lanes.of(u64::from(truth.execs[e as usize].pid))) {
+            Some(lane) => members.push(Member { lane, sighting: at }),
+            None => strangers.push(at),
+        }
+    }
+    joins.by_id = members.len() as u64;
+    let refused = assigner.join(&lanes, members, true);
+    joins.by_id -= refused.len() as u64;
+    strangers.extend(refused);
+
+    let mut verdicts = assigner.verdicts();
+    if !strangers.is_empty() {
+        let storm = Storm::new(truth, &lanes);
+        for at in strangers {
+            let id = Some(ids[at as usize]).filter(|&id| id != NONE);
+            if storm.is_blamed_by(&sightings[at as usize], id) {
+                verdicts[at as usize] = Verdict::Phantom;
+            }
+        }
+    }
+    let mut fates = vec![Fate::Missed; truth.execs.len()];
+    for ((at, verdict), &id) in (0_u32..).zip(&verdicts).zip(&ids) {
+        let exec = match *verdict {
+            Verdict::Seen(exec) => {
+                fates[exec as usize] = Fate::Seen(at);
+                exec
+            }
+            Verdict::Late(exec) => {
+                fates[exec as usize] = Fate::Late(at);
+                exec
+            }
+            Verdict::Duplicate(exec) => exec,
+            Verdict::Phantom | Verdict::Foreign => continue,
+        };
+        joins.conflicts += u64::from(id != NONE && id != truth.execs[exec as usize].id);
+    }
+    Matching {
+        verdicts,
+        fates,
+        joins,
+        lanes,
+        ids,
+        known,
+    }
+}
+
+/// Sightings with their indices.
+fn index(sightings: &[Sighting]) -> impl Iterator<Item = (u32, &Sighting)> {
+    debug_assert!(u32::try_from(sightings.len()).is_ok());
+    (0_u32..).zip(sightings)
+}
+
+/// The exec id in the arguments of a sighting: an argument of its own, or a word of a joined string.
+pub(super) fn id_of(sighting: &Sighting) -> Option<u32> {
+    match sighting.argv.as_ref()? {
+        Argv::List(arguments) => arguments
+            .iter()
+            .find_map(|argument| parse_id_argument(argument.as_slice()))
+            // A list of one may be a joined string as well.
+            .or_else(|| match arguments.as_slice() {
+                [only] => id_in_words(only.as_slice()),
+                _ => None,
+            }),
+        Argv::Joined(words) => id_in_words(words.as_slice()),
+    }
+}
+
+fn id_in_words(words: &[u8]) -> Option<u32> {
+    words
+        .split(|&b| b == b' ' || b == 0)
+        .find_map(parse_id_argument)
+}
+
+/// Whether an id belongs to a canary that nobody took out.
+fn is_canary(id: u32) -> bool {
+    id >= FIRST_CANARY_ID
+}

@@ -1,0 +1,35 @@
+//! A hash table for small integers, in a trial's own data.
+//!
+//! The standard hasher withstands an attacker who chooses the keys; here it would only cost time.
+
+use std::{
+    collections::{HashMap, HashSet},
+    hash::{BuildHasherDefault, Hasher},
+};
+
+/// A map from integers.
+pub type Table<V> = HashMap<u64, V, BuildHasherDefault<Multiply>>;
+/// A set of integers.
+pub type Set = HashSet<u64, BuildHasherDefault<Multiply>>;
+
+/// Multiplies by an odd constant and folds the high half into the low one.
+#[derive(Debug, Default)]
+pub struct Multiply(u64);
+
+impl Hasher for Multiply {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        // 2^64 / the golden ratio: neighbouring keys end far apart.
+        let product = u128::from(self.0 ^ value) * 0x9e37_79b9_7f4a_7c15;
+        self.0 = (product >> 64) as u64 ^ product as u64;
+    }
+}
