@@ -45,6 +45,11 @@ pub struct Costs {
     pub storm: WindowCost,
     /// After the storm, as long as `idle`: what is above `idle` here is work left over.
     pub catch_up: WindowCost,
+    /// In trials without a monitor: as many execs again by a bare `vfork`, `execve` and `wait` of a
+    /// payload that only exits, after everything else. What truth and its evidence cost the storm
+    /// shows against it.
+    #[serde(default)]
+    pub bare: Option<WindowCost>,
 }
 
 /// What became of the canary execs.

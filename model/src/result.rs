@@ -370,6 +370,10 @@ pub struct Cost {
     pub boot_option_per_exec: Option<f64>,
     /// What watching costs a second while nothing happens.
     pub idle_added_per_second: Option<f64>,
+    /// Busy time of the storm against the same execs made by a bare loop whose payload only exits:
+    /// what truth and its evidence cost. Only in trials without a monitor, with load `closed`.
+    #[serde(default)]
+    pub truth_ratio: Option<f64>,
     /// The windows from which all this was computed.
     pub windows: Costs,
 }

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use execlab_model::{
     plan::TrialPlan,
-    record::{Canary, Costs, GuestStatus, Record},
+    record::{Canary, Costs, GuestStatus, Record, WindowCost},
     seam::{Message, Ready},
     sighting::{Argv, Sighting},
     truth::{FIRST_CANARY_ID, parse_id_argument},
+    workload::{Load, Spawn},
 };
 use execlab_workloads::clock::{monotonic_ns, sleep_until_ns};
 
@@ -78,6 +79,9 @@ pub fn run(
 
     record.costs = windows(plan, cgroups, &mut storm)?;
     progress("stormed");
+    if plan.backend.name == NO_MONITOR {
+        record.costs.bare = bare_window(plan, cgroups, &mut storm)?;
+    }
     if let Some(mut process) = monitor {
         record.monitor_peak_bytes = MonitorProcess::peak_bytes(cgroups);
         record.canary.seen_after = canaries.until_seen(&mut storm, &mut process)? > 0;
@@ -110,7 +114,28 @@ fn windows(
         idle: before.since(start),
         storm: after.since(before),
         catch_up: end.since(after),
+        bare: None,
     })
+}
+
+/// The storm's execs again without truth. Only a closed storm of payloads that end at once has a
+/// bare loop that is like it in all else.
+fn bare_window(
+    plan: &TrialPlan,
+    cgroups: &Cgroups,
+    storm: &mut StormProcess,
+) -> Result<Option<WindowCost>, TrialError> {
+    let workload = &plan.workload;
+    let comparable = workload.load == Load::Closed
+        && workload.lifetime_ns == 0
+        && workload.spawn == Spawn::Vfork;
+    if !comparable {
+        return Ok(None);
+    }
+    sleep_until_ns(monotonic_ns() + PAUSE_NS);
+    let before = Snapshot::take(cgroups)?;
+    storm.bare()?;
+    Ok(Some(Snapshot::take(cgroups)?.since(before)))
 }
 
 fn attach(

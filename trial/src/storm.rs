@@ -72,6 +72,11 @@ impl StormProcess {
         self.done(&Order::Storm, "run the storm")
     }
 
+    /// As many execs again, without truth.
+    pub fn bare(&mut self) -> Result<(), TrialError> {
+        self.done(&Order::Bare, "run the bare loop")
+    }
+
     /// What really happened; the storm ends.
     pub fn report(mut self) -> Result<Truth, TrialError> {
         match self.ask(&Order::Report, "get the truth")? {

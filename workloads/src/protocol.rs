@@ -24,6 +24,8 @@ pub enum Order {
     },
     /// Run the storm to its end.
     Storm,
+    /// Make as many execs again in the barest possible way, without evidence and truth.
+    Bare,
     /// Hand over the truth and end.
     Report,
 }
@@ -31,7 +33,7 @@ pub enum Order {
 /// From the storm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
-    /// After [`Order::Prepare`] and [`Order::Storm`].
+    /// After [`Order::Prepare`], [`Order::Storm`] and [`Order::Bare`].
     Done,
     /// After [`Order::Canary`]: the host pid that it had.
     Canary(u32),

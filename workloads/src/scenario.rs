@@ -100,6 +100,8 @@ pub struct Way {
     pub chdir: Option<CString>,
     /// The string passed.
     pub path: CString,
+    /// As `path`, for a payload beside it that only exits.
+    pub bare_path: CString,
 }
 
 /// A step of the preparation that failed.
@@ -123,17 +125,26 @@ impl SetupError {
     }
 }
 
-/// Copies the payload to `to` and makes its folder.
+/// What the file name of a payload that only exits has at its end.
+const BARE: &str = "-bare";
+
+/// Copies the payload to `to` and makes its folder; its bare sibling goes beside it.
 pub(crate) fn install(payload: &Path, to: &Path) -> Result<(), SetupError> {
     let parent = to.parent().expect("scenarios install into folders");
     make_dir(parent)?;
-    fs::copy(payload, to)
-        .map(drop)
-        .map_err(SetupError::at(format!(
+    let beside = |path: &Path| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(BARE);
+        PathBuf::from(name)
+    };
+    for (from, to) in [(payload, to), (&*beside(payload), &*beside(to))] {
+        fs::copy(from, to).map_err(SetupError::at(format!(
             "copy {} to {}",
-            payload.display(),
+            from.display(),
             to.display()
-        )))
+        )))?;
+    }
+    Ok(())
 }
 
 /// Makes a folder and its parents.
@@ -208,6 +219,7 @@ impl Place {
             },
             chdir: call.chdir.map(|dir| cstring(dir.as_os_str().as_bytes())),
             path: cstring(call.given.as_bytes()),
+            bare_path: cstring(&[call.given.as_bytes(), BARE.as_bytes()].concat()),
         })
     }
 }

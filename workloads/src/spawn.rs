@@ -1,6 +1,9 @@
 //! How a child is made and calls exec.
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::{
+    ffi::{CStr, CString, c_char, c_int, c_void},
+    ptr,
+};
 
 use execlab_model::{truth::id_argument, workload::Spawn};
 use nix::{errno::Errno, unistd::Pid};
@@ -20,7 +23,8 @@ pub struct Launcher {
     lifetime: [u8; 21],
 }
 
-/// What the child reads. In a `vfork`-like child it is the parent's own memory.
+/// What the child reads; the strings belong to a [`Launcher`] and a [`Way`], which outlive it. In a `vfork`-like child it is the parent's own memory.
+#[derive(Debug)]
 struct Image {
     chdir: *const c_char,
     path: *const c_char,
@@ -44,6 +48,14 @@ impl Launcher {
         }
     }
 
+    fn envp(&self) -> [*const c_char; 3] {
+        [
+            self.environment[0].as_ptr(),
+            self.environment[1].as_ptr(),
+            ptr::null(),
+        ]
+    }
+
     /// Makes a child that executes `way` with this id and lifetime.
     pub fn spawn(
         &mut self,
@@ -55,24 +67,57 @@ impl Launcher {
         self.id[..9].copy_from_slice(&id_argument(id));
         let lifetime = decimal(lifetime_ns, &mut self.lifetime);
         let image = Image {
-            chdir: way.chdir.as_deref().map_or(std::ptr::null(), CStr::as_ptr),
+            chdir: way.chdir.as_deref().map_or(ptr::null(), CStr::as_ptr),
             path: way.path.as_ptr(),
             argv: [
                 way.path.as_ptr(),
                 self.id.as_ptr().cast(),
                 lifetime,
-                std::ptr::null(),
+                ptr::null(),
             ],
-            envp: [
-                self.environment[0].as_ptr(),
-                self.environment[1].as_ptr(),
-                std::ptr::null(),
-            ],
+            envp: self.envp(),
         };
         match spawn {
             Spawn::Fork => fork(&image),
             Spawn::Vfork => vfork(&mut self.stack, &image),
         }
+    }
+}
+
+/// One child in the barest way: no id, no lifetime, nothing noted. Only its exec is as in a storm.
+///
+/// What truth costs is measured against a loop of this.
+#[derive(Debug)]
+pub struct Bare<'a> {
+    launcher: &'a mut Launcher,
+    images: Vec<Image>,
+}
+
+impl<'a> Bare<'a> {
+    /// Lays out one image for each way.
+    pub fn new(launcher: &'a mut Launcher, ways: &[Way]) -> Self {
+        let envp = launcher.envp();
+        let image = |way: &Way| Image {
+            chdir: way.chdir.as_deref().map_or(ptr::null(), CStr::as_ptr),
+            path: way.bare_path.as_ptr(),
+            argv: [
+                way.bare_path.as_ptr(),
+                ptr::null(),
+                ptr::null(),
+                ptr::null(),
+            ],
+            envp,
+        };
+        Self {
+            images: ways.iter().map(image).collect(),
+            launcher,
+        }
+    }
+
+    /// Makes the child number `n`, with the ways in turn.
+    pub fn spawn(&mut self, n: usize) -> Result<Pid, Errno> {
+        let way = n % self.images.len();
+        vfork(&mut self.launcher.stack, &self.images[way])
     }
 }
 

@@ -10,14 +10,14 @@ use execlab_model::{
     truth::Truth,
     workload::{Spawn, Workload},
 };
-use nix::unistd::dup2_raw;
+use nix::{sys::wait::waitpid, unistd::dup2_raw};
 
 use crate::{
     evidence::{self, EVIDENCE_FD},
     population::Population,
     protocol::{Answer, Order, receive, send},
     scenario::{self, Ground, Prepared, SetupError},
-    spawn::Launcher,
+    spawn::{Bare, Launcher},
 };
 
 mod ledger;
@@ -61,6 +61,7 @@ pub fn serve(ground: &Ground, orders: &mut impl Read, answers: &mut impl Write) 
             (_, None) => Err("the storm is not prepared yet".into()),
             (Order::Canary { id, lifetime_ns }, Some(storm)) => storm.canary(id, lifetime_ns),
             (Order::Storm, Some(storm)) => storm.run().map(|()| Answer::Done),
+            (Order::Bare, Some(storm)) => storm.bare().map(|()| Answer::Done),
             (Order::Report, Some(storm)) => {
                 storm.truth().map(|truth| Answer::Truth(Box::new(truth)))
             }
@@ -108,7 +109,7 @@ impl Storm {
             .launcher
             .spawn(Spawn::Vfork, way, id, lifetime_ns)
             .map_err(|e| format!("cannot start a canary: {e}"))?;
-        nix::sys::wait::waitpid(pid, None).map_err(|e| format!("cannot reap a canary: {e}"))?;
+        waitpid(pid, None).map_err(|e| format!("cannot reap a canary: {e}"))?;
         Ok(Answer::Canary(pid.as_raw().unsigned_abs()))
     }
 
@@ -124,6 +125,16 @@ impl Storm {
         driver
             .run()
             .map_err(|e| format!("the storm broke off: {e}"))
+    }
+
+    fn bare(&mut self) -> Result<(), String> {
+        let mut bare = Bare::new(&mut self.launcher, &self.prepared.ways);
+        for n in 0..self.workload.execs as usize {
+            bare.spawn(n)
+                .and_then(|pid| waitpid(pid, None))
+                .map_err(|e| format!("the bare loop broke off: {e}"))?;
+        }
+        Ok(())
     }
 
     fn truth(&mut self) -> Result<Truth, String> {

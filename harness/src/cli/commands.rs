@@ -1,6 +1,6 @@
 //! One file for each command.
 
-mod kernels;
+pub mod kernels;
 mod list;
 mod report;
 mod run;

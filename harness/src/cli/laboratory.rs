@@ -1,9 +1,15 @@
 //! Which laboratory runs the trials.
 
-use execlab_harness::lab::{LabError, Laboratory, fake::FakeLab};
-use execlab_model::result::Lab;
+use std::{
+    io::{IsTerminal, stderr},
+    sync::{Mutex, PoisonError},
+};
 
-use super::{args::RunArgs, errors::ExpectedError};
+use execlab_harness::lab::{Laboratory, exact::ExactLab, fake::FakeLab};
+use execlab_model::result::Lab;
+use execlab_vm::kernels::{FetchEvent, Store};
+
+use super::{args::RunArgs, commands::kernels::Progress, errors::ExpectedError};
 
 /// The laboratory for a run.
 pub fn open(lab: Lab, args: &RunArgs) -> Result<Box<dyn Laboratory>, ExpectedError> {
@@ -11,11 +17,14 @@ pub fn open(lab: Lab, args: &RunArgs) -> Result<Box<dyn Laboratory>, ExpectedErr
         let fake: FakeLab = rules.parse()?;
         return Ok(Box::new(fake));
     }
-    match lab {
-        Lab::Exact => Err(ExpectedError::Lab(LabError {
-            what: "this build has no exact lab".to_owned(),
-            remedy: "take a build that has one".to_owned(),
-            source: None,
-        })),
-    }
+    let Lab::Exact = lab;
+    let kernels = &args.kernel_store;
+    let store = Store::open(kernels.cache.clone(), kernels.mirror.clone())?;
+    let progress = Mutex::new(Progress::new(stderr().is_terminal()));
+    Ok(Box::new(ExactLab::new(store, move |event| {
+        // That a kernel is there already is news only to who asked for it to be fetched.
+        if !matches!(event, FetchEvent::Cached { .. }) {
+            progress.lock().unwrap_or_else(PoisonError::into_inner).event(event);
+        }
+    })))
 }

@@ -30,7 +30,7 @@ pub struct ExactLab {
     store: Store,
     images: PathBuf,
     ready: Mutex<Ready>,
-    progress: Box<dyn Fn(&FetchEvent) + Sync>,
+    progress: Box<dyn Fn(&FetchEvent) + Send + Sync>,
 }
 
 /// What [`Laboratory::check`] found.
@@ -59,7 +59,7 @@ impl std::fmt::Debug for ExactLab {
 
 impl ExactLab {
     /// With kernels from `store`; `progress` is told of downloads.
-    pub fn new(store: Store, progress: impl Fn(&FetchEvent) + Sync + 'static) -> Self {
+    pub fn new(store: Store, progress: impl Fn(&FetchEvent) + Send + Sync + 'static) -> Self {
         let images = store.cache_dir().join("initramfs");
         Self {
             store,
@@ -124,6 +124,7 @@ impl ExactLab {
         files.program("bin/execlab-storm", guest_files::STORM.to_vec());
         files.program("bin/execlab-monitor", guest_files::MONITOR.to_vec());
         files.program("bin/execlab-payload", guest_files::PAYLOAD.to_vec());
+        files.program("bin/execlab-payload-bare", guest_files::PAYLOAD_BARE.to_vec());
         for (at, module) in modules.into_iter().enumerate() {
             files.file(&format!("modules/{at:02}-{}.ko", module.name), module.bytes);
         }

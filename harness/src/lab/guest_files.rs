@@ -9,3 +9,5 @@ pub const STORM: &[u8] = include_bytes!(env!("EXECLAB_GUEST_STORM"));
 pub const MONITOR: &[u8] = include_bytes!(env!("EXECLAB_GUEST_MONITOR"));
 /// What is executed.
 pub const PAYLOAD: &[u8] = include_bytes!(env!("EXECLAB_GUEST_PAYLOAD"));
+/// What is executed to see what truth costs: it only exits.
+pub const PAYLOAD_BARE: &[u8] = include_bytes!(env!("EXECLAB_GUEST_PAYLOAD_BARE"));

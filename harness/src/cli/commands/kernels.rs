@@ -112,12 +112,12 @@ fn verify(store: &Store, names: &[String], format: ListFormat) -> Result<(), Exp
 }
 
 /// What is being fetched: a bar on a terminal, a line for each step elsewhere.
-struct Progress {
+pub struct Progress {
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
-    fn new(terminal: bool) -> Self {
+    pub fn new(terminal: bool) -> Self {
         let bar = terminal.then(|| {
             let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
             let style =
@@ -129,7 +129,7 @@ impl Progress {
         Self { bar }
     }
 
-    fn event(&mut self, event: &FetchEvent) {
+    pub fn event(&mut self, event: &FetchEvent) {
         if let (Some(bar), FetchEvent::Progress { done, .. }) = (&self.bar, event) {
             bar.set_position(*done);
             return;

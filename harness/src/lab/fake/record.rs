@@ -143,5 +143,6 @@ fn costs(trial: &TrialSpec, truth: &Truth, extra: u64) -> Costs {
             monitor_ns: execs * watching,
         },
         catch_up: quiet,
+        bare: None,
     }
 }
