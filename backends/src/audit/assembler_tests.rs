@@ -40,8 +40,8 @@ fn exec(outcomes: &[Outcome]) -> &Exec {
     }
 }
 
-fn list(strings: &[&str]) -> Option<Vec<Bytes>> {
-    Some(strings.iter().map(|s| Bytes::from(*s)).collect())
+fn list(strings: &[&str]) -> Vec<Bytes> {
+    strings.iter().map(|s| Bytes::from(*s)).collect()
 }
 
 /// Relative, on Debian: TOMOYO's look-up is item 1, the interpreter item 2.
@@ -70,7 +70,7 @@ fn a_relative_exec_on_debian() {
             path: Some("/bin/t64".into()),
             given: Some("./t64".into()),
             file: Some((2, 1042)),
-            argv: list(&["./t64", "two words", "one "]),
+            argv: Some(list(&["./t64", "two words", "one "])),
             truncated: false,
             incomplete: false,
         }
@@ -89,7 +89,7 @@ fn an_unlinked_file_without_a_name_called_by_descriptor() {
     let exec = exec(&outcomes);
     assert_eq!(exec.path, Some("/w/del64 (deleted)".into()));
     assert_eq!(exec.given, Some("".into()));
-    assert_eq!(exec.argv, list(&[""]));
+    assert_eq!(exec.argv, Some(list(&[""])));
     assert_eq!(exec.file, Some((libc::makedev(0xfe, 1), 5)));
 }
 

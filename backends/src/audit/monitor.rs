@@ -142,6 +142,7 @@ impl AuditMonitor {
             | Status::BACKLOG_WAIT_TIME;
         changes.set(switched_on, all).map_err(refused)?;
 
+        reader.starts_now();
         let mut added = Vec::new();
         let mut existed = Vec::new();
         let successful = settings.word("attempts") == "drop";
@@ -223,11 +224,11 @@ impl AuditMonitor {
         Ok(status)
     }
 
-    /// Reads all that is still on its way, counts, and looks whether anybody meddled.
-    fn finish(&mut self, seam: &mut Seam) -> Result<(), MonitorError> {
-        let sentinel = format!("execlab-drain-{}", std::process::id());
-        let sent = self.changes.control().user_message(&sentinel);
-        let arrived = self.reader.drain_to(sentinel, SILENCE, seam)?;
+    /// Puts a mark behind all records that wait in the kernel, and reads up to it.
+    fn drain(&mut self, round: u32, seam: &mut Seam) -> Result<(), MonitorError> {
+        let mark = format!("execlab-drain-{}-{round}", std::process::id());
+        let sent = self.changes.control().user_message(&mark);
+        let arrived = self.reader.drain_to(mark, SILENCE, seam)?;
         match sent {
             Err(error) => self
                 .problems
@@ -236,6 +237,17 @@ impl AuditMonitor {
                 .problems
                 .push("the mark at the end of the drain never came".into()),
             Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    /// Reads all that is still on its way, counts, and looks whether anybody meddled.
+    fn finish(&mut self, seam: &mut Seam) -> Result<(), MonitorError> {
+        self.drain(1, seam)?;
+        if self.reader.counts().overruns > 0 {
+            // Then the kernel has put records aside, and the mark may have overtaken them. It looks
+            // after those whenever there is a new one, and by now there is room for all.
+            self.drain(2, seam)?;
         }
         let counted_ns = self.counted_ns;
         let status = self.count_losses(seam)?;
@@ -302,6 +314,7 @@ impl Monitor for AuditMonitor {
         }
         for (count, what) in [
             (counts.overruns, "times the socket was full (ENOBUFS)"),
+            (counts.earlier, "events from before the rules, in pieces"),
             (counts.cut, "records longer than their room"),
             (self.reader.malformed(), "records that could not be read"),
         ] {

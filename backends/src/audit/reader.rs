@@ -30,6 +30,7 @@ pub struct Counts {
     pub incomplete: u64,
     pub failed: u64,
     pub checks: u64,
+    pub earlier: u64,
     pub cut: u64,
     pub overruns: u64,
     pub wakeups: u64,
@@ -61,6 +62,8 @@ struct Sink {
     containers: Option<Containers>,
     counts: Counts,
     losses: Losses,
+    /// Pieces of events from before this time are no loss of this monitor.
+    since_ns: u64,
     /// Something happened after which the kernel's counter of losses should be read.
     suspicious: bool,
     /// The text of the record that ends the drain, and whether it has come.
@@ -94,6 +97,7 @@ impl Reader {
                 containers: containers.then(Containers::default),
                 counts: Counts::default(),
                 losses: Losses::default(),
+                since_ns: 0,
                 suspicious: false,
                 sentinel: None,
             },
@@ -109,6 +113,12 @@ impl Reader {
             self.assembler
                 .record(message.kind, message.payload, now, |_| {});
         })
+    }
+
+    /// From now on there are rules. Pieces that are older were left in the kernel's hold queue by
+    /// rules and readers of others.
+    pub fn starts_now(&mut self) {
+        self.sink.since_ns = clock::monotonic_ns();
     }
 
     pub fn counts(&self) -> Counts {
@@ -283,11 +293,18 @@ impl Sink {
             Outcome::LostExec(stamp) => (&mut self.losses.execs, stamp),
             Outcome::LostEvent(stamp) => (&mut self.losses.events, stamp),
         };
+        let (time, tolerance) = self.when.at(stamp, received_ns);
+        if time + tolerance < self.since_ns {
+            self.counts.earlier += 1;
+            return Ok(());
+        }
         *count += 1;
         self.suspicious = true;
-        let (time, tolerance) = self.when.at(stamp, received_ns);
         let (from, to) = self.losses.window_ns.unwrap_or((u64::MAX, 0));
-        self.losses.window_ns = Some((from.min(time - tolerance.min(time)), to.max(received_ns)));
+        self.losses.window_ns = Some((
+            from.min(time.saturating_sub(tolerance)),
+            to.max(received_ns),
+        ));
         Ok(())
     }
 
