@@ -18,7 +18,7 @@ use core::{
 #[path = "../src/evidence/layout.rs"]
 mod layout;
 
-use layout::{EVIDENCE_FD, EVIDENCE_MAGIC, Evidence};
+use layout::{EVIDENCE_FD, EVIDENCE_MAGIC, Evidence, NO_EVIDENCE};
 
 const SYS_WRITE: usize = 1;
 const SYS_NANOSLEEP: usize = 35;
@@ -93,7 +93,8 @@ unsafe extern "C" fn payload_main(stack: *const usize) -> ! {
             size_of::<Evidence>(),
         );
         // A payload that cannot leave evidence says so by its status; the storm counts that.
-        let status = usize::from(written != size_of::<Evidence>() as isize) * 99;
+        let status =
+            usize::from(written != size_of::<Evidence>() as isize) * usize::from(NO_EVIDENCE);
         let lifetime = parse_decimal(argument(2));
         if lifetime > 0 {
             let sleep = Timespec {

@@ -1,12 +1,20 @@
 //! The evidence that payloads leave: one record for each image that started.
 
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::{
+    fs::File,
+    io,
+    os::{fd::FromRawFd, unix::fs::FileExt},
+};
 
-use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::{
+    fcntl::{FcntlArg, fcntl},
+    sys::memfd::{MFdFlags, memfd_create},
+    unistd::dup2_raw,
+};
 
 mod layout;
 
-pub use layout::{EVIDENCE_FD, EVIDENCE_MAGIC, Evidence};
+pub use layout::{EVIDENCE_FD, EVIDENCE_MAGIC, Evidence, NO_EVIDENCE};
 
 const SIZE: usize = size_of::<Evidence>();
 
@@ -35,6 +43,23 @@ pub fn create_log(records: usize) -> io::Result<File> {
         at += zeros.len();
     }
     Ok(log)
+}
+
+/// Places the log where payloads expect it, open in every process that this one starts from now on.
+/// Returns this process's own descriptor of it.
+pub fn let_inherit(log: File) -> io::Result<File> {
+    // A copy well above the place first: were the log in its place already, `dup2` onto itself would
+    // leave the close-on-exec flag set.
+    let own = fcntl(&log, FcntlArg::F_DUPFD_CLOEXEC(EVIDENCE_FD + 10))?;
+    // SAFETY: the descriptor is new and nothing else owns it.
+    let own = unsafe { File::from_raw_fd(own) };
+    drop(log);
+    // SAFETY: the trial runner starts the storm with nothing in this place, and the storm opens
+    // nothing before.
+    let inherited = unsafe { dup2_raw(&own, EVIDENCE_FD) }?;
+    // It stays open to the end of the process.
+    std::mem::forget(inherited);
+    Ok(own)
 }
 
 /// A log that payloads did not write.

@@ -10,10 +10,10 @@ use execlab_model::{
     truth::Truth,
     workload::{Spawn, Workload},
 };
-use nix::{sys::wait::waitpid, unistd::dup2_raw};
+use nix::sys::wait::waitpid;
 
 use crate::{
-    evidence::{self, EVIDENCE_FD},
+    evidence,
     population::Population,
     protocol::{Answer, Order, receive, send},
     scenario::{self, Ground, Prepared, SetupError},
@@ -83,12 +83,8 @@ impl Storm {
             let population = Population::start(workload.population)
                 .map_err(SetupError::at("start the sleeping population"))?;
             let evidence = evidence::create_log(execs + CANARIES)
+                .and_then(evidence::let_inherit)
                 .map_err(SetupError::at("make the evidence log"))?;
-            // SAFETY: the trial runner leaves this descriptor free for the storm.
-            let inherited = unsafe { dup2_raw(&evidence, EVIDENCE_FD) }
-                .map_err(SetupError::at("place the evidence log"))?;
-            // It stays open to the end of the process: every payload inherits it.
-            std::mem::forget(inherited);
             Ok((population, evidence, scenario.prepare(ground)?))
         };
         let (population, evidence, prepared) = build().map_err(|e| e.to_string())?;

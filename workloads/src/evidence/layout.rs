@@ -7,6 +7,9 @@ pub const EVIDENCE_FD: i32 = 3;
 /// First bytes of each record.
 pub const EVIDENCE_MAGIC: u32 = 0x4556_4c58;
 
+/// The status of a payload that could not write its record.
+pub const NO_EVIDENCE: u8 = 99;
+
 /// One record, written with one `write`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use execlab_model::truth::{Exec, FIRST_CANARY_ID, Outcome, Site, Truth};
 use nix::{sys::wait::WaitStatus, unistd::Pid};
 
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, NO_EVIDENCE};
 
 /// One child as its parent saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,9 @@ pub enum TruthError {
     /// An image that nobody started.
     #[error("an image reported the id {0}, which was not given out")]
     UnknownId(u32),
+    /// It ran, and could not write its evidence.
+    #[error("exec {0} happened and could not leave its evidence")]
+    Silent(u32),
     /// Outside of containers the image's own pid is the one that fork returned.
     #[error("exec {id} reported pid {own}, its parent had {parents}")]
     Pid {
@@ -137,6 +140,9 @@ impl Ledger {
         let mut execs = Vec::with_capacity(by_id.len());
         for entry in &self.entries {
             let Some(image) = by_id.remove(&entry.id) else {
+                if entry.outcome == Outcome::Exited(NO_EVIDENCE) {
+                    return Err(TruthError::Silent(entry.id));
+                }
                 continue;
             };
             if !sites[entry.way as usize].in_container && image.pid != entry.pid {
@@ -231,6 +237,16 @@ mod tests {
             Err(TruthError::SharedId(1))
         );
         assert_eq!(join(&[image(7, 101)]), Err(TruthError::UnknownId(7)));
+        let mut silent = Ledger::with_capacity(1);
+        silent.spawned(0, 0, Pid::from_raw(100), 0, 10);
+        silent.reaped(
+            WaitStatus::Exited(Pid::from_raw(100), NO_EVIDENCE.into()),
+            20,
+        );
+        assert_eq!(
+            silent.join(&[], vec![Site::default()]),
+            Err(TruthError::Silent(0))
+        );
         let swapped = TruthError::Pid {
             id: 1,
             own: 102,
