@@ -4,7 +4,7 @@
 mod bars;
 mod lines;
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use execlab_model::result::TrialResult;
 
@@ -16,15 +16,15 @@ fn verdict(result: &TrialResult) -> String {
     if let (Some(truth), Some(seen)) = (result.truth, &result.completeness)
         && !result.is_baseline()
     {
-        text.push_str(&format!("  seen {}/{}", seen.seen, truth.execs));
+        let _ = write!(text, "  seen {}/{}", seen.seen, truth.execs);
     }
     if let Some(percent) = result.cost.as_ref().and_then(|c| c.added_percent)
         && !result.is_baseline()
     {
-        text.push_str(&format!("  cost {percent:+.1} %"));
+        let _ = write!(text, "  cost {percent:+.1} %");
     }
     if let Some(reason) = &result.reason {
-        text.push_str(&format!("  ({})", one_line(reason)));
+        let _ = write!(text, "  ({})", one_line(reason));
     }
     if result.host.contains_key("tries") {
         text.push_str("  (second try)");

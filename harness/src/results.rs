@@ -36,7 +36,7 @@ pub fn line(
     line.kernel = ran.kernel;
     line.provenance = ran.provenance;
     match ran.outcome {
-        Outcome::Record(record) => score(&mut line, *record, best, baselines),
+        Outcome::Record(record) => score(&mut line, &record, best, baselines),
         Outcome::Lost { reason } => {
             line.status = Status::Lost;
             line.reason = Some(reason);
@@ -90,11 +90,11 @@ pub fn blank(trial: &TrialSpec, digest: &str) -> TrialResult {
     }
 }
 
-fn score(line: &mut TrialResult, record: Record, best: &[PathClass], baselines: &BaselineLines) {
+fn score(line: &mut TrialResult, record: &Record, best: &[PathClass], baselines: &BaselineLines) {
     line.kernel.release.clone_from(&record.release);
     line.canary = Some(record.canary);
     line.notes.clone_from(&record.notes);
-    let judgement = score::judge(&record, best);
+    let judgement = score::judge(record, best);
     let execs = judgement.truth.execs;
     judgement.fill(line);
     if line.status == Status::Unsupported {

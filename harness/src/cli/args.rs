@@ -194,6 +194,19 @@ pub enum Kernels {
         #[command(flatten)]
         list: ListArgs,
     },
+    /// Renew the lock from the archive's signed indexes, and show what changed
+    Lock {
+        /// File to write the new lock to [default: show the changes only]
+        #[arg(long, value_name = "FILE", env = "EXECLAB_LOCK_OUT")]
+        out: Option<PathBuf>,
+        /// Keyring to trust, may be given more than once [default: the host's Debian keyrings]
+        #[arg(long, value_name = "FILE", env = "EXECLAB_KEYRING")]
+        keyring: Vec<PathBuf>,
+        #[command(flatten)]
+        store: KernelStoreArgs,
+        #[command(flatten)]
+        list: ListArgs,
+    },
     /// Compare what is in the cache with what was unpacked
     Verify {
         /// Series or releases [default: all that are locked]

@@ -16,7 +16,7 @@ use super::{
 };
 
 /// Does what was asked for.
-pub fn run(cli: Cli, stderr: &Stderr) -> Result<ExitCode, ExpectedError> {
+pub fn run(cli: Cli, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
     match cli.command {
         Command::Run(args) => return run::run(*args, cli.color, stderr),
         Command::List { what } => list::run(what)?,

@@ -42,6 +42,9 @@ pub enum ExpectedError {
     /// A kernel.
     #[error(transparent)]
     Kernels(#[from] kernels::StoreError),
+    /// The lock of kernels.
+    #[error(transparent)]
+    Relock(#[from] kernels::RelockError),
     /// The cache of kernels.
     #[error("{damaged} of the kernels in the cache are damaged")]
     DamagedKernels {
@@ -91,6 +94,7 @@ impl ExpectedError {
             | Self::Kernels(kernels::StoreError::Unknown(_)) => ExitCode::Config,
             Self::Store(StoreError::Write { .. } | StoreError::Read { .. })
             | Self::Lab(_)
+            | Self::Relock(_)
             | Self::DamagedKernels { .. }
             | Self::Stdout(_)
             | Self::Signals(_)
@@ -138,6 +142,7 @@ impl ExpectedError {
             Self::Matrix(MatrixError::Read { .. } | MatrixError::Invalid(_))
             | Self::Store(StoreError::Read { .. })
             | Self::Kernels(_)
+            | Self::Relock(_)
             | Self::BadRule(_)
             | Self::Stdout(_)
             | Self::Signals(_) => None,
@@ -145,7 +150,7 @@ impl ExpectedError {
     }
 
     /// Says what happened, why, and what to do.
-    pub fn print(&self, stderr: &Stderr) {
+    pub fn print(&self, stderr: Stderr) {
         for line in self.to_string().lines() {
             stderr.say("error", line);
         }

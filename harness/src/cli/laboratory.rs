@@ -24,7 +24,10 @@ pub fn open(lab: Lab, args: &RunArgs) -> Result<Box<dyn Laboratory>, ExpectedErr
     Ok(Box::new(ExactLab::new(store, move |event| {
         // That a kernel is there already is news only to who asked for it to be fetched.
         if !matches!(event, FetchEvent::Cached { .. }) {
-            progress.lock().unwrap_or_else(PoisonError::into_inner).event(event);
+            progress
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .event(event);
         }
     })))
 }

@@ -50,14 +50,14 @@ fn command() -> clap::Command {
 
 fn run(cli: Cli) -> ExitCode {
     let stderr = output::Stderr::new(cli.color);
-    match commands::run(cli, &stderr) {
+    match commands::run(cli, stderr) {
         Ok(code) => code,
         Err(ExpectedError::Stdout(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
             // Whoever read the output has seen enough.
             ExitCode::Ok
         }
         Err(error) => {
-            error.print(&stderr);
+            error.print(stderr);
             error.exit_code()
         }
     }

@@ -79,6 +79,16 @@ pub fn json(value: &impl serde::Serialize) -> String {
     text
 }
 
+/// One line for each.
+pub fn lines<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut out = String::new();
+    for text in texts {
+        out.push_str(text);
+        out.push('\n');
+    }
+    out
+}
+
 /// Rows in aligned columns under their heads.
 pub fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {

@@ -19,6 +19,7 @@ mod record;
 
 use std::{
     collections::HashMap,
+    fmt::Write as _,
     path::Path,
     str::FromStr,
     sync::{
@@ -188,8 +189,11 @@ impl Laboratory for FakeLab {
             self.rule(Kind::Changed, trial),
         );
         let json = serde_json::to_vec(&inputs).expect("plain data always encodes");
-        let hash = Sha256::digest(&json);
-        Ok(hash.iter().map(|b| format!("{b:02x}")).collect())
+        let mut hex = String::new();
+        for byte in Sha256::digest(&json) {
+            let _ = write!(hex, "{byte:02x}");
+        }
+        Ok(hex)
     }
 
     fn run(&self, trial: &TrialSpec, _digest: &str, serial_log: &Path) -> Ran {

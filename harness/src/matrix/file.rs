@@ -127,19 +127,6 @@ fn parse(path: &Path, text: &str) -> Result<Selection, Vec<Problem>> {
     }
     let file: File = toml::from_str(text).map_err(broken)?;
 
-    fn given<T: Into<String>>(value: Spanned<T>, place: &dyn Fn(Range<usize>) -> Origin) -> Given {
-        let origin = place(value.span());
-        Given {
-            text: value.into_inner().into(),
-            origin,
-        }
-    }
-    fn all<T: Into<String>>(
-        list: List<T>,
-        place: &dyn Fn(Range<usize>) -> Origin,
-    ) -> Option<Vec<Given>> {
-        Some(list?.into_iter().map(|v| given(v, place)).collect())
-    }
     let mut variants = Vec::new();
     for (backend, groups) in file.variants {
         for (name, settings) in groups {
@@ -168,6 +155,21 @@ fn parse(path: &Path, text: &str) -> Result<Selection, Vec<Problem>> {
     })
 }
 
+fn given<T: Into<String>>(value: Spanned<T>, place: &dyn Fn(Range<usize>) -> Origin) -> Given {
+    let origin = place(value.span());
+    Given {
+        text: value.into_inner().into(),
+        origin,
+    }
+}
+
+fn all<T: Into<String>>(
+    list: List<T>,
+    place: &dyn Fn(Range<usize>) -> Origin,
+) -> Option<Vec<Given>> {
+    Some(list?.into_iter().map(|v| given(v, place)).collect())
+}
+
 fn unknown_key(key: &str) -> String {
     let hint = nearest(key, KEYS).map_or_else(String::new, |k| format!("; did you mean `{k}`?"));
     format!(
@@ -177,11 +179,7 @@ fn unknown_key(key: &str) -> String {
 }
 
 fn line_of(text: &str, at: usize) -> usize {
-    text.as_bytes()[..at.min(text.len())]
-        .iter()
-        .filter(|&&b| b == b'\n')
-        .count()
-        + 1
+    text.get(..at).unwrap_or(text).matches('\n').count() + 1
 }
 
 #[cfg(test)]
@@ -190,10 +188,7 @@ mod tests {
 
     fn problems(text: &str) -> String {
         let problems = parse(Path::new("m.toml"), text).unwrap_err();
-        problems
-            .iter()
-            .map(|p| format!("{p}\n"))
-            .collect::<String>()
+        MatrixError::Invalid(problems).to_string()
     }
 
     #[test]

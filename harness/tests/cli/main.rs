@@ -54,8 +54,8 @@ fn every_trial_is_scored_and_compared_with_its_own_baselines() {
         assert_eq!((seen.seen, seen.missed), (10, 0), "{}", line.trial);
         assert_eq!(line.path_share(), Some(1.0));
         assert_eq!(cost.baseline_per_exec, Some(80_000.0));
-        let boot = cost.boot_option_per_exec.unwrap_or(0.0);
-        assert_eq!(boot, if line.boot.is_empty() { 0.0 } else { 2_000.0 });
+        let boot = (!line.boot.is_empty()).then_some(2_000.0);
+        assert_eq!(cost.boot_option_per_exec, boot);
     }
 }
 
@@ -66,7 +66,9 @@ fn two_runs_write_the_same_lines_but_for_facts_of_the_host() {
     bench.run_in("p", SMALL).code(0);
     let strip = |dir: &str| {
         let mut lines = bench.results(dir);
-        lines.iter_mut().for_each(|l| l.host.clear());
+        for line in &mut lines {
+            line.host.clear();
+        }
         lines
     };
     assert_eq!(strip("o"), strip("p"));

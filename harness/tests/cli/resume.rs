@@ -15,7 +15,9 @@ fn cut(bench: &Bench, lines: usize, and: &str) {
 
 fn lines(bench: &Bench, dir: &str) -> Vec<String> {
     let mut results = bench.results(dir);
-    results.iter_mut().for_each(|l| l.host.clear());
+    for line in &mut results {
+        line.host.clear();
+    }
     let mut lines: Vec<_> = results
         .iter()
         .map(|l| serde_json::to_string(l).unwrap())

@@ -1,6 +1,9 @@
 //! `execlab kernels`.
 
-use execlab_vm::kernels::{FetchEvent, KernelRef, Store, VerifyState};
+use std::path::{Path, PathBuf};
+
+use execlab_harness::store::StoreError;
+use execlab_vm::kernels::{FetchEvent, KernelRef, RelockOptions, Store, VerifyState};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -11,7 +14,7 @@ use super::super::{
 };
 
 /// Fetches or verifies kernels.
-pub fn run(what: Kernels, stderr: &Stderr) -> Result<(), ExpectedError> {
+pub fn run(what: Kernels, stderr: Stderr) -> Result<(), ExpectedError> {
     match what {
         Kernels::Fetch {
             names,
@@ -21,6 +24,15 @@ pub fn run(what: Kernels, stderr: &Stderr) -> Result<(), ExpectedError> {
         } => {
             let store = Store::open(store.cache, store.mirror)?;
             fetch(&store, names, first_available, list.format, stderr)
+        }
+        Kernels::Lock {
+            out,
+            keyring,
+            store,
+            list,
+        } => {
+            let store = Store::open(store.cache, store.mirror)?;
+            lock(&store, out.as_deref(), keyring, list.format, stderr)
         }
         Kernels::Verify { names, store, list } => {
             let store = Store::open(store.cache, store.mirror)?;
@@ -34,7 +46,7 @@ fn fetch(
     names: Vec<String>,
     first_available: bool,
     format: ListFormat,
-    stderr: &Stderr,
+    stderr: Stderr,
 ) -> Result<(), ExpectedError> {
     let names = if names.is_empty() {
         let series = store.lock().series();
@@ -77,6 +89,39 @@ fn fetch(
     output::print(&match format {
         ListFormat::Terminal => output::table(&["NAME", "RELEASE", "SHA256"], &rows),
         ListFormat::Json => output::json(&json),
+    })
+}
+
+/// Shows what a new lock would change; writes it only where it was asked to.
+fn lock(
+    store: &Store,
+    out: Option<&Path>,
+    keyrings: Vec<PathBuf>,
+    format: ListFormat,
+    stderr: Stderr,
+) -> Result<(), ExpectedError> {
+    let options = RelockOptions {
+        keyrings,
+        ..RelockOptions::default()
+    };
+    let renewed = store.relock(&options, &mut |what| stderr.say("looking at", what))?;
+    for note in &renewed.notes {
+        stderr.say("note", &note.to_string());
+    }
+    if let Some(path) = out {
+        std::fs::write(path, renewed.lock.to_toml()).map_err(|source| StoreError::Write {
+            path: path.to_owned(),
+            source,
+        })?;
+    }
+    let changes: Vec<String> = renewed.changes.iter().map(ToString::to_string).collect();
+    output::print(&match format {
+        ListFormat::Json => output::json(&json!({
+            "changes": changes,
+            "notes": renewed.notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        })),
+        ListFormat::Terminal if changes.is_empty() => "the lock is as the archive is\n".to_owned(),
+        ListFormat::Terminal => output::lines(changes.iter().map(String::as_str)),
     })
 }
 

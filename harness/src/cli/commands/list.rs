@@ -21,7 +21,7 @@ pub fn run(what: List) -> Result<(), ExpectedError> {
             let plan = selection::plan(selection.read()?, &registry)?;
             output::print(&match list.format {
                 ListFormat::Json => output::json(&plan.trials),
-                ListFormat::Terminal => plan.trials.iter().map(|t| format!("{}\n", t.id)).collect(),
+                ListFormat::Terminal => output::lines(plan.trials.iter().map(|t| t.id.as_str())),
             })
         }
     }

@@ -14,7 +14,7 @@ use super::super::{
 };
 
 /// Reports from results alone.
-pub fn run(args: &ReportArgs, color: Color, stderr: &Stderr) -> Result<(), ExpectedError> {
+pub fn run(args: &ReportArgs, color: Color, stderr: Stderr) -> Result<(), ExpectedError> {
     if args.write {
         let resumed = RunDir::resume(&args.results)?;
         documents::write_all(&resumed.dir, &resumed.results)?;

@@ -2,7 +2,7 @@
 
 use std::{
     io::stderr as raw_stderr,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -36,18 +36,17 @@ const BY_INTERRUPT: i32 = 130;
 const GUEST_BYTES: u64 = 1 << 30;
 
 /// Runs a matrix, or goes on with a run.
-pub fn run(mut args: RunArgs, color: Color, stderr: &Stderr) -> Result<ExitCode, ExpectedError> {
+pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
     let registry = Registry::of_this_build();
     let chosen = std::mem::take(&mut args.selection).read()?;
-    let (mut dir, plan, kept, lab) = match args.resume.clone() {
-        Some(path) => resume(&path, chosen, &args, &registry)?,
-        None => {
-            let plan = selection::plan(chosen, &registry)?;
-            if args.dry_run {
-                return dry_run(&plan, &args);
-            }
-            start(plan, &args)?
+    let (mut dir, plan, kept, lab) = if let Some(path) = args.resume.clone() {
+        resume(&path, chosen, &args, &registry)?
+    } else {
+        let plan = selection::plan(chosen, &registry)?;
+        if args.dry_run {
+            return dry_run(&plan, &args);
         }
+        start(plan, &args)?
     };
     if args.dry_run {
         let left: Vec<_> = plan
@@ -115,7 +114,7 @@ fn start(plan: Plan, args: &RunArgs) -> Result<Ready, ExpectedError> {
 }
 
 fn resume(
-    path: &PathBuf,
+    path: &Path,
     chosen: Selection,
     args: &RunArgs,
     registry: &Registry,
@@ -126,7 +125,7 @@ fn resume(
         results,
     } = RunDir::resume(path)?;
     let other = |difference: String| ExpectedError::OtherPlan {
-        directory: path.clone(),
+        directory: path.to_owned(),
         difference,
     };
     let now = if chosen.is_empty() {
@@ -150,14 +149,14 @@ fn resume(
 fn dry_run(plan: &Plan, args: &RunArgs) -> Result<ExitCode, ExpectedError> {
     let text = match args.format {
         documents::Format::Json => output::json(plan),
-        _ => plan.trials.iter().map(|t| format!("{}\n", t.id)).collect(),
+        _ => output::lines(plan.trials.iter().map(|t| t.id.as_str())),
     };
     output::print(&text)?;
     Ok(ExitCode::Ok)
 }
 
 /// What the report cannot say: what is not in the results.
-fn tell_end(end: &RunEnd, path: &Path, stderr: &Stderr) {
+fn tell_end(end: &RunEnd, path: &Path, stderr: Stderr) {
     const SHOWN: usize = 5;
     for (a, b) in &end.nondeterministic {
         stderr.say(
