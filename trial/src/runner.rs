@@ -105,13 +105,15 @@ fn windows(
     sleep_until_ns(monotonic_ns() + PAUSE_NS);
     let start = Snapshot::take(cgroups)?;
     sleep_until_ns(monotonic_ns() + plan.timing.idle_ns);
+    let quiet = Snapshot::take(cgroups)?;
+    storm.align()?;
     let before = Snapshot::take(cgroups)?;
     storm.run()?;
     let after = Snapshot::take(cgroups)?;
     sleep_until_ns(monotonic_ns() + plan.timing.catch_up_ns);
     let end = Snapshot::take(cgroups)?;
     Ok(Costs {
-        idle: before.since(start),
+        idle: quiet.since(start),
         storm: after.since(before),
         catch_up: end.since(after),
         bare: None,

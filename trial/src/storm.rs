@@ -67,6 +67,11 @@ impl StormProcess {
         }
     }
 
+    /// Waits for the moment at which the storm is to start.
+    pub fn align(&mut self) -> Result<(), TrialError> {
+        self.done(&Order::Align, "wait for the storm's moment")
+    }
+
     /// The storm itself.
     pub fn run(&mut self) -> Result<(), TrialError> {
         self.done(&Order::Storm, "run the storm")

@@ -22,6 +22,8 @@ pub enum Order {
         /// How long it lives.
         lifetime_ns: u64,
     },
+    /// Wait for the moment between two timer ticks at which the seed has the storm start.
+    Align,
     /// Run the storm to its end.
     Storm,
     /// Make as many execs again in the barest possible way, without evidence and truth.
@@ -33,7 +35,7 @@ pub enum Order {
 /// From the storm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
-    /// After [`Order::Prepare`], [`Order::Storm`] and [`Order::Bare`].
+    /// After [`Order::Prepare`], [`Order::Align`], [`Order::Storm`] and [`Order::Bare`].
     Done,
     /// After [`Order::Canary`]: the host pid that it had.
     Canary(u32),

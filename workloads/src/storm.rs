@@ -60,6 +60,10 @@ pub fn serve(ground: &Ground, orders: &mut impl Read, answers: &mut impl Write) 
             (Order::Prepare { .. }, Some(_)) => Err("the storm is prepared already".into()),
             (_, None) => Err("the storm is not prepared yet".into()),
             (Order::Canary { id, lifetime_ns }, Some(storm)) => storm.canary(id, lifetime_ns),
+            (Order::Align, Some(storm)) => {
+                storm.perturbation.wait_for_phase();
+                Ok(Answer::Done)
+            }
             (Order::Storm, Some(storm)) => storm.run().map(|()| Answer::Done),
             (Order::Bare, Some(storm)) => storm.bare().map(|()| Answer::Done),
             (Order::Report, Some(storm)) => {
@@ -110,7 +114,6 @@ impl Storm {
     }
 
     fn run(&mut self) -> Result<(), String> {
-        self.perturbation.wait_for_phase();
         let mut driver = load::Driver {
             workload: &self.workload,
             perturbation: &mut self.perturbation,

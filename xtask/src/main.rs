@@ -1,2 +1,40 @@
-//! What a developer or CI runs.
-fn main() {}
+//! What a developer or CI runs: `cargo xtask demo`, `cargo xtask test`, `cargo xtask bench`.
+//!
+//! Thin on purpose: each command makes sure that this machine has what is needed, then calls cargo
+//! and the `execlab` binary as a user would.
+
+mod bench;
+mod demo;
+mod kernels;
+mod machine;
+mod process;
+mod test;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Commands for developers and CI.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the main job: three kernels, every backend, every scenario; ends with a scored matrix
+    Demo(demo::Demo),
+    /// Run every test, with real guests on the oldest and the newest kernel
+    Test(test::Test),
+    /// Show speed and memory as ratios: scoring against itself, truth against a bare loop
+    Bench,
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Demo(demo) => demo.run(),
+        Command::Test(test) => test.run(),
+        Command::Bench => bench::run(),
+    }
+}

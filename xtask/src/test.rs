@@ -1,0 +1,43 @@
+//! `cargo xtask test`.
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::{kernels, machine, process};
+
+/// The oldest and the newest series that the lock holds.
+const SERIES: [&str; 2] = ["5.10", "7.3"];
+
+/// Everything that can fail: formatting, lints, tests without guests, tests with guests.
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Leave out the tests that boot guests
+    #[arg(long)]
+    no_guests: bool,
+}
+
+impl Test {
+    /// Formatting and lints first: they are quick, and CI is to say the cheapest thing first. The
+    /// tests come last, all in one go, so that the last lines are their summary.
+    pub fn run(self) -> Result<()> {
+        machine::make_ready()?;
+        process::run(process::cargo().args(["fmt", "--all", "--check"]))?;
+        process::run(
+            process::cargo()
+                .args(["clippy", "--quiet", "--workspace", "--all-targets", "--"])
+                .args(["-D", "warnings"]),
+        )?;
+        let mut test = process::cargo();
+        // Documentation tests would each be a program to link; there are none, and doc comments are
+        // checked by rustdoc in clippy's pass.
+        test.args(["test", "--workspace", "--lib", "--bins", "--tests"]);
+        if !self.no_guests {
+            let execlab = process::execlab()?;
+            let releases = kernels::first_available(&execlab, &SERIES)?;
+            test.args(["--features", "execlab-harness/guests"])
+                .env("EXECLAB_TEST_KERNELS", releases.join(","))
+                .env("EXECLAB_TEST_BINARY", &execlab);
+        }
+        process::run(&mut test)
+    }
+}
