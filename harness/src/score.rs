@@ -11,8 +11,10 @@
 //! | [`timing`] | how late, and in which order? |
 //! | [`loss`] | did the monitor know what it lost? |
 //! | [`cost()`] | what did watching add? |
+//! | [`calibration`] | does all that find exactly what was planted? |
 //! | [`judge()`] | all of it but the cost, put together |
 
+pub mod calibration;
 mod cost;
 mod examples;
 pub mod fields;

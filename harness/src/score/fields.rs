@@ -70,7 +70,7 @@ impl FieldClass {
         }
     }
 
-    fn of<T: PartialEq>(reported: Option<T>, expected: T) -> Self {
+    fn of<T: PartialEq>(reported: Option<&T>, expected: &T) -> Self {
         match reported {
             None => Self::Absent,
             Some(reported) if reported == expected => Self::Right,
@@ -98,12 +98,12 @@ pub fn pid(sighting: &Sighting, exec: &Exec, named: Option<&Exec>) -> PidClass {
 
 /// The parent's process id.
 pub fn parent(sighting: &Sighting, exec: &Exec) -> FieldClass {
-    FieldClass::of(sighting.ppid, exec.parent)
+    FieldClass::of(sighting.ppid.as_ref(), &exec.parent)
 }
 
 /// The real user id.
 pub fn credentials(sighting: &Sighting, exec: &Exec) -> FieldClass {
-    FieldClass::of(sighting.uid, exec.uid)
+    FieldClass::of(sighting.uid.as_ref(), &exec.uid)
 }
 
 /// Cgroup and namespaces: right where every offered item is, absent where none is offered.
@@ -111,9 +111,9 @@ pub fn container(sighting: &Sighting, site: &Site) -> FieldClass {
     let hint = &sighting.container;
     let items = [
         FieldClass::of(hint.cgroup.as_ref(), &site.cgroup),
-        FieldClass::of(hint.cgroup_id, site.cgroup_id),
-        FieldClass::of(hint.mnt_ns, site.namespaces.mnt),
-        FieldClass::of(hint.pid_ns, site.namespaces.pid),
+        FieldClass::of(hint.cgroup_id.as_ref(), &site.cgroup_id),
+        FieldClass::of(hint.mnt_ns.as_ref(), &site.namespaces.mnt),
+        FieldClass::of(hint.pid_ns.as_ref(), &site.namespaces.pid),
     ];
     if items.contains(&FieldClass::Wrong) {
         FieldClass::Wrong
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn pids_are_of_the_host_or_of_the_namespace() {
-        let class = |host, ns| super::pid(&pids(host, ns), &EXEC, None);
+        let class = |host, ns| pid(&pids(host, ns), &EXEC, None);
         assert_eq!(class(Some(500), None), PidClass::Host);
         assert_eq!(class(Some(500), Some(7)), PidClass::Host);
         assert_eq!(class(Some(7), None), PidClass::InNamespace);
@@ -202,12 +202,12 @@ mod tests {
     fn a_pid_at_odds_with_the_argv_id_is_wrong() {
         let other = Exec { pid: 501, ..EXEC };
         assert_eq!(
-            super::pid(&pids(Some(500), None), &EXEC, Some(&other)),
+            pid(&pids(Some(500), None), &EXEC, Some(&other)),
             PidClass::Wrong
         );
         let again = Exec { id: 2, ..EXEC };
         assert_eq!(
-            super::pid(&pids(Some(500), None), &EXEC, Some(&again)),
+            pid(&pids(Some(500), None), &EXEC, Some(&again)),
             PidClass::Host
         );
     }

@@ -126,7 +126,7 @@ pub fn match_sightings(truth: &Truth, sightings: &[Sighting], drained_ns: u64) -
             None => rest.push(at),
         }
     }
-    rest.extend(assigner.join(&lanes, members, false));
+    rest.extend(assigner.join(&lanes, &members, false));
 
     // By the pid in the exec's own namespace, whether or not the monitor knows that it is one.
     let containers = (!rest.is_empty()).then(|| Containers::new(&truth.sites));
@@ -144,7 +144,7 @@ pub fn match_sightings(truth: &Truth, sightings: &[Sighting], drained_ns: u64) -
             }
         }
         joins.by_ns_pid = members.len() as u64;
-        let refused = assigner.join(&nested, members, false);
+        let refused = assigner.join(&nested, &members, false);
         joins.by_ns_pid -= refused.len() as u64;
         left.extend(refused);
     }
@@ -163,7 +163,7 @@ pub fn match_sightings(truth: &Truth, sightings: &[Sighting], drained_ns: u64) -
         }
     }
     joins.by_id = members.len() as u64;
-    let refused = assigner.join(&lanes, members, true);
+    let refused = assigner.join(&lanes, &members, true);
     joins.by_id -= refused.len() as u64;
     strangers.extend(refused);
 
@@ -205,8 +205,7 @@ pub fn match_sightings(truth: &Truth, sightings: &[Sighting], drained_ns: u64) -
 
 /// Sightings with their indices.
 fn index(sightings: &[Sighting]) -> impl Iterator<Item = (u32, &Sighting)> {
-    debug_assert!(u32::try_from(sightings.len()).is_ok());
-    (0_u32..).zip(sightings)
+    (0..table::narrow(sightings.len())).zip(sightings)
 }
 
 /// The exec id in the arguments of a sighting: an argument of its own, or a word of a joined string.

@@ -6,6 +6,7 @@ use execlab_model::{sighting::Sighting, truth::Truth};
 
 use super::{
     NONE, Verdict,
+    table::narrow,
     timeline::{Ids, Lanes, Slot},
 };
 
@@ -68,11 +69,11 @@ impl<'a> Assigner<'a> {
     /// Joins `members` and gives back the sightings that no exec of their lane admits.
     ///
     /// With `only_by_id` a sighting is admitted only to the exec that its argv id names.
-    pub fn join(&mut self, lanes: &Lanes, members: Vec<Member>, only_by_id: bool) -> Vec<u32> {
-        let (starts, members) = by_lane(lanes.len(), &members);
+    pub fn join(&mut self, lanes: &Lanes, members: &[Member], only_by_id: bool) -> Vec<u32> {
+        let (starts, members) = by_lane(lanes.len(), members);
         let mut refused = Vec::new();
         let mut admitted = Vec::new();
-        for lane in 0..lanes.len() as u32 {
+        for lane in 0..narrow(lanes.len()) {
             let of = starts[lane as usize] as usize..starts[lane as usize + 1] as usize;
             if of.is_empty() {
                 continue;

@@ -30,6 +30,14 @@ impl Hasher for Multiply {
     fn write_u64(&mut self, value: u64) {
         // 2^64 / the golden ratio: neighbouring keys end far apart.
         let product = u128::from(self.0 ^ value) * 0x9e37_79b9_7f4a_7c15;
-        self.0 = (product >> 64) as u64 ^ product as u64;
+        let (high, low) = (product >> 64, product & u128::from(u64::MAX));
+        self.0 = u64::try_from(high ^ low).unwrap_or_default();
     }
+}
+
+/// An index as the scorer keeps it: half the size, and twice the execs in a cache.
+///
+/// Ids of execs are `u32`, so no truth holds more of them; nor can a guest hold more sightings.
+pub(super) fn narrow(index: usize) -> u32 {
+    u32::try_from(index).expect("fewer than 2^32 execs and sightings")
 }

@@ -7,7 +7,10 @@ use execlab_model::{
     truth::{Exec, Site, Truth},
 };
 
-use super::{NONE, table::Table};
+use super::{
+    NONE,
+    table::{Table, narrow},
+};
 
 /// One exec on its pid's line of time, in nanoseconds. In a lane all three times ascend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +57,7 @@ impl Lanes {
         let lanes: Vec<u32> = execs
             .iter()
             .map(|exec| {
-                let next = lane_of.len() as u32;
+                let next = narrow(lane_of.len());
                 let lane = *lane_of.entry(key(exec)).or_insert(next);
                 if lane == next {
                     starts.push(0);
@@ -143,7 +146,7 @@ impl Lanes {
         let after = self.slots.get(place + 1);
         // Lanes lie side by side: times tell a neighbour from the next pid's exec only together
         // with the bounds of the lane, which `starts` has in ascending order.
-        let bound = |p: usize| self.starts.binary_search(&(p as u32)).is_ok();
+        let bound = |p: usize| self.starts.binary_search(&narrow(p)).is_ok();
         let before = before.filter(|b| !bound(place) && b.until >= own.started);
         let after = after.filter(|a| !bound(place + 1) && own.until >= a.started);
         before.into_iter().chain(after).map(|slot| slot.exec)
@@ -196,7 +199,7 @@ impl Ids {
         }
         Self {
             sorted,
-            execs: execs.len() as u32,
+            execs: narrow(execs.len()),
         }
     }
 

@@ -1,0 +1,190 @@
+//! What the scorer finds, and what it must find.
+
+use execlab_model::{
+    result::{
+        ArgvCounts, Completeness, FieldCounts, Honesty, Latency, PathClass, PathCounts, PidCounts,
+    },
+    truth::Truth,
+};
+
+use super::{
+    fault::LossFault,
+    plants::{About, Plant, Worth},
+};
+use crate::score::Judgement;
+
+/// All figures of a judgement that faults can change. Equal findings are equal field by field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are those of Judgement")]
+pub struct Findings {
+    pub completeness: Completeness,
+    pub late: u64,
+    pub path: PathCounts,
+    pub argv: ArgvCounts,
+    pub pid: PidCounts,
+    pub parent: FieldCounts,
+    pub credentials: FieldCounts,
+    pub container: FieldCounts,
+    pub out_of_order: u64,
+    pub conflicts: u64,
+    pub latency: Option<Latency>,
+    pub self_reported: Option<u64>,
+    pub honesty: Honesty,
+}
+
+impl Findings {
+    /// What the scorer found.
+    pub fn of(judgement: &Judgement) -> Self {
+        Self {
+            completeness: judgement.completeness.clone(),
+            late: judgement.late,
+            path: judgement.path.clone(),
+            argv: judgement.argv.clone(),
+            pid: judgement.pid.clone(),
+            parent: judgement.parent.clone(),
+            credentials: judgement.credentials.clone(),
+            container: judgement.container.clone(),
+            out_of_order: judgement.out_of_order,
+            conflicts: judgement.conflicts,
+            latency: judgement.latency.clone(),
+            self_reported: judgement.loss.self_reported,
+            honesty: judgement.loss.honesty,
+        }
+    }
+}
+
+/// Execs of which there is no sighting at all.
+pub(super) fn missed(truth: &Truth, plants: &[Plant]) -> u64 {
+    let mut seen = vec![false; truth.execs.len()];
+    for plant in plants {
+        if let About::Exec(worth) = &plant.about {
+            seen[worth.exec as usize] = true;
+        }
+    }
+    seen.into_iter().filter(|seen| !seen).count() as u64
+}
+
+/// What the scorer must find, from what each plant is worth.
+pub(super) fn expected(
+    truth: &Truth,
+    plants: &[Plant],
+    loss: LossFault,
+    drained_ns: u64,
+    best: &[PathClass],
+) -> Findings {
+    let missed = missed(truth, plants);
+    let (self_reported, honesty) = told(loss, missed);
+    let mut found = Findings {
+        completeness: Completeness {
+            missed,
+            ..Completeness::default()
+        },
+        late: 0,
+        path: PathCounts::default(),
+        argv: ArgvCounts::default(),
+        pid: PidCounts::default(),
+        parent: FieldCounts::default(),
+        credentials: FieldCounts::default(),
+        container: FieldCounts::default(),
+        out_of_order: 0,
+        conflicts: 0,
+        latency: None,
+        self_reported,
+        honesty,
+    };
+    // By the first sighting of each exec: first received, then first said.
+    let receipt = |at: usize| (plants[at].sighting.received_ns, at);
+    let mut first: Vec<Option<usize>> = vec![None; truth.execs.len()];
+    for (at, plant) in plants.iter().enumerate() {
+        match &plant.about {
+            About::Phantom => found.completeness.phantoms += 1,
+            About::Foreign => found.completeness.foreign += 1,
+            About::Exec(worth) => {
+                found.conflicts += u64::from(worth.conflict);
+                let first = &mut first[worth.exec as usize];
+                match *first {
+                    None => *first = Some(at),
+                    Some(other) => {
+                        found.completeness.duplicates += 1;
+                        *first = Some(if receipt(at) < receipt(other) {
+                            at
+                        } else {
+                            other
+                        });
+                    }
+                }
+            }
+        }
+    }
+    let mut seen: Vec<usize> = Vec::new();
+    for at in first.into_iter().flatten() {
+        if plants[at].sighting.received_ns > drained_ns {
+            found.late += 1;
+        } else {
+            seen.push(at);
+        }
+    }
+    seen.sort_unstable(); // in the order in which the monitor said them
+    let mut latest = 0;
+    let mut latencies = Vec::new();
+    for at in seen {
+        let About::Exec(worth) = &plants[at].about else {
+            continue;
+        };
+        let exec = &truth.execs[worth.exec as usize];
+        found.completeness.seen += 1;
+        found.out_of_order += u64::from(exec.started_ns <= latest);
+        latest = latest.max(exec.spawned_ns);
+        let received_ns = plants[at].sighting.received_ns;
+        latencies.push(received_ns.saturating_sub(exec.started_ns));
+        count(&mut found, worth, best);
+    }
+    found.latency = percentiles(latencies);
+    found
+}
+
+fn count(found: &mut Findings, worth: &Worth, best: &[PathClass]) {
+    *found.path.of(worth.path) += 1;
+    found.path.best += u64::from(best.contains(&worth.path));
+    found.path.suffixed += u64::from(worth.suffixed);
+    *worth.argv.count(&mut found.argv) += 1;
+    *worth.pid.count(&mut found.pid) += 1;
+    *worth.parent.count(&mut found.parent) += 1;
+    *worth.credentials.count(&mut found.credentials) += 1;
+    *worth.container.count(&mut found.container) += 1;
+}
+
+/// By the definition of a percentile: the least value that so many percent do not exceed.
+fn percentiles(mut latencies: Vec<u64>) -> Option<Latency> {
+    latencies.sort_unstable();
+    let count = latencies.len();
+    let percentile = |percent: usize| {
+        let covers = |&(at, _): &(usize, &u64)| (at + 1) * 100 >= count * percent;
+        latencies
+            .iter()
+            .enumerate()
+            .find(covers)
+            .map(|(_, &value)| value)
+    };
+    Some(Latency {
+        unit: "ns".to_owned(),
+        p50: percentile(50)?,
+        p90: percentile(90)?,
+        p99: percentile(99)?,
+        max: *latencies.last()?,
+    })
+}
+
+/// What the monitor says in execs, and what that is called.
+fn told(loss: LossFault, missed: u64) -> (Option<u64>, Honesty) {
+    match loss {
+        LossFault::Exact | LossFault::TooLittle(0) => (Some(missed), Honesty::Knew),
+        LossFault::Silent if missed == 0 => (Some(0), Honesty::Knew),
+        LossFault::Silent => (Some(0), Honesty::DidNotKnow),
+        LossFault::TooLittle(_) if missed == 0 => (Some(0), Honesty::Knew),
+        LossFault::TooLittle(by) if by >= missed => (Some(0), Honesty::DidNotKnow),
+        LossFault::TooLittle(by) => (Some(missed - by), Honesty::KnewTooLittle),
+        LossFault::TooMuch(by) => (Some(missed + by), Honesty::KnewTooMuch),
+        LossFault::Unnumbered | LossFault::Events(_) => (None, Honesty::KnewWithoutANumber),
+    }
+}

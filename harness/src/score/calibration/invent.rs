@@ -1,0 +1,101 @@
+//! Sightings of what never was, and of what nobody asked for.
+
+use execlab_model::{
+    Bytes,
+    sighting::{Argv, ContainerHint, Sighting},
+    truth::id_argument,
+};
+
+use super::{
+    fault::Sign,
+    plants::{About, Plant, Plants},
+    random::Random,
+    truths::SPAWNER,
+};
+
+/// Host pids from here up are nobody's.
+const NOBODY: u32 = 4_000_000_000;
+
+impl Plants<'_> {
+    /// Sightings of the storm at times at which it made no such exec.
+    pub fn invent_phantoms(&mut self, count: usize, sign: Sign, random: &mut Random) {
+        for number in 0..count {
+            let mut sighting = self.stranger(number, random);
+            match sign {
+                Sign::Parent => sighting.ppid = Some(SPAWNER),
+                Sign::Pid => {
+                    sighting.pid = Some(SPAWNER);
+                    sighting.ppid = None;
+                }
+                Sign::PastPid => {
+                    let Some(exec) = self.truth.execs.last() else {
+                        return;
+                    };
+                    sighting.pid = Some(exec.pid);
+                    sighting.ppid = None;
+                    sighting.container = ContainerHint::default();
+                    // Nobody has used it since: the storm is over.
+                    sighting.time_ns = Some(self.truth.finished_ns + 1);
+                }
+                Sign::Cgroup => {
+                    let cgroup = self.truth.sites[random.index(self.truth.sites.len())]
+                        .cgroup
+                        .clone();
+                    sighting.container.cgroup = Some(cgroup);
+                }
+                Sign::Id => {
+                    // The id of a call that failed.
+                    let id = u32::try_from(self.truth.execs.len() + number).unwrap_or(0);
+                    let id = Bytes(id_argument(id).to_vec());
+                    sighting.argv = Some(Argv::List(vec!["x".into(), id]));
+                }
+            }
+            self.add(sighting, About::Phantom);
+        }
+        self.sort();
+    }
+
+    /// Sightings of other processes.
+    pub fn invent_foreign(&mut self, count: usize, random: &mut Random) {
+        for number in 0..count {
+            let sighting = self.stranger(number, random);
+            self.add(sighting, About::Foreign);
+        }
+        self.sort();
+    }
+
+    /// Sightings of the storm's own processes from before it began.
+    pub fn invent_set_up(&mut self, count: usize, random: &mut Random) {
+        for number in 0..count {
+            let mut sighting = self.stranger(number, random);
+            sighting.pid = Some(SPAWNER + u32::try_from(number % 2).unwrap_or(0));
+            sighting.ppid = Some(SPAWNER);
+            sighting.time_ns = Some(self.truth.began_ns - 1 - random.below(1_000_000));
+            self.add(sighting, About::Foreign);
+        }
+        self.sort();
+    }
+
+    fn add(&mut self, sighting: Sighting, about: About) {
+        self.list.push(Plant { sighting, about });
+    }
+
+    /// A process that has nothing to do with the storm, at some time during it.
+    fn stranger(&self, number: usize, random: &mut Random) -> Sighting {
+        let span = (self.truth.finished_ns - self.truth.began_ns).max(1);
+        let time = self.truth.began_ns + random.below(span);
+        Sighting {
+            pid: Some(NOBODY + u32::try_from(number).unwrap_or(0)),
+            ppid: Some(1),
+            uid: Some(0),
+            time_ns: Some(time),
+            received_ns: time + 1_000,
+            path: Some("/usr/bin/logger".into()),
+            container: ContainerHint {
+                cgroup: Some("/system/logger".into()),
+                ..ContainerHint::default()
+            },
+            ..Sighting::default()
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Truths that never happened but could have.
+
+use std::collections::VecDeque;
+
+use execlab_model::{
+    Bytes,
+    truth::{Exec, Frames, ID_ARGUMENT, LIFETIME_ARGUMENT, Namespaces, Outcome, Site, Truth},
+};
+
+use super::random::Random;
+
+/// When the first child is due, in nanoseconds; the storm's own processes are older.
+pub(super) const BEGAN_NS: u64 = 1_000_000_000;
+/// The storm's spawner, which is every exec's parent.
+pub(super) const SPAWNER: u32 = 900;
+/// Host pids of execs begin here; no in-namespace pid is as high, so that the two are never confused.
+const FIRST_PID: u32 = 1_000_000;
+
+/// What a made-up storm looks like.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// How many execs.
+    pub execs: u32,
+    /// How many processes live at once: 1 is a closed load.
+    pub at_once: u32,
+    /// How many different pids there are; fewer than processes means that they are reused. Never
+    /// fewer than live at once.
+    pub pids: u32,
+    /// How many execs one process makes, one after the other; at least 1.
+    pub per_process: u32,
+    /// In how many containers they are made; 0 is none.
+    pub containers: u32,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            execs: 100,
+            at_once: 1,
+            pids: u32::MAX,
+            per_process: 1,
+            containers: 0,
+        }
+    }
+}
+
+/// A truth of a shape, the same for the same seed.
+///
+/// Execs are in the order of their processes' births; the execs of one process follow each other.
+/// An exec is told as precisely as the real log tells it: `spawned_ns` of a process's further exec is
+/// when its image was about to call it.
+pub fn truth(shape: &Shape, seed: u64) -> Truth {
+    let mut random = Random::new(seed, 1);
+    let at_once = shape.at_once.max(1);
+    let mut pids = Pids::new(shape.pids.max(at_once), FIRST_PID);
+    // In a namespace the first process has pid 1, which is the container's init.
+    let mut ns_pids = Pids::new(shape.pids.max(at_once).min(30_000 + at_once), 2);
+    let sites = sites(shape.containers);
+    let mut busy: VecDeque<(u64, u32, u32)> = VecDeque::new();
+    let mut execs: Vec<Exec> = Vec::with_capacity(shape.execs as usize);
+    let mut now = BEGAN_NS;
+    let mut finished_ns = now;
+    while execs.len() < shape.execs as usize {
+        // Whoever ended is reaped; where all places are taken the next child waits for one.
+        busy.make_contiguous().sort_unstable();
+        while let Some(&(ended, pid, ns_pid)) = busy.front() {
+            if ended > now && busy.len() < at_once as usize {
+                break;
+            }
+            now = now.max(ended);
+            pids.free.push_back(pid);
+            ns_pids.free.push_back(ns_pid);
+            busy.pop_front();
+        }
+        now += 1_000 + random.below(20_000);
+        let (pid, ns_pid) = (pids.take(), ns_pids.take());
+        let mut spawned_ns = now;
+        for _ in 0..shape.per_process.max(1) {
+            if execs.len() == shape.execs as usize {
+                break;
+            }
+            let site = random.index(sites.len());
+            let started_ns = spawned_ns + 5_000 + random.below(50_000);
+            let lifetime_ns = random.below(4) * 10_000 * u64::from(at_once);
+            let ended_ns = started_ns + lifetime_ns + 1_000 + random.below(10_000);
+            let id = u32::try_from(execs.len()).unwrap_or(u32::MAX);
+            execs.push(Exec {
+                id,
+                site: u32::try_from(site).unwrap_or(0),
+                pid,
+                ns_pid: if shape.containers > 0 { ns_pid } else { pid },
+                parent: SPAWNER,
+                uid: 1_000 * (id % 2),
+                lifetime_ns,
+                spawned_ns,
+                started_ns,
+                ended_ns,
+                outcome: Outcome::Exited(0),
+            });
+            // The next image is called for at the end of this one's life, and ends it by starting.
+            spawned_ns = ended_ns;
+        }
+        join_processes(&mut execs, pid);
+        let ended_ns = execs.last().map_or(now, |exec| exec.ended_ns);
+        finished_ns = finished_ns.max(ended_ns);
+        busy.push_back((ended_ns, pid, ns_pid));
+    }
+    Truth {
+        sites,
+        attempts: 0,
+        forks: execs.len() as u64,
+        storm_pids: vec![SPAWNER, SPAWNER + 1],
+        began_ns: BEGAN_NS,
+        finished_ns,
+        worst_lateness_ns: 0,
+        execs,
+    }
+}
+
+/// An exec of the process that was made last ends when the next image of it starts.
+fn join_processes(execs: &mut [Exec], pid: u32) {
+    for at in (1..execs.len()).rev() {
+        let next = execs[at];
+        let exec = &mut execs[at - 1];
+        if exec.pid != pid || next.pid != pid || exec.ended_ns != next.spawned_ns {
+            break;
+        }
+        exec.ended_ns = next.started_ns;
+    }
+}
+
+/// Pids as a kernel gives them: the one that has been free for longest.
+struct Pids {
+    free: VecDeque<u32>,
+    next: u32,
+    end: u32,
+}
+
+impl Pids {
+    fn new(count: u32, first: u32) -> Self {
+        Self {
+            free: VecDeque::new(),
+            next: first,
+            end: first.saturating_add(count),
+        }
+    }
+
+    fn take(&mut self) -> u32 {
+        if self.next < self.end {
+            self.next += 1;
+            return self.next - 1;
+        }
+        self.free
+            .pop_front()
+            .expect("there are as many pids as processes at once")
+    }
+}
+
+fn sites(containers: u32) -> Vec<Site> {
+    if containers > 0 {
+        return (0..containers).map(container).collect();
+    }
+    let site = |given: &str, exact: &str| Site {
+        given: given.into(),
+        cwd: "/opt/storm/work".into(),
+        frames: Frames {
+            exact: exact.into(),
+            stale: vec!["/opt/storm/old/renamed-payload".into()],
+            ..Frames::default()
+        },
+        argv: argv(given),
+        dev: 1,
+        ino: 2,
+        cgroup: "/storm".into(),
+        cgroup_id: 77,
+        namespaces: namespaces(4_026_531_840),
+        in_container: false,
+    };
+    let absolute = "/opt/storm/bin/absolute-payload";
+    let relative = "/opt/storm/bin/relative-payload";
+    let script = "/opt/storm/scripts/a-shell-script.sh";
+    let mut scripted = site(script, script);
+    scripted.frames.interpreter = Some("/usr/bin/interpreter".into());
+    vec![
+        site(absolute, absolute),
+        site("../bin/relative-payload", relative),
+        scripted,
+    ]
+}
+
+fn container(number: u32) -> Site {
+    let layer = format!("/var/lib/layers/{number}");
+    let exact = "/app/bin/contained-payload";
+    let host = |dir: &str| Bytes::from(format!("{layer}/{dir}{exact}").as_str());
+    Site {
+        given: "./contained-payload".into(),
+        cwd: "/app/bin".into(),
+        frames: Frames {
+            exact: exact.into(),
+            host: vec![host("merged"), host("upper")],
+            ..Frames::default()
+        },
+        argv: argv("./contained-payload"),
+        dev: 3,
+        ino: 4,
+        cgroup: Bytes::from(format!("/pods/pod-{number}/payload").as_str()),
+        cgroup_id: u64::from(5_000 + number),
+        namespaces: namespaces(4_026_532_000 + 10 * number),
+        in_container: true,
+    }
+}
+
+fn argv(given: &str) -> Vec<Bytes> {
+    vec![
+        given.into(),
+        ID_ARGUMENT.into(),
+        LIFETIME_ARGUMENT.into(),
+        "the last one".into(),
+    ]
+}
+
+fn namespaces(first: u32) -> Namespaces {
+    Namespaces {
+        mnt: first,
+        pid: first + 1,
+        uts: first + 2,
+        ipc: first + 3,
+        net: first + 4,
+        cgroup: first + 5,
+        user: first + 6,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn processes_with_one_pid_never_overlap() {
+        for (at_once, pids, per_process) in [(1, 2, 1), (8, 9, 1), (8, 8, 3), (40, 50, 2)] {
+            let shape = Shape {
+                execs: 500,
+                at_once,
+                pids,
+                per_process,
+                containers: 2,
+            };
+            let truth = truth(&shape, 7);
+            assert_eq!(truth.execs.len(), 500);
+            let mut last: HashMap<u32, &Exec> = HashMap::new();
+            for exec in &truth.execs {
+                assert!(exec.spawned_ns < exec.started_ns && exec.started_ns < exec.ended_ns);
+                if let Some(last) = last.insert(exec.pid, exec) {
+                    let same_process = last.ended_ns == exec.started_ns;
+                    assert!(same_process || last.ended_ns <= exec.spawned_ns);
+                    assert!(last.started_ns <= exec.spawned_ns);
+                }
+            }
+            assert!(last.len() <= pids as usize);
+        }
+    }
+}
