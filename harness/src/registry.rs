@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use execlab_model::{plan::BackendSpec, result::PathClass};
+use execlab_vm::kernels::Lock;
 
 use crate::matrix::unknown;
 
@@ -112,7 +113,8 @@ impl Registry {
                 Err(format!("there is no kernel image at `{image}`"))
             };
         }
-        if kernel_releases().any(|release| release == name) {
+        // A release, with or without its flavour.
+        if Lock::embedded().is_ok_and(|lock| lock.find(name).is_ok()) {
             return Ok(());
         }
         let names = self.kernels.iter().map(String::as_str);
@@ -161,19 +163,12 @@ pub fn scenarios() -> Vec<ScenarioInfo> {
 
 /// Every kernel series that is locked, from `vm/`.
 pub fn kernels() -> Vec<String> {
-    let lock = execlab_vm::kernels::Lock::embedded();
+    let lock = Lock::embedded();
     // A lock that cannot be read is told by whoever opens the store.
     lock.map_or_else(
         |_| Vec::new(),
         |lock| lock.series().into_iter().map(str::to_owned).collect(),
     )
-}
-
-/// Every locked release, in full and without its flavour, as `vm/` takes them.
-fn kernel_releases() -> impl Iterator<Item = String> {
-    let lock = execlab_vm::kernels::Lock::embedded().ok();
-    let kernels = lock.into_iter().flat_map(|lock| lock.kernels);
-    kernels.map(|kernel| kernel.release)
 }
 
 /// Names for tests, which must not change when a technique is added.

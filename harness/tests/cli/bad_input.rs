@@ -39,9 +39,7 @@ fn an_unknown_key_is_named_with_file_line_and_nearest_key() {
     let bench = Bench::new();
     bench.write("m.toml", "execs = 5\n\nkernel = [\"6.1\"]\n");
     let ran = bench.run(&["m.toml"]).code(22);
-    insta::assert_snapshot!(ran.stderr, @r#"
-    error: m.toml:3: unknown key `kernel`; did you mean `kernels`? (known keys: …)
-    "#);
+    insta::assert_snapshot!(ran.stderr, @"error: m.toml:3: unknown key `kernel`; did you mean `kernels`? (known keys: …)");
 }
 
 #[test]

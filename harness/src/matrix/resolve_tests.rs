@@ -1,0 +1,125 @@
+use super::*;
+use crate::registry::example;
+
+fn flags(list: &[(&'static str, &str)]) -> Selection {
+    let mut selection = Selection::default();
+    for (flag, text) in list {
+        let one = Given::flag(flag, *text);
+        let many = Some(
+            text.split(',')
+                .map(|t| Given::flag(flag, t))
+                .collect::<Vec<_>>(),
+        );
+        match *flag {
+            "--kernels" => selection.kernels = many,
+            "--backends" => selection.backends = many,
+            "--workloads" => selection.workloads = many,
+            "--load" => selection.loads = many,
+            "--execs" => selection.execs = Some(one),
+            "--lifetime" => selection.lifetimes = many,
+            "--spawn" => selection.spawns = many,
+            "--population" => selection.populations = many,
+            "--seeds" => selection.seeds = Some(one),
+            "--lab" => selection.lab = Some(one),
+            other => panic!("{other}"),
+        }
+    }
+    selection
+}
+
+#[test]
+fn no_word_at_all_is_the_quick_matrix() {
+    let registry = example();
+    let matrix = resolve(Selection::default(), &registry).unwrap();
+    assert_eq!(matrix.kernels, [QUICK_KERNEL]);
+    assert_eq!(matrix.backends.len(), registry.backends.len() - 1);
+    assert_eq!(matrix.workloads.len(), registry.scenarios.len());
+    assert_eq!(matrix.seeds, (0, 1));
+}
+
+#[test]
+fn every_wrong_value_is_told_at_once() {
+    let selection = flags(&[
+        ("--kernels", "6.2"),
+        ("--backends", "wrie,wire+tunde,none+tuned"),
+        ("--workloads", "relativ"),
+        ("--load", "rate:0"),
+        ("--execs", "0"),
+        ("--lifetime", "1m"),
+        ("--spawn", "clone"),
+        ("--population", "-1"),
+        ("--seeds", "3..1"),
+        ("--lab", "kvm"),
+    ]);
+    let error = resolve(selection, &example()).unwrap_err();
+    insta::assert_snapshot!(error, @r#"
+    --kernels: unknown kernel `6.2`; did you mean `6.1`? (valid: 5.10, 6.1, 6.12); `execlab list kernels` has the releases too, and `path:IMAGE` is your own
+    --backends: unknown backend `wrie`; did you mean `wire`? (valid: none, wire, ledger)
+    --backends: unknown variant of wire `tunde`; did you mean `tuned`? (valid: default, tuned)
+    --backends: backend `none` has no settings: write `none`
+    --workloads: unknown scenario `relativ`; did you mean `relative`? (valid: absolute, relative)
+    --load: `rate:0` is no load: write `closed`, `rate:N` (execs a second) or `burst:N` (execs at once), with N from 1 up
+    --execs: `0` is no number of execs: write a whole number from 1 to 4000000
+    --lifetime: `1m` is no duration: write `0` or a whole number with `ns`, `us`, `ms` or `s`, as in `1ms`
+    --spawn: unknown spawn `clone` (valid: vfork, fork)
+    --population: `-1` is not a number of processes: write a whole number from 0 to 4294967295
+    --seeds: `3..1` is no range of seeds: write `N` (that many) or `A..B` (from A up to, without, B)
+    --lab: unknown lab `kvm` (valid: exact)
+    "#);
+}
+
+#[test]
+fn a_flag_goes_before_the_file_and_keeps_its_variants() {
+    let file = Selection {
+        variants: vec![Variant {
+            backend: Given::flag("f", "wire"),
+            name: Given::flag("f", "huge"),
+            settings: vec![(Given::flag("f", "buffer"), "64".into())],
+        }],
+        ..flags(&[("--kernels", "6.1"), ("--seeds", "2")])
+    };
+    let selection = flags(&[("--backends", "wire+huge"), ("--kernels", "5.10,5.10")]).over(file);
+    let matrix = resolve(selection, &example()).unwrap();
+    assert_eq!(matrix.kernels, ["5.10"]);
+    assert_eq!(matrix.seeds, (0, 2));
+    assert_eq!(matrix.backends[0].spec.settings["buffer"], "64");
+}
+
+#[test]
+fn wrong_variants_are_told_with_what_would_be_right() {
+    let variant = |backend: &str, name: &str, key: &str| Variant {
+        backend: Given::flag("f", backend),
+        name: Given::flag("f", name),
+        settings: vec![(Given::flag("f", key), "1".into())],
+    };
+    let selection = Selection {
+        variants: vec![
+            variant("wier", "a", "x"),
+            variant("wire", "tuned", "bufer"),
+            variant("none", "a", "x"),
+            variant("wire", "a/b", "buffer"),
+        ],
+        ..Selection::default()
+    };
+    let error = resolve(selection, &example()).unwrap_err();
+    insta::assert_snapshot!(error, @r#"
+    f: unknown backend `wier`; did you mean `wire`? (valid: none, wire, ledger)
+    f: `tuned` is the backend's own; give the variant another name
+    f: unknown setting of wire `bufer`; did you mean `buffer`? (valid: buffer)
+    f: backend `none` has no settings
+    f: `a/b` cannot name a variant: small letters, digits, `-`, `_` and `.` only
+    "#);
+}
+
+#[test]
+fn a_matrix_that_selects_nothing_says_which_dimension_is_empty() {
+    let selection = Selection {
+        kernels: Some(Vec::new()),
+        ..flags(&[("--seeds", "5..5")])
+    };
+    let error = resolve(selection, &example()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the matrix selects no trial: kernels, seeds empty"
+    );
+}
