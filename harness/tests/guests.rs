@@ -1,0 +1,285 @@
+//! What only real guests can show, on the kernels in `EXECLAB_TEST_KERNELS` (the oldest and the newest
+//! that can be had). Run by `cargo xtask test`, which fetches them and sets `EXECLAB_TEST_BINARY`.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::{Mutex, OnceLock, PoisonError},
+};
+
+use execlab_model::{
+    exit::ExitCode,
+    result::{Honesty, Status, TrialResult},
+    workload::Load,
+};
+
+const EXECS: u64 = 120;
+
+fn kernels() -> String {
+    env::var("EXECLAB_TEST_KERNELS").expect("`cargo xtask test` names the kernels")
+}
+
+fn one_kernel() -> String {
+    kernels()
+        .split(',')
+        .next_back()
+        .expect("at least one")
+        .to_owned()
+}
+
+fn execlab(arguments: &[&str]) -> Output {
+    let program = env::var_os("EXECLAB_TEST_BINARY").expect("`cargo xtask test` names the binary");
+    Command::new(program)
+        .args(arguments)
+        .output()
+        .expect("execlab starts")
+}
+
+/// Guests of one run already use every core: runs wait for each other.
+static RUNNING: Mutex<()> = Mutex::new(());
+
+/// Runs a matrix into a folder of its own and reads its lines.
+fn run(name: &str, arguments: &[&str]) -> Vec<TrialResult> {
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    if dir.exists() {
+        std::fs::remove_dir_all(&dir).expect("an earlier run's folder can be removed");
+    }
+    let out = dir.to_str().expect("a target folder is text");
+    let _alone = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    let ended = execlab(&[&["run", "--out", out], arguments].concat());
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(
+        ended.status.code(),
+        Some(ExitCode::Ok.code().into()),
+        "{said}"
+    );
+    read(&dir)
+}
+
+fn read(dir: &Path) -> Vec<TrialResult> {
+    let text = std::fs::read_to_string(dir.join("results.jsonl")).expect("a run leaves results");
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("a line is a result"))
+        .collect()
+}
+
+/// Every backend × every scenario on both kernels: run once, looked at by several tests.
+fn matrix() -> &'static [TrialResult] {
+    static MATRIX: OnceLock<Vec<TrialResult>> = OnceLock::new();
+    MATRIX.get_or_init(|| {
+        let kernels = kernels();
+        let execs = EXECS.to_string();
+        run(
+            "matrix",
+            &[
+                "--kernels",
+                &kernels,
+                "--backends",
+                "proc-poll,netlink,audit,ebpf,ptrace",
+                "--workloads",
+                "absolute,relative,container",
+                "--execs",
+                &execs,
+            ],
+        )
+    })
+}
+
+fn of<'a>(backend: &'a str) -> impl Iterator<Item = &'a TrialResult> {
+    matrix()
+        .iter()
+        .filter(move |line| line.backend.name == backend)
+}
+
+#[test]
+fn every_trial_of_the_matrix_completes_with_whole_truth() {
+    let cells = kernels().split(',').count() * 3 * (5 + 2);
+    assert_eq!(matrix().len(), cells);
+    for line in matrix() {
+        assert_eq!(
+            line.status,
+            Status::Completed,
+            "{}: {:?}",
+            line.trial,
+            line.reason
+        );
+        let truth = line.truth.expect("a completed trial has truth");
+        assert_eq!(
+            (truth.execs, truth.attempts, truth.forks),
+            (EXECS, 0, EXECS),
+            "{}",
+            line.trial
+        );
+    }
+}
+
+#[test]
+fn ebpf_ptrace_and_audit_see_every_exec_of_a_closed_load() {
+    for backend in ["ebpf", "ptrace", "audit"] {
+        for line in of(backend) {
+            let seen = line.completeness.as_ref().expect("scored");
+            assert_eq!((seen.seen, seen.missed), (EXECS, 0), "{}", line.trial);
+            assert_eq!(
+                (seen.duplicates, seen.phantoms, line.late),
+                (0, 0, 0),
+                "{}",
+                line.trial
+            );
+            let loss = line.loss.as_ref().expect("scored");
+            assert_eq!(
+                (loss.actual, loss.honesty),
+                (0, Honesty::Knew),
+                "{}",
+                line.trial
+            );
+            assert_eq!(
+                line.pid.as_ref().expect("scored").host,
+                EXECS,
+                "{}",
+                line.trial
+            );
+            assert_eq!(
+                line.argv.as_ref().expect("scored").exact,
+                EXECS,
+                "{}",
+                line.trial
+            );
+        }
+    }
+}
+
+#[test]
+fn relative_paths_are_exact_with_ebpf_and_ptrace() {
+    for backend in ["ebpf", "ptrace"] {
+        for line in of(backend).filter(|line| line.workload.scenario == "relative") {
+            assert_eq!(
+                line.path.as_ref().expect("scored").exact,
+                EXECS,
+                "{}",
+                line.trial
+            );
+        }
+    }
+}
+
+#[test]
+fn ebpf_knows_the_container_of_every_exec() {
+    for line in of("ebpf") {
+        assert_eq!(
+            line.container.as_ref().expect("scored").right,
+            EXECS,
+            "{}",
+            line.trial
+        );
+    }
+}
+
+#[test]
+fn watching_costs_something_and_its_parts_add_up() {
+    for line in matrix().iter().filter(|line| !line.is_baseline()) {
+        let cost = line.cost.as_ref().expect("a baseline was run");
+        let parts =
+            cost.inline_per_exec.unwrap() + cost.monitor_per_exec + cost.rest_per_exec.unwrap();
+        let added = cost.added_per_exec.expect("a baseline was run");
+        assert!(
+            (parts - added).abs() < 0.01,
+            "{}: {parts} is not {added}",
+            line.trial
+        );
+        assert!(cost.monitor_per_exec > 0.0, "{}", line.trial);
+        assert_eq!(
+            cost.boot_option_per_exec.is_some(),
+            line.backend.name == "audit",
+            "{}",
+            line.trial
+        );
+    }
+}
+
+#[test]
+fn truth_costs_at_most_a_twentieth() {
+    for line in of("none") {
+        let ratio = line
+            .cost
+            .as_ref()
+            .and_then(|cost| cost.truth_ratio)
+            .expect("a closed storm");
+        assert!(ratio > 1.0 && ratio <= 1.05, "{}: {ratio}", line.trial);
+    }
+}
+
+#[test]
+fn an_exact_trial_repeats_to_the_last_digit() {
+    let kernel = one_kernel();
+    let arguments = [
+        "--kernels",
+        &kernel,
+        "--backends",
+        "ebpf,netlink",
+        "--workloads",
+        "relative",
+        "--execs",
+        "50",
+    ];
+    let strip = |mut lines: Vec<TrialResult>| {
+        for line in &mut lines {
+            line.host.clear();
+        }
+        lines.sort_by(|a, b| a.trial.cmp(&b.trial));
+        lines
+            .iter()
+            .map(|line| serde_json::to_string(line).unwrap())
+            .collect::<Vec<_>>()
+    };
+    let first = strip(run("repeat-1", &arguments));
+    let second = strip(run(
+        "repeat-2",
+        &[&arguments[..], &["--jobs", "1"]].concat(),
+    ));
+    assert_eq!(first, second);
+}
+
+#[test]
+fn loads_lifetimes_spawns_and_populations_are_carried_out() {
+    let kernel = one_kernel();
+    let lines = run(
+        "loads",
+        &[
+            "--kernels",
+            &kernel,
+            "--backends",
+            "netlink",
+            "--workloads",
+            "relative",
+            "--execs",
+            "60",
+            "--load",
+            "closed,rate:200,burst:20",
+            "--lifetime",
+            "2ms",
+            "--spawn",
+            "fork",
+            "--population",
+            "30",
+        ],
+    );
+    assert_eq!(lines.len(), 6);
+    for line in &lines {
+        let truth = line.truth.expect("a completed trial has truth");
+        assert_eq!((truth.execs, truth.attempts), (60, 0), "{}", line.trial);
+        let rate = line.achieved_rate.expect("execs happened");
+        match line.workload.load {
+            // Each exec lives for 2 ms give or take a tenth, and the next one waits for it.
+            Load::Closed => assert!(rate < 556.0, "{}: {rate}", line.trial),
+            Load::Rate(asked) => {
+                assert!(
+                    (rate / f64::from(asked) - 1.0).abs() < 0.05,
+                    "{}: {rate}",
+                    line.trial
+                );
+            }
+            Load::Burst(_) => assert!(rate > 0.0),
+        }
+    }
+}
