@@ -24,6 +24,8 @@
 mod assign;
 mod attribution;
 mod table;
+#[cfg(test)]
+mod tests;
 pub mod timeline;
 
 use execlab_model::{

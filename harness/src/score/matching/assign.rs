@@ -214,16 +214,19 @@ impl<'a> Assigner<'a> {
     fn assign_untimed<'b>(&mut self, slots: &[Slot], untimed: impl Iterator<Item = &'b Admission>) {
         // Below this place execs may be free; what was received earlier is admitted to no later ones.
         let mut bound = slots.len();
+        // Left-over ones were received first, so they are of the earliest exec that was reported.
+        let mut earliest = usize::MAX;
         for admission in untimed {
             bound = bound.min(admission.last + 1);
             while bound > 0 && !self.is_free(slots, bound - 1) {
                 bound -= 1;
             }
-            if bound == 0 {
-                self.take(slots, admission.last, admission.sighting);
-            } else {
-                self.take(slots, bound - 1, admission.sighting);
+            if bound > 0 {
                 bound -= 1;
+                earliest = bound;
+                self.take(slots, bound, admission.sighting);
+            } else {
+                self.take(slots, earliest.min(admission.last), admission.sighting);
             }
         }
     }
