@@ -132,6 +132,7 @@ impl Backend for ProcPoll {
             scans: 0,
             overruns: 0,
             longest_ns: 0,
+            scanning_ns: 0,
         }))
     }
 }
@@ -147,6 +148,7 @@ struct Poller {
     scans: u64,
     overruns: u64,
     longest_ns: u64,
+    scanning_ns: u64,
 }
 
 impl Poller {
@@ -186,6 +188,7 @@ impl Monitor for Poller {
             seam.flush()?;
             let ended = monotonic_ns();
             self.scans += 1;
+            self.scanning_ns += ended - begun;
             self.longest_ns = self.longest_ns.max(ended - begun);
             self.overruns += u64::from(ended - begun > self.interval_ns);
             // Beats that a long scan covered are skipped, not made up for.
@@ -201,8 +204,9 @@ impl Monitor for Poller {
 
     fn notes(&self) -> Vec<String> {
         let mut notes = vec![format!(
-            "{} scans, the longest took {} us, {} took longer than the interval",
+            "{} scans of {} us on average, the longest took {} us, {} took longer than the interval",
             self.scans,
+            self.scanning_ns / 1000 / self.scans.max(1),
             self.longest_ns / 1000,
             self.overruns
         )];

@@ -148,7 +148,7 @@ impl Resync {
             let Some(stat) = process.stat(&mut resolver.proc) else {
                 continue;
             };
-            let running = !stat.ended() && stat.image.arguments.0 != 0;
+            let running = !stat.ended() && !stat.unfinished();
             if running && !stat.forked_only() && !stat.kernel_thread() {
                 let (start_ticks, image) = (stat.start_ticks, stat.image);
                 visit(resolver, pid, start_ticks, image);

@@ -15,8 +15,6 @@ pub struct Image {
     pub start_code: u64,
     /// Bottom of the stack.
     pub start_stack: u64,
-    /// Where the heap begins.
-    pub start_brk: u64,
     /// Where the arguments begin and end.
     pub arguments: (u64, u64),
 }
@@ -65,7 +63,6 @@ impl<'a> Stat<'a> {
             image: Image {
                 start_code: field(26)?,
                 start_stack: field(28)?,
-                start_brk: field(47)?,
                 arguments: (field(48)?, field(49)?),
             },
         })
@@ -79,6 +76,13 @@ impl<'a> Stat<'a> {
     /// Whether it runs in the kernel alone.
     pub fn kernel_thread(&self) -> bool {
         self.flags & PF_KTHREAD != 0
+    }
+
+    /// Whether it is in the middle of an exec: the old image is gone and the new one is not laid out
+    /// yet. The end of the arguments is set late (`create_elf_tables`) and the begin of the text after
+    /// it; until then there are no arguments to read.
+    pub fn unfinished(&self) -> bool {
+        !self.ended() && (self.image.arguments.1 == 0 || self.image.start_code == 0)
     }
 
     /// Whether it is on its way out or a zombie: no image is left.
@@ -210,7 +214,6 @@ mod tests {
                 Image {
                     start_code: 4_194_304,
                     start_stack: 140_737_488_351_000,
-                    start_brk: 4_300_800,
                     arguments: (140_737_488_352_000, 140_737_488_352_010),
                 }
             );
@@ -230,7 +233,6 @@ mod tests {
             assert_eq!(ours.start_ticks, theirs.starttime);
             assert_eq!(ours.flags, theirs.flags);
             assert_eq!(ours.image.start_stack, theirs.startstack);
-            assert_eq!(Some(ours.image.start_brk), theirs.start_brk);
             assert_eq!(Some(ours.image.arguments.0), theirs.arg_start);
             compared += 1;
         }

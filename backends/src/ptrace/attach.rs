@@ -35,12 +35,12 @@ impl Attached {
                 self.kernel_threads
             ),
             format!(
-                "not traced, nor what they fork later: {} and the monitor itself",
+                "not traced, nor what they fork later: {}",
                 if self.ancestors.is_empty() {
-                    "nobody".to_owned()
+                    "the monitor itself".to_owned()
                 } else {
                     let list: Vec<_> = self.ancestors.iter().map(ToString::to_string).collect();
-                    format!("its ancestors {}", list.join(", "))
+                    format!("the monitor itself and its ancestors {}", list.join(", "))
                 }
             ),
         ];
@@ -101,21 +101,29 @@ impl Attached {
         match sys::seize(tid) {
             Ok(()) => self.seized.insert(tid),
             Err(Errno::ESRCH) => false,
-            // EPERM is also the answer for a zombie, for a thread on its way out and for one that
-            // is a tracee of ours since its parent forked it.
-            Err(_) if is_ours_or_ended(tid) => false,
+            // EPERM is also the answer for a zombie and for one that is a tracee of ours since its
+            // parent forked it.
+            Err(_) if is_no_loss(tid) => false,
             Err(error) => self.refused.insert(tid, error).is_none(),
         }
     }
 }
 
-fn is_ours_or_ended(tid: i32) -> bool {
+/// Whether nobody needs to be told that a thread could not be seized.
+fn is_no_loss(tid: i32) -> bool {
+    /// `PF_IO_WORKER` and `PF_USER_WORKER`: threads that the kernel adds to a process, for `io_uring`
+    /// and vhost. They never run a program and nobody may trace them.
+    const WORKER: u32 = 0x10 | 0x4000;
     let me = std::process::id().cast_signed();
-    Process::new(tid)
-        .and_then(|p| p.status())
-        .map_or(true, |s| {
-            s.tracerpid == me || s.state.starts_with(['Z', 'X'])
-        })
+    let look = || {
+        let thread = Process::new(tid)?;
+        let status = thread.status()?;
+        let worker = thread.stat()?.flags & WORKER != 0;
+        let ended = status.state.starts_with(['Z', 'X']);
+        Ok::<_, procfs::ProcError>(status.tracerpid == me || worker || ended)
+    };
+    // Gone in between where this cannot be read.
+    look().unwrap_or(true)
 }
 
 fn ancestors(of: i32) -> procfs::ProcResult<Vec<i32>> {
