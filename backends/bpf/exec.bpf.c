@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0
 //
-// The kernel's half of the backend `ebpf`: one program on the raw tracepoint sched_process_exec.
+// The kernel's half of the backend `ebpf`: one program on the raw tracepoint sched_process_exec, in its typed form.
 //
 // The kernel takes helpers that read its memory from programs that say they are GPL-compatible; the
 // dual licence above is.
@@ -79,9 +79,9 @@ struct cpu {
 
 // Arrays with an element for each CPU, and not per-CPU maps: a look-up in an array is a few inlined
 // instructions on every kernel, and a per-CPU element may not be larger than 32 KiB. Nobody else
-// can be in the element: up to 6.12 a tracepoint runs with preemption off; where it may be
-// preempted, the kernel itself lets no raw tracepoint program start on a CPU on which it already
-// runs, and counts that as a recursion miss, which user space reads and reports.
+// can be in the element: either a tracepoint runs with preemption off (5.10), or the kernel does not
+// start the program on a CPU on which it already runs, and counts that as a recursion miss, which
+// user space reads and reports.
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
@@ -226,19 +226,24 @@ __attribute__((noinline)) int step(__u32 cpu)
 	return 1;
 }
 
+// A typed pointer as a number: the verifier does no arithmetic with a pointer whose type it knows
+// (5.10 none at all), but what comes back out of a map is a number to it.
+static __always_inline __u64 number(struct cpu *walk, const void *pointer)
+{
+	walk->mount = (__u64)pointer;
+	asm volatile("" ::: "memory");
+	return walk->mount;
+}
+
 static __always_inline void read_path(struct cpu *walk, __u32 cpu, const struct file *file)
 {
-	struct vfsmount *mnt = 0;
-	struct dentry *dentry = 0;
 	int i;
 
-	bpf_core_read(&mnt, sizeof(mnt), &file->f_path.mnt);
-	bpf_core_read(&dentry, sizeof(dentry), &file->f_path.dentry);
 	walk->used = 0;
 	walk->flags = 0;
-	walk->dentry = (__u64)dentry;
+	walk->dentry = (__u64)file->f_path.dentry;
 	// `struct mount` is what the kernel keeps around each `struct vfsmount`.
-	if (enter_mount(walk, (__u64)mnt - OFFSET(struct mount, mnt))) {
+	if (enter_mount(walk, number(walk, file->f_path.mnt) - OFFSET(struct mount, mnt))) {
 		walk->flags = PATH_UNREADABLE;
 		return;
 	}
@@ -248,68 +253,46 @@ static __always_inline void read_path(struct cpu *walk, __u32 cpu, const struct 
 	walk->flags |= PATH_CUT;
 }
 
-static __always_inline void read_task(struct record *record, const struct task_struct *task)
+static __always_inline void read_task(struct cpu *walk, struct record *record,
+				      const struct task_struct *task)
 {
-	struct task_struct *parent = 0;
-	struct nsproxy *nsproxy = 0;
-	struct mnt_namespace *mnt_ns = 0;
-	struct pid_namespace *pid_ns = 0;
-	struct pid *pid = 0;
-	unsigned int level = 0;
+	const struct pid *pid = task->thread_pid;
+	const struct pid_namespace *pid_ns = 0;
 	const struct upid *upid;
 
 	record->tgid = bpf_get_current_pid_tgid() >> 32;
 	record->uid = bpf_get_current_uid_gid();
 	record->cgroup = bpf_get_current_cgroup_id();
-	record->ppid = 0;
-	record->mnt_ns = 0;
-	record->ns_pid = 0;
-	record->pid_ns = 0;
-
-	bpf_core_read(&parent, sizeof(parent), &task->real_parent);
-	bpf_core_read(&record->ppid, 4, &parent->tgid);
-
-	bpf_core_read(&nsproxy, sizeof(nsproxy), &task->nsproxy);
-	bpf_core_read(&mnt_ns, sizeof(mnt_ns), &nsproxy->mnt_ns);
-	bpf_core_read(&record->mnt_ns, 4, &mnt_ns->ns.inum);
+	record->ppid = task->real_parent->tgid;
+	record->mnt_ns = task->nsproxy->mnt_ns->ns.inum;
 
 	// Number and namespace of the innermost level. `numbers` is declared with one element on some
-	// kernels and with none on others, so the element is found by arithmetic.
-	bpf_core_read(&pid, sizeof(pid), &task->thread_pid);
-	bpf_core_read(&level, sizeof(level), &pid->level);
-	upid = (const struct upid *)((const char *)pid + OFFSET(struct pid, numbers) +
-				     (__u64)level * bpf_core_type_size(struct upid));
+	// kernels and with none on others, and which one it is is known only now, so the element is
+	// found by arithmetic.
+	upid = (const struct upid *)(number(walk, pid) + OFFSET(struct pid, numbers) +
+				     (__u64)pid->level * bpf_core_type_size(struct upid));
+	record->ns_pid = 0;
+	record->pid_ns = 0;
 	bpf_core_read(&record->ns_pid, 4, &upid->nr);
 	bpf_core_read(&pid_ns, sizeof(pid_ns), &upid->ns);
 	bpf_core_read(&record->pid_ns, 4, &pid_ns->ns.inum);
 }
 
-static __always_inline void read_file(struct record *record, const struct file *file)
-{
-	struct inode *inode = 0;
-	struct super_block *sb = 0;
-
-	record->inode = 0;
-	record->dev = 0;
-	bpf_core_read(&inode, sizeof(inode), &file->f_inode);
-	bpf_core_read(&record->inode, 8, &inode->i_ino);
-	bpf_core_read(&sb, sizeof(sb), &inode->i_sb);
-	bpf_core_read(&record->dev, 4, &sb->s_dev);
-}
-
-SEC("raw_tp/sched_process_exec")
-int exec(struct bpf_raw_tracepoint_args *ctx)
+// A raw tracepoint whose arguments have types: then members are read by plain loads, checked when the
+// program is loaded, and only what has no type any more (the walk) or lies in user memory goes
+// through helpers.
+SEC("tp_btf/sched_process_exec")
+int exec(__u64 *ctx)
 {
 	__u64 time = bpf_ktime_get_ns();
-	const struct task_struct *task = (const struct task_struct *)ctx->args[0];
-	const struct linux_binprm *bprm = (const struct linux_binprm *)ctx->args[2];
+	const struct task_struct *task = (const struct task_struct *)ctx[0];
+	const struct linux_binprm *bprm = (const struct linux_binprm *)ctx[2];
+	const struct file *file = bprm->file;
+	const struct mm_struct *mm;
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct cpu *walk = bpf_map_lookup_elem(&cpus, &cpu);
 	struct record *record = bpf_map_lookup_elem(&records, &cpu);
-	struct file *file = 0;
-	const char *filename = 0;
-	struct mm_struct *mm = 0;
-	unsigned long arg_start = 0, arg_end = 0;
+	unsigned long arg_start;
 	__u64 at, size, flags = 0;
 	long n;
 
@@ -318,10 +301,9 @@ int exec(struct bpf_raw_tracepoint_args *ctx)
 	record->time = time;
 	record->cpu = cpu;
 	record->lost = walk->lost;
-	read_task(record, task);
-
-	bpf_core_read(&file, sizeof(file), &bprm->file);
-	read_file(record, file);
+	read_task(walk, record, task);
+	record->inode = file->f_inode->i_ino;
+	record->dev = file->f_inode->i_sb->s_dev;
 	read_path(walk, cpu, file);
 	at = walk->used;
 	record->path_len = at;
@@ -330,8 +312,7 @@ int exec(struct bpf_raw_tracepoint_args *ctx)
 	// The kernel's own copy of the string: nobody can change it between the call and this.
 	PIN(at);
 	at &= 2 * PATH_BYTES - 1;
-	bpf_core_read(&filename, sizeof(filename), &bprm->filename);
-	n = bpf_probe_read_kernel_str(record->text + at, GIVEN_BYTES, filename);
+	n = bpf_probe_read_kernel_str(record->text + at, GIVEN_BYTES, bprm->filename);
 	size = n > 0 ? n : 0;
 	record->given_len = size;
 	at += size;
@@ -342,10 +323,9 @@ int exec(struct bpf_raw_tracepoint_args *ctx)
 	// there, so the pages are in memory; a program that may not sleep could not fetch them.
 	size = 0;
 	if (argv_limit) {
-		bpf_core_read(&mm, sizeof(mm), &task->mm);
-		bpf_core_read(&arg_start, sizeof(arg_start), &mm->arg_start);
-		bpf_core_read(&arg_end, sizeof(arg_end), &mm->arg_end);
-		size = arg_end - arg_start;
+		mm = task->mm;
+		arg_start = mm->arg_start;
+		size = mm->arg_end - arg_start;
 		if (size > argv_limit) {
 			size = argv_limit;
 			record->flags |= ARGV_CUT;

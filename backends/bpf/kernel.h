@@ -123,7 +123,3 @@ struct task_struct {
 	struct pid *thread_pid;
 	struct nsproxy *nsproxy;
 } CORE;
-
-struct bpf_raw_tracepoint_args {
-	__u64 args[0];
-};

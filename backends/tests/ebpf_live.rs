@@ -5,8 +5,7 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File, OpenOptions},
-    io::Read,
+    fs::{self, OpenOptions},
     os::unix::{
         ffi::OsStrExt,
         fs::{MetadataExt, PermissionsExt, symlink},
@@ -28,10 +27,11 @@ use nix::{
     unistd::Pid,
 };
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 struct Monitor {
     child: Child,
+    evidence: Vec<String>,
     seam: PathBuf,
     _place: tempfile::TempDir,
 }
@@ -66,6 +66,7 @@ impl Monitor {
             .unwrap();
         let mut monitor = Self {
             child,
+            evidence: Vec::new(),
             seam,
             _place: place,
         };
@@ -73,7 +74,7 @@ impl Monitor {
         loop {
             match messages(&monitor.seam).into_iter().next() {
                 Some(Message::Ready(ready)) => {
-                    assert!(!ready.evidence.is_empty());
+                    monitor.evidence = ready.evidence;
                     return Some(monitor);
                 }
                 Some(Message::Unsupported(why)) => {
@@ -157,8 +158,8 @@ fn bytes(path: &Path) -> Bytes {
     path.as_os_str().as_bytes().into()
 }
 
-fn list(arguments: &[&str]) -> Option<Argv> {
-    Some(Argv::List(arguments.iter().map(|&a| a.into()).collect()))
+fn list(arguments: &[&str]) -> Argv {
+    Argv::List(arguments.iter().map(|&a| a.into()).collect())
 }
 
 fn namespace(kind: &str) -> u32 {
@@ -204,7 +205,7 @@ fn every_field_of_an_exec_is_right() {
         let seen = said.of(pid);
         assert_eq!(seen.path, Some(bytes(&place.join("x"))));
         assert_eq!(seen.given, Some(bytes(&place.join("x"))));
-        assert_eq!(seen.argv, list(&["zero", "", "a b", "\u{e4}"]));
+        assert_eq!(seen.argv, Some(list(&["zero", "", "a b", "\u{e4}"])));
         assert_eq!(seen.ppid, Some(std::process::id()));
         assert_eq!(seen.uid, Some(nix::unistd::getuid().as_raw()));
         assert!((before..after).contains(&seen.time_ns.unwrap()));
@@ -357,10 +358,13 @@ fn arguments_are_cut_where_the_setting_says() {
     let pid = run(Command::new(PROGRAM).args([&long, "last"]));
     let longer = run(Command::new(PROGRAM).args([&long, &long]));
     let said = monitor.stop();
-    assert_eq!(said.of(pid).argv, list(&[PROGRAM, &long, "last"]));
+    assert_eq!(said.of(pid).argv, Some(list(&[PROGRAM, &long, "last"])));
     assert!(!said.of(pid).truncated);
     let left = 32_767 - PROGRAM.len() - 1 - long.len() - 1;
-    assert_eq!(said.of(longer).argv, list(&[PROGRAM, &long, &long[..left]]));
+    assert_eq!(
+        said.of(longer).argv,
+        Some(list(&[PROGRAM, &long, &long[..left]]))
+    );
     assert!(said.of(longer).truncated);
     let said = none.stop();
     assert_eq!((&said.of(pid).argv, said.of(pid).truncated), (&None, false));
@@ -370,59 +374,61 @@ fn arguments_are_cut_where_the_setting_says() {
 fn losses_are_counted_to_the_last_exec() {
     const EXECS: usize = 300;
     for buffer in ["buffer=ring", "buffer=perf"] {
+        // Others on this machine exec as well. One monitor with room for everything says how much
+        // there was to see for the other one, which does not read while its buffer overflows.
+        let Some(witness) = Monitor::start(&["buffer-pages=4096"]) else {
+            return;
+        };
         let Some(monitor) = Monitor::start(&[buffer, "buffer-pages=1"]) else {
             return;
         };
         let pid = Pid::from_raw(monitor.child.id().try_into().unwrap());
-        // A monitor that does not read while its buffer overflows.
+        let first = run(&mut Command::new(PROGRAM));
+        sleep(Duration::from_millis(100));
         kill(pid, Signal::SIGSTOP).unwrap();
-        let ours: Vec<u32> = (0..EXECS)
-            .map(|_| run(&mut Command::new(PROGRAM)))
-            .collect();
+        for _ in 0..EXECS {
+            run(&mut Command::new(PROGRAM));
+        }
         kill(pid, Signal::SIGCONT).unwrap();
         sleep(Duration::from_millis(200));
         let last = run(&mut Command::new(PROGRAM));
         let said = monitor.stop();
-        said.of(last);
-        let seen = said
-            .sightings
-            .iter()
-            .filter(|s| ours.contains(&s.pid.unwrap()))
-            .count();
+        let all = witness.stop();
+        assert!(all.losses.is_empty(), "{:?}", all.losses);
+        let between = |said: &Said| {
+            let time = |pid| said.of(pid).time_ns;
+            let span = time(first)..=time(last);
+            let inside = said.sightings.iter().filter(|s| span.contains(&s.time_ns));
+            u64::try_from(inside.count()).unwrap()
+        };
+        let missed = between(&all) - between(&said);
         let reported: u64 = said.losses.iter().map(|l| l.count.unwrap()).sum();
-        assert!(seen < EXECS, "nothing was lost, so nothing was tested");
-        // Others on this machine may exec as well, so it can be more, never less.
-        let missed = u64::try_from(EXECS - seen).unwrap();
+        assert!(missed > 0, "nothing was lost, so nothing was tested");
+        // Exact on a quiet machine; what others do before the first and after the last exec may
+        // not find room in one page either.
         assert!(
-            (missed..missed + 200).contains(&reported),
-            "{missed} lost, {reported} reported; {:?}",
+            (missed..=missed + 30).contains(&reported),
+            "{missed} missed, {reported} reported; {:?}",
             said.notes
         );
+        eprintln!("{buffer}: {missed} missed, {reported} reported");
     }
 }
 
 #[test]
 fn nothing_stays_behind() {
-    let programs = || {
-        let list = Command::new("/bin/sh")
-            .args([
-                "-c",
-                "grep -l raw_tracepoint /proc/*/fdinfo/* 2>/dev/null || true",
-            ])
-            .output()
-            .unwrap();
-        list.stdout
-    };
     let Some(monitor) = Monitor::start(&[]) else {
         return;
     };
-    let id = monitor.child.id();
-    let mine = format!("/proc/{id}/");
+    let said = &monitor.evidence[0];
+    let id: u32 = said.rsplit(' ').next().unwrap().parse().unwrap();
+    let loaded = || aya::programs::loaded_programs().any(|p| p.is_ok_and(|p| p.id() == id));
+    assert!(loaded(), "{said}");
     monitor.stop();
-    assert!(!String::from_utf8_lossy(&programs()).contains(&mine));
-    let mut kept = String::new();
-    if let Ok(mut pinned) = File::open("/sys/fs/bpf/exec") {
-        let _ = pinned.read_to_string(&mut kept);
-        panic!("a pinned program was left behind");
+    // The kernel frees it a moment after the last descriptor is closed.
+    let began = Instant::now();
+    while loaded() {
+        assert!(began.elapsed() < DEADLINE, "program {id} is still loaded");
+        sleep(Duration::from_millis(5));
     }
 }

@@ -5,7 +5,7 @@ use std::{error::Error, fs, io, os::fd::AsFd, os::fd::AsRawFd};
 use aya::{
     Btf, Ebpf, EbpfError, EbpfLoader,
     maps::{Array, MapData, MapError, PerfEventArray, RingBuf},
-    programs::{ProgramError, RawTracePoint},
+    programs::{BtfTracePoint, ProgramError},
     util::{nr_cpus, online_cpus},
 };
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
@@ -63,10 +63,12 @@ pub(super) fn attach(settings: &Settings) -> Result<Attached, AttachError> {
         .load(OBJECT)
         .map_err(explain)?;
 
-    let cpus = Array::<MapData, Cpu>::try_from(take(&mut ebpf, "cpus")).map_err(unusable)?;
+    let cpus =
+        Array::<MapData, Cpu>::try_from(take(&mut ebpf, "cpus")).map_err(|e| unusable(&e))?;
     let attached_ns = clock::monotonic_ns();
     let (source, what) = if perf {
-        let mut array = PerfEventArray::try_from(take(&mut ebpf, "perf")).map_err(unusable)?;
+        let mut array =
+            PerfEventArray::try_from(take(&mut ebpf, "perf")).map_err(|e| unusable(&e))?;
         let online = online_cpus().map_err(|(path, error)| AttachError::call(path)(error))?;
         let count = online.len();
         let pages = usize::try_from(pages).expect("checked above");
@@ -82,16 +84,19 @@ pub(super) fn attach(settings: &Settings) -> Result<Attached, AttachError> {
             format!("{count} perf buffers of {bytes} bytes"),
         )
     } else {
-        let ring = RingBuf::try_from(take(&mut ebpf, "ring")).map_err(unusable)?;
+        let ring = RingBuf::try_from(take(&mut ebpf, "ring")).map_err(|e| unusable(&e))?;
         (Source::Ring(ring), format!("ring buffer of {bytes} bytes"))
     };
 
-    let program = program(&mut ebpf).map_err(refused)?;
-    program.load().map_err(refused)?;
-    let link = program.attach(TRACEPOINT).map_err(refused)?;
-    let info = program.info().map_err(refused)?;
+    let program = program(&mut ebpf).map_err(|e| refused(&e))?;
+    program.load(TRACEPOINT, &types).map_err(|e| refused(&e))?;
+    let link = program.attach().map_err(|e| refused(&e))?;
+    let info = program.info().map_err(|e| refused(&e))?;
     let mut evidence = vec![
-        format!("raw tracepoint {TRACEPOINT}: program {}", info.id()),
+        format!(
+            "raw tracepoint {TRACEPOINT} (tp_btf): program {}",
+            info.id()
+        ),
         what,
     ];
     if let Some(count) = info.verified_instruction_count() {
@@ -104,7 +109,7 @@ pub(super) fn attach(settings: &Settings) -> Result<Attached, AttachError> {
         source,
         linger_ms,
         evidence,
-        attached_ns,
+        since_ns: attached_ns,
         losses: Losses::new(
             "records that found no room in the buffer",
             possible,
@@ -122,7 +127,7 @@ fn take(ebpf: &mut Ebpf, map: &str) -> aya::maps::Map {
         .unwrap_or_else(|| panic!("bpf/exec.bpf.c has no map `{map}`"))
 }
 
-pub(super) fn program(ebpf: &mut Ebpf) -> Result<&mut RawTracePoint, ProgramError> {
+pub(super) fn program(ebpf: &mut Ebpf) -> Result<&mut BtfTracePoint, ProgramError> {
     ebpf.program_mut("exec")
         .expect("bpf/exec.bpf.c has this program")
         .try_into()
@@ -172,6 +177,9 @@ fn parse_statistics(text: &str) -> Statistics {
     }
 }
 
+/// Characters of a long explanation that are kept.
+const KEEP: usize = 1500;
+
 /// An error with its causes, and no more of a verifier's log than its end.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -183,7 +191,6 @@ fn chain(error: &dyn Error) -> String {
         }
         cause = error.source();
     }
-    const KEEP: usize = 1500;
     if text.len() > 2 * KEEP {
         let head: String = text.chars().take(KEEP / 4).collect();
         let tail: String = text.chars().rev().take(KEEP).collect();
@@ -220,12 +227,12 @@ fn explain(error: EbpfError) -> AttachError {
     }
 }
 
-fn refused(error: ProgramError) -> AttachError {
-    judge("bpf(load and attach program)", &error)
+fn refused(error: &ProgramError) -> AttachError {
+    judge("bpf(load and attach program)", error)
 }
 
-fn unusable(error: MapError) -> AttachError {
-    judge("bpf(map)", &error)
+fn unusable(error: &MapError) -> AttachError {
+    judge("bpf(map)", error)
 }
 
 /// A kernel without BPF, under lockdown, or that does not let us: unsupported. All else is a failure.

@@ -1,5 +1,8 @@
 //! `ebpf`: a program of our own in the kernel, on the raw tracepoint `sched_process_exec`.
 //!
+//! The raw tracepoint in its typed form (`tp_btf`, 5.5): the verifier knows the types of the arguments, so
+//! members are read by plain loads and not through a helper call each, which halves the program's cost.
+//!
 //! # How it works
 //!
 //! The kernel passes this tracepoint once for each exec that succeeded, by whatever system call, of
@@ -32,8 +35,8 @@
 //!   several file systems): it reports the file system's own.
 //! - Execs while its buffer is full. It counts them, exactly: each record carries its CPU's count,
 //!   so a loss is known, and known to lie between two records, with the next record that arrives,
-//!   and what was lost last is read at the stop. Where tracepoints can be preempted (7.x) the kernel
-//!   starts no program on a CPU on which it already runs; that too is counted (`recursion_misses`).
+//!   and what was lost last is read at the stop. Where a tracepoint can be preempted the kernel starts
+//!   no program on a CPU on which it already runs; that too is counted (`recursion_misses`).
 //!
 //! Sources: `kernel/bpf/ringbuf.c`, `fs/exec.c` (`exec_binprm`), `fs/d_path.c`, `kernel/trace/bpf_trace.c`
 //! of Linux; the same tracepoint and walk stand in Tetragon and Falco's modern probe.
@@ -42,12 +45,12 @@ mod load;
 mod losses;
 mod record;
 
-use std::os::fd::AsFd;
+use std::{os::fd::AsFd, time::Duration};
 
 use aya::{
     Ebpf,
     maps::{Array, MapData, RingBuf, perf::PerfEvent, perf::PerfEventArrayBuffer},
-    programs::raw_trace_point::RawTracePointLinkId,
+    programs::tp_btf::BtfTracePointLinkId,
 };
 use execlab_model::sighting::{LossReport, LossUnit};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -137,12 +140,12 @@ type Cpu = [u64; 8];
 struct Attached {
     ebpf: Ebpf,
     /// `None` once it is detached.
-    link: Option<RawTracePointLinkId>,
+    link: Option<BtfTracePointLinkId>,
     cpus: Array<MapData, Cpu>,
     source: Source,
     linger_ms: u16,
     evidence: Vec<String>,
-    attached_ns: u64,
+    since_ns: u64,
     losses: Losses,
     malformed: u64,
     perf_lost: u64,
@@ -158,17 +161,23 @@ impl Monitor for Attached {
     fn run(&mut self, seam: &mut Seam, stop: &Stop) -> Result<(), MonitorError> {
         let epoll = self.epoll(stop)?;
         loop {
+            // Before the first wait as well: asking a perf buffer whether it can be read takes its
+            // signal away, so records from before the epoll would wait for the next one.
+            self.drain(seam, stop)?;
             seam.flush()?;
             let mut stopped = wait(&epoll, EpollTimeout::NONE)?;
             // While the reader lingers it has taken nothing, so the kernel's half wakes it no more:
             // one wake-up for all that comes. Only a buffer that is half full wakes it early.
+            // A perf buffer signals each record, so there only the stop is waited for.
             if !stopped && self.linger_ms > 0 {
-                stopped = wait(&epoll, self.linger_ms.into())?;
+                stopped = match self.source {
+                    Source::Ring(_) => wait(&epoll, self.linger_ms.into())?,
+                    Source::Perf(_) => stop.wait(Duration::from_millis(self.linger_ms.into())),
+                };
             }
             if stopped {
                 break;
             }
-            self.drain(seam, stop)?;
         }
         self.detach();
         self.drain(seam, stop)?;
@@ -284,7 +293,7 @@ impl Attached {
                 seam.loss(report)?;
             }
         }
-        let window_ns = (self.attached_ns, now);
+        let window_ns = (self.since_ns, now);
         let mut report = |source: &str, count| {
             if count == 0 {
                 return Ok(());

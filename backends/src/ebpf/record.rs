@@ -204,7 +204,7 @@ mod tests {
             bytes.extend_from_slice(&number.to_ne_bytes());
         }
         let lengths = [path, given, argv].map(|text| u32::try_from(text.len()).unwrap());
-        let numbers = [5, 6, 7, 8, 9, 10, 8 << 20 | 11, 12];
+        let numbers = [5, 6, 7, 8, 9, 10, 0x0080_000b, 12];
         for number in numbers.into_iter().chain(lengths).chain([flags]) {
             bytes.extend_from_slice(&number.to_ne_bytes());
         }
