@@ -1,5 +1,5 @@
 //! What only real guests can show, on the kernels in `EXECLAB_TEST_KERNELS` (the oldest and the newest
-//! that can be had). Run by `cargo xtask test`, which fetches them and sets `EXECLAB_TEST_BINARY`.
+//! that can be had). Run by `cargo xtask test`, which fetches them.
 
 use std::{
     env,
@@ -29,8 +29,7 @@ fn one_kernel() -> String {
 }
 
 fn execlab(arguments: &[&str]) -> Output {
-    let program = env::var_os("EXECLAB_TEST_BINARY").expect("`cargo xtask test` names the binary");
-    Command::new(program)
+    Command::new(env!("CARGO_BIN_EXE_execlab"))
         .args(arguments)
         .output()
         .expect("execlab starts")

@@ -551,10 +551,15 @@ impl TrialResult {
         self.backend.name == "none"
     }
 
-    /// `name+variant`, as in the trial id.
+    /// `name+variant`, as in the trial id; a baseline has its boot options in place of a variant.
     pub fn backend_label(&self) -> String {
         if self.is_baseline() {
-            self.backend.name.clone()
+            [&self.backend.name]
+                .into_iter()
+                .chain(&self.boot)
+                .cloned()
+                .collect::<Vec<_>>()
+                .join("+")
         } else {
             format!("{}+{}", self.backend.name, self.backend.variant)
         }

@@ -14,7 +14,7 @@ const SERIES: [&str; 3] = ["5.10", "6.1", "7.3"];
 /// Scoring by criterion, truth by real guests. All figures are ratios within one run.
 pub fn run() -> Result<()> {
     machine::make_ready()?;
-    let execlab = process::execlab()?;
+    let execlab = process::execlab(process::Profile::Release)?;
     let releases = kernels::first_available(&execlab, &SERIES)?;
     let mut storm = Command::new(&execlab);
     let dir = process::workspace().join("target/truth-bench");

@@ -22,7 +22,7 @@ impl Demo {
     /// Ends with a scored matrix in the terminal and the report as files.
     pub fn run(self) -> Result<()> {
         machine::make_ready()?;
-        let execlab = process::execlab()?;
+        let execlab = process::execlab(process::Profile::Release)?;
         let releases = kernels::first_available(&execlab, &SERIES)?;
         let mut run = Command::new(&execlab);
         run.current_dir(process::workspace())

@@ -48,16 +48,27 @@ pub fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("{shown} printed no text"))
 }
 
-/// Builds `execlab` with optimisations and says where it is.
-pub fn execlab() -> Result<PathBuf> {
+/// How `execlab` is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// As the tests are built, so that both share everything.
+    Dev,
+    /// As users have it.
+    Release,
+}
+
+/// Builds `execlab` and says where it is.
+pub fn execlab(profile: Profile) -> Result<PathBuf> {
     let mut build = cargo();
     build.args([
         "build",
-        "--release",
         "--package",
         "execlab-harness",
         "--message-format=json-render-diagnostics",
     ]);
+    if profile == Profile::Release {
+        build.arg("--release");
+    }
     let messages = output(&mut build)?;
     messages
         .lines()

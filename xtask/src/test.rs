@@ -32,11 +32,10 @@ impl Test {
         // checked by rustdoc in clippy's pass.
         test.args(["test", "--workspace", "--lib", "--bins", "--tests"]);
         if !self.no_guests {
-            let execlab = process::execlab()?;
+            let execlab = process::execlab(process::Profile::Dev)?;
             let releases = kernels::first_available(&execlab, &SERIES)?;
             test.args(["--features", "execlab-harness/guests"])
-                .env("EXECLAB_TEST_KERNELS", releases.join(","))
-                .env("EXECLAB_TEST_BINARY", &execlab);
+                .env("EXECLAB_TEST_KERNELS", releases.join(","));
         }
         process::run(&mut test)
     }

@@ -124,7 +124,10 @@ impl ExactLab {
         files.program("bin/execlab-storm", guest_files::STORM.to_vec());
         files.program("bin/execlab-monitor", guest_files::MONITOR.to_vec());
         files.program("bin/execlab-payload", guest_files::PAYLOAD.to_vec());
-        files.program("bin/execlab-payload-bare", guest_files::PAYLOAD_BARE.to_vec());
+        files.program(
+            "bin/execlab-payload-bare",
+            guest_files::PAYLOAD_BARE.to_vec(),
+        );
         for (at, module) in modules.into_iter().enumerate() {
             files.file(&format!("modules/{at:02}-{}.ko", module.name), module.bytes);
         }

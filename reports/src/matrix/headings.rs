@@ -46,9 +46,14 @@ pub(super) fn kernels(results: &[TrialResult]) -> Vec<Kernel<'_>> {
 pub(super) fn backends(results: &[TrialResult]) -> Vec<Backend<'_>> {
     let mut all: Vec<Backend<'_>> = Vec::new();
     for trial in results {
-        if !all.iter().any(|b| *b.spec == trial.backend) {
+        if !all.iter().any(|b| b.is_of(trial)) {
             all.push(Backend {
                 spec: &trial.backend,
+                boot: if trial.is_baseline() {
+                    &trial.boot
+                } else {
+                    &[]
+                },
                 label: clean(&trial.backend_label()),
                 brief: clean(&trial.backend_label()),
                 baseline: trial.is_baseline(),
@@ -57,7 +62,9 @@ pub(super) fn backends(results: &[TrialResult]) -> Vec<Backend<'_>> {
     }
     if all.iter().all(Backend::is_default) {
         for backend in &mut all {
-            backend.brief = clean(&backend.spec.name);
+            if !backend.baseline {
+                backend.brief = clean(&backend.spec.name);
+            }
         }
     }
     all.sort_by(|a, b| {

@@ -72,6 +72,9 @@ pub struct Kernel<'a> {
 pub struct Backend<'a> {
     /// Which one.
     pub spec: &'a BackendSpec,
+    /// Options that a baseline was booted with, so that a backend which needs them can be compared;
+    /// the plain baseline and every backend have none here.
+    pub boot: &'a [String],
     /// `name+variant`.
     pub label: String,
     /// As [`Self::label`], but only the name where every backend has its default settings.
@@ -100,7 +103,7 @@ impl<'a> Matrix<'a> {
             let at = At {
                 setup: position(&setups, |s| s.is_of(trial)),
                 kernel: position(&kernels, |k| same_kernel(k.id, &trial.kernel)),
-                backend: position(&backends, |b| *b.spec == trial.backend),
+                backend: position(&backends, |b| b.is_of(trial)),
             };
             let cell = cells.entry(at).or_insert_with(|| Cell {
                 at,
@@ -196,6 +199,10 @@ impl<'a> Matrix<'a> {
 }
 
 impl Backend<'_> {
+    fn is_of(&self, trial: &TrialResult) -> bool {
+        *self.spec == trial.backend && (!self.baseline || *self.boot == *trial.boot)
+    }
+
     fn is_default(&self) -> bool {
         self.baseline || self.spec.variant == "default"
     }

@@ -174,7 +174,10 @@ pub(crate) fn baselines(matrix: &Matrix<'_>, setup: usize) -> Option<String> {
     };
     let cells: Vec<String> = matrix
         .of_setup(setup)
-        .filter(|c| matrix.backends[c.at.backend].baseline)
+        .filter(|c| {
+            let backend = &matrix.backends[c.at.backend];
+            backend.baseline && backend.boot.is_empty()
+        })
         .map(each)
         .collect();
     (!cells.is_empty()).then(|| {
