@@ -86,7 +86,12 @@ impl Planted {
 
     /// A trial with this truth in which a monitor said this.
     pub fn record(&self, truth: &Truth) -> Record {
-        let missed = findings::missed(truth, &self.plants);
+        self.clone().into_record(truth.clone())
+    }
+
+    /// The same, without a second copy of a million sightings.
+    pub fn into_record(self, truth: Truth) -> Record {
+        let missed = findings::missed(&truth, &self.plants);
         Record {
             trial: "calibration".to_owned(),
             release: String::new(),
@@ -96,9 +101,9 @@ impl Planted {
                 tries_before: 1,
                 seen_after: true,
             },
-            truth: truth.clone(),
-            sightings: self.plants.iter().map(|p| p.sighting.clone()).collect(),
+            sightings: self.plants.into_iter().map(|p| p.sighting).collect(),
             losses: reports(self.loss, missed, (truth.began_ns, truth.finished_ns)),
+            truth,
             drained_ns: self.drained_ns,
             costs: Costs::default(),
             monitor_peak_bytes: 0,

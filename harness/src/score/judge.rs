@@ -271,8 +271,8 @@ impl<'a> Tally<'a> {
         let site = truth.site(exec);
         self.completeness.seen += 1;
         self.latencies.add(exec.started_ns, sighting.received_ns);
-        let slot = self.matching.lanes.slot(index);
-        self.order.add(slot.from, slot.started);
+        let from = self.matching.lanes.from(index);
+        self.order.add(from, exec.started_ns);
         self.path(index, exec, sighting);
         self.argv(exec, site, sighting);
         self.pid(at, exec, sighting);

@@ -33,7 +33,7 @@ use execlab_model::{
     truth::{FIRST_CANARY_ID, Truth, parse_id_argument},
 };
 
-use assign::{Assigner, Member};
+use assign::Assigner;
 use attribution::Storm;
 use timeline::{Containers, Ids, Lanes};
 
@@ -110,64 +110,66 @@ impl Matching {
 /// `sightings` are as in `Record::sightings`, in the order in which the monitor said them; what was
 /// received after `drained_ns` is late.
 pub fn match_sightings(truth: &Truth, sightings: &[Sighting], drained_ns: u64) -> Matching {
-    let ids: Vec<u32> = sightings
-        .iter()
-        .map(|sighting| id_of(sighting).unwrap_or(NONE))
-        .collect();
     let known = Ids::new(&truth.execs);
     let lanes = Lanes::by_pid(&truth.execs);
     let mut joins = Joins::default();
-    let mut assigner = Assigner::new(truth, sightings, &ids, &known, drained_ns);
+    let mut assigner = Assigner::new(truth.execs.len(), sightings.len(), drained_ns);
 
     // By host pid: nearly always everything.
-    let mut members = Vec::with_capacity(sightings.len());
+    let mut ids = Vec::with_capacity(sightings.len());
     let mut rest = Vec::new();
     for (at, sighting) in index(sightings) {
-        match sighting.pid.and_then(|pid| lanes.of(u64::from(pid))) {
-            Some(lane) => members.push(Member { lane, sighting: at }),
-            None => rest.push(at),
+        let id = id_of(sighting).unwrap_or(NONE);
+        ids.push(id);
+        let lane = sighting.pid.and_then(|pid| lanes.of(u64::from(pid)));
+        let named = || known.exec(id);
+        if !lane.is_some_and(|lane| assigner.offer(&lanes, lane, (at, sighting), named(), false)) {
+            rest.push(at);
         }
     }
-    rest.extend(assigner.join(&lanes, &members, false));
+    assigner.settle(&lanes);
 
     // By the pid in the exec's own namespace, whether or not the monitor knows that it is one.
-    let containers = (!rest.is_empty()).then(|| Containers::new(&truth.sites));
     let mut left = Vec::new();
-    if let Some(containers) = &containers {
-        let nested = Lanes::by_ns_pid(truth);
-        let mut members = Vec::new();
+    if !rest.is_empty() {
+        let containers = Containers::new(&truth.sites);
+        let keys = |at: u32| {
+            let named = known.exec(ids[at as usize]);
+            let named = named.map(|exec| &truth.execs[exec as usize]);
+            containers.keys(truth, &sightings[at as usize], named)
+        };
+        let nested = Lanes::by_ns_pid(truth, &rest.iter().flat_map(|&at| keys(at)).collect());
         for at in rest {
-            let id = known
-                .exec(ids[at as usize])
-                .map(|e| &truth.execs[e as usize]);
-            match containers.lane(truth, &nested, &sightings[at as usize], id) {
-                Some(lane) => members.push(Member { lane, sighting: at }),
-                None => left.push(at),
+            let sighting = &sightings[at as usize];
+            let named = known.exec(ids[at as usize]);
+            let joined = keys(at).into_iter().any(|key| {
+                let lane = nested.of(key);
+                lane.is_some_and(|l| assigner.offer(&nested, l, (at, sighting), named, false))
+            });
+            if joined {
+                joins.by_ns_pid += 1;
+            } else {
+                left.push(at);
             }
         }
-        joins.by_ns_pid = members.len() as u64;
-        let refused = assigner.join(&nested, &members, false);
-        joins.by_ns_pid -= refused.len() as u64;
-        left.extend(refused);
+        assigner.settle(&nested);
     }
 
     // By argv id, only where there is no pid to go by.
-    let mut members = Vec::new();
     let mut strangers = Vec::new();
     for at in left {
         let sighting = &sightings[at as usize];
         let nameless = sighting.pid.is_none()
             && (sighting.ns_pid.is_none() || !attribution::offers(&sighting.container));
-        let exec = known.exec(ids[at as usize]).filter(|_| nameless);
-        match exec.and_then(|e| lanes.of(u64::from(truth.execs[e as usize].pid))) {
-            Some(lane) => members.push(Member { lane, sighting: at }),
-            None => strangers.push(at),
+        let named = known.exec(ids[at as usize]).filter(|_| nameless);
+        let lane = named.and_then(|e| lanes.of(u64::from(truth.execs[e as usize].pid)));
+        if lane.is_some_and(|lane| assigner.offer(&lanes, lane, (at, sighting), named, true)) {
+            joins.by_id += 1;
+        } else {
+            strangers.push(at);
         }
     }
-    joins.by_id = members.len() as u64;
-    let refused = assigner.join(&lanes, &members, true);
-    joins.by_id -= refused.len() as u64;
-    strangers.extend(refused);
+    assigner.settle(&lanes);
 
     let mut verdicts = assigner.verdicts();
     if !strangers.is_empty() {

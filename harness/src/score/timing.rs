@@ -25,11 +25,13 @@ impl Latencies {
 
     /// Percentiles by nearest rank: each is a latency that really occurred. `None` without any.
     pub fn summary(mut self) -> Option<Latency> {
-        self.0.sort_unstable();
-        let max = *self.0.last()?;
         let count = self.0.len();
+        let max = self.0.iter().copied().max()?;
         // Rank of a percentile: the least number of values that are that share of all.
-        let rank = |percent: usize| self.0[(count * percent).div_ceil(100).max(1) - 1];
+        let mut rank = |percent: usize| {
+            let rank = (count * percent).div_ceil(100).max(1) - 1;
+            *self.0.select_nth_unstable(rank).1
+        };
         Some(Latency {
             unit: "ns".to_owned(),
             p50: rank(50),

@@ -179,9 +179,8 @@ fn percentiles(mut latencies: Vec<u64>) -> Option<Latency> {
 fn told(loss: LossFault, missed: u64) -> (Option<u64>, Honesty) {
     match loss {
         LossFault::Exact | LossFault::TooLittle(0) => (Some(missed), Honesty::Knew),
-        LossFault::Silent if missed == 0 => (Some(0), Honesty::Knew),
+        LossFault::Silent | LossFault::TooLittle(_) if missed == 0 => (Some(0), Honesty::Knew),
         LossFault::Silent => (Some(0), Honesty::DidNotKnow),
-        LossFault::TooLittle(_) if missed == 0 => (Some(0), Honesty::Knew),
         LossFault::TooLittle(by) if by >= missed => (Some(0), Honesty::DidNotKnow),
         LossFault::TooLittle(by) => (Some(missed - by), Honesty::KnewTooLittle),
         LossFault::TooMuch(by) => (Some(missed + by), Honesty::KnewTooMuch),

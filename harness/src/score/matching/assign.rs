@@ -2,19 +2,19 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use execlab_model::{sighting::Sighting, truth::Truth};
+use execlab_model::sighting::Sighting;
 
 use super::{
     NONE, Verdict,
     table::narrow,
-    timeline::{Ids, Lanes, Slot},
+    timeline::{Lanes, Slot},
 };
 
-/// A sighting that may mean an exec of a lane.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Member {
-    pub lane: u32,
-    pub sighting: u32,
+/// When a sighting was received; sorts in the order of receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Receipt {
+    received_ns: u64,
+    sighting: u32,
 }
 
 /// The execs of a lane that a sighting is admitted to: both ends belong to it.
@@ -22,42 +22,44 @@ pub(super) struct Member {
 struct Admission {
     first: usize,
     last: usize,
-    sighting: u32,
-    /// Whether the sighting has a source time.
-    timed: bool,
+    receipt: Receipt,
+    /// Its source time.
+    time_ns: Option<u64>,
     /// The exec that its argv id settles on.
     settled: Option<usize>,
 }
 
-/// Joins sightings to execs, lane by lane, in several rounds that share what was joined before.
+/// Joins sightings to execs, in several rounds that share what was joined before.
+///
+/// A sighting that only one exec admits is joined at once. The others wait until all have been
+/// offered, and are then assigned lane by lane: that one exec's own sightings come first takes
+/// nothing from anybody, because in any assignment one of them could stand for it.
 #[derive(Debug)]
-pub(super) struct Assigner<'a> {
-    truth: &'a Truth,
-    sightings: &'a [Sighting],
-    ids: &'a [u32],
-    known: &'a Ids,
+pub(super) struct Assigner {
     drained_ns: u64,
-    /// For each exec the sighting by which it was seen, or [`NONE`].
-    owners: Vec<u32>,
+    /// For each exec the sighting by which it was seen.
+    owners: Vec<Receipt>,
     verdicts: Vec<Verdict>,
+    /// Sightings that more than one exec admits, and late ones, with their lanes.
+    waiting: Vec<(u32, Admission)>,
+    /// For each lane, near which place the last sighting was.
+    near: Vec<u32>,
 }
 
-impl<'a> Assigner<'a> {
-    pub fn new(
-        truth: &'a Truth,
-        sightings: &'a [Sighting],
-        ids: &'a [u32],
-        known: &'a Ids,
-        drained_ns: u64,
-    ) -> Self {
+/// The owner of an exec that nobody has seen yet.
+const NOBODY: Receipt = Receipt {
+    received_ns: 0,
+    sighting: NONE,
+};
+
+impl Assigner {
+    pub fn new(execs: usize, sightings: usize, drained_ns: u64) -> Self {
         Self {
-            truth,
-            sightings,
-            ids,
-            known,
             drained_ns,
-            owners: vec![NONE; truth.execs.len()],
-            verdicts: vec![Verdict::Foreign; sightings.len()],
+            owners: vec![NOBODY; execs],
+            verdicts: vec![Verdict::Foreign; sightings],
+            waiting: Vec::new(),
+            near: Vec::new(),
         }
     }
 
@@ -66,95 +68,104 @@ impl<'a> Assigner<'a> {
         self.verdicts
     }
 
-    /// Joins `members` and gives back the sightings that no exec of their lane admits.
+    /// Offers a sighting to the execs of a lane; `false` if none of them admits it.
     ///
-    /// With `only_by_id` a sighting is admitted only to the exec that its argv id names.
-    pub fn join(&mut self, lanes: &Lanes, members: &[Member], only_by_id: bool) -> Vec<u32> {
-        let (starts, members) = by_lane(lanes.len(), members);
-        let mut refused = Vec::new();
-        let mut admitted = Vec::new();
-        for lane in 0..narrow(lanes.len()) {
-            let of = starts[lane as usize] as usize..starts[lane as usize + 1] as usize;
-            if of.is_empty() {
-                continue;
-            }
-            let slots = lanes.slots(lane);
-            admitted.clear();
-            for &at in &members[of] {
-                match self
-                    .admit(lanes, lane, at)
-                    .filter(|a| !only_by_id || a.settled.is_some())
-                {
-                    Some(admission) => admitted.push(admission),
-                    None => refused.push(at),
-                }
-            }
-            // In the order of receipt; what comes after the drain must not displace what came before.
-            admitted.sort_unstable_by_key(|a| self.receipt(a.sighting));
-            let drained =
-                |a: &Admission| self.sightings[a.sighting as usize].received_ns <= self.drained_ns;
-            let late = admitted.partition_point(drained);
-            let (in_time, late) = admitted.split_at(late);
+    /// `named` is the exec that its argv id names; with `only_by_id` no other will do.
+    pub fn offer(
+        &mut self,
+        lanes: &Lanes,
+        lane: u32,
+        (at, sighting): (u32, &Sighting),
+        named: Option<u32>,
+        only_by_id: bool,
+    ) -> bool {
+        let Some(mut admission) = self.admit(lanes, lane, at, sighting, named) else {
+            return false;
+        };
+        match admission.settled {
+            Some(place) => (admission.first, admission.last) = (place, place),
+            None if only_by_id => return false,
+            None => {}
+        }
+        // What comes after the drain must not displace what came before.
+        let in_time = sighting.received_ns <= self.drained_ns;
+        if in_time && admission.first == admission.last {
+            self.take(lanes.slots(lane), admission.first, admission.receipt);
+        } else {
+            self.waiting.push((lane, admission));
+        }
+        true
+    }
+
+    /// Assigns what was offered since the last time.
+    pub fn settle(&mut self, lanes: &Lanes) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.sort_unstable_by_key(|(lane, admission)| (*lane, admission.receipt));
+        for lane in waiting.chunk_by(|(a, _), (b, _)| a == b) {
+            let drained = self.drained_ns;
+            let late = lane.partition_point(|(_, a)| a.receipt.received_ns <= drained);
+            let (in_time, late) = lane.split_at(late);
+            let slots = lanes.slots(lane[0].0);
             self.assign(slots, in_time);
             self.assign(slots, late);
         }
-        refused
+        self.near.clear();
     }
 
-    /// The order of receipt: by the monitor's clock, then as the monitor said them.
-    fn receipt(&self, sighting: u32) -> (u64, u32) {
-        (self.sightings[sighting as usize].received_ns, sighting)
-    }
-
-    fn admit(&self, lanes: &Lanes, lane: u32, at: u32) -> Option<Admission> {
+    /// The execs of a lane that a sighting may mean.
+    fn admit(
+        &mut self,
+        lanes: &Lanes,
+        lane: u32,
+        at: u32,
+        sighting: &Sighting,
+        named: Option<u32>,
+    ) -> Option<Admission> {
         let slots = lanes.slots(lane);
-        let sighting = &self.sightings[at as usize];
-        let (first, end) = match sighting.time_ns {
-            Some(time) => {
-                let from = time.saturating_sub(sighting.time_tolerance_ns);
-                let until = time.saturating_add(sighting.time_tolerance_ns);
-                let end = slots.partition_point(|slot| slot.from <= until);
-                let event = slots.partition_point(|slot| slot.started < from);
-                let life = || slots.partition_point(|slot| slot.until < from);
-                (if event < end { event } else { life() }, end)
-            }
-            None => (
-                0,
-                slots.partition_point(|slot| slot.from <= sighting.received_ns),
-            ),
+        // Time goes on: a lane's next sighting is mostly of the next exec.
+        self.near.resize(lanes.len(), 0);
+        let near = &mut self.near[lane as usize];
+        let (first, end) = if let Some(time) = sighting.time_ns {
+            let from = time.saturating_sub(sighting.time_tolerance_ns);
+            let until = time.saturating_add(sighting.time_tolerance_ns);
+            let end = partition_near(slots, *near, |slot| slot.from <= until);
+            let event = partition_near(slots, *near, |slot| slot.started < from);
+            let life = || partition_near(slots, *near, |slot| slot.until < from);
+            (if event < end { event } else { life() }, end)
+        } else {
+            let made = |slot: &Slot| slot.from <= sighting.received_ns;
+            (0, partition_near(slots, *near, made))
         };
+        *near = narrow(end);
         let last = end.checked_sub(1).filter(|&last| first <= last)?;
-        let named = self.known.exec(self.ids[at as usize]);
         let settled = named
             .and_then(|exec| lanes.place(lane, exec))
             .filter(|place| (first..=last).contains(place));
         Some(Admission {
             first,
             last,
-            sighting: at,
-            timed: sighting.time_ns.is_some(),
+            receipt: Receipt {
+                received_ns: sighting.received_ns,
+                sighting: at,
+            },
+            time_ns: sighting.time_ns,
             settled,
         })
     }
 
-    /// Assigns admitted sightings of one lane, in the order of receipt.
-    fn assign(&mut self, slots: &[Slot], admitted: &[Admission]) {
-        match admitted {
-            [] => {}
-            // Nearly always: one sighting of one exec.
-            [only] if only.first == only.last => self.take(slots, only.first, only.sighting),
-            _ => {
-                for admission in admitted {
-                    if let Some(place) = admission.settled {
-                        self.take(slots, place, admission.sighting);
-                    }
-                }
-                let open = |timed| move |a: &&Admission| a.settled.is_none() && a.timed == timed;
-                let timed: Vec<&Admission> = admitted.iter().filter(open(true)).collect();
-                self.assign_timed(slots, timed);
-                self.assign_untimed(slots, admitted.iter().rev().filter(open(false)));
+    /// Assigns sightings of one lane, in the order of receipt.
+    fn assign(&mut self, slots: &[Slot], admitted: &[(u32, Admission)]) {
+        let admitted = || admitted.iter().map(|(_, admission)| admission);
+        for admission in admitted() {
+            if let Some(place) = admission.settled {
+                self.take(slots, place, admission.receipt);
             }
         }
+        let open =
+            |timed| move |a: &&Admission| a.settled.is_none() && a.time_ns.is_some() == timed;
+        let timed: Vec<&Admission> = admitted().filter(open(true)).collect();
+        self.assign_timed(slots, timed);
+        self.assign_untimed(slots, admitted().rev().filter(open(false)));
     }
 
     /// As many execs as possible each have a sighting of their own: going through the execs in order,
@@ -170,11 +181,7 @@ impl<'a> Assigner<'a> {
                 place = place.max(timed[next].first);
             }
             while let Some(admission) = timed.get(next).filter(|a| a.first <= place) {
-                waiting.push(Reverse((
-                    admission.last,
-                    self.receipt(admission.sighting),
-                    next,
-                )));
+                waiting.push(Reverse((admission.last, admission.receipt, next)));
                 next += 1;
             }
             while let Some(&Reverse((last, _, index))) = waiting.peek() {
@@ -183,7 +190,7 @@ impl<'a> Assigner<'a> {
                     waiting.pop();
                 } else {
                     if self.is_free(slots, place) {
-                        self.take(slots, place, timed[index].sighting);
+                        self.take(slots, place, timed[index].receipt);
                         waiting.pop();
                     }
                     break;
@@ -192,9 +199,7 @@ impl<'a> Assigner<'a> {
             place += 1;
         }
         for admission in left {
-            let time = self.sightings[admission.sighting as usize]
-                .time_ns
-                .unwrap_or(0);
+            let time = admission.time_ns.unwrap_or(0);
             let distance = |&place: &usize| {
                 let slot = &slots[place];
                 slot.from
@@ -202,11 +207,7 @@ impl<'a> Assigner<'a> {
                     .max(time.saturating_sub(slot.started))
             };
             let nearest = (admission.first..=admission.last).min_by_key(distance);
-            self.take(
-                slots,
-                nearest.unwrap_or(admission.first),
-                admission.sighting,
-            );
+            self.take(slots, nearest.unwrap_or(admission.first), admission.receipt);
         }
     }
 
@@ -224,55 +225,55 @@ impl<'a> Assigner<'a> {
             if bound > 0 {
                 bound -= 1;
                 earliest = bound;
-                self.take(slots, bound, admission.sighting);
+                self.take(slots, bound, admission.receipt);
             } else {
-                self.take(slots, earliest.min(admission.last), admission.sighting);
+                self.take(slots, earliest.min(admission.last), admission.receipt);
             }
         }
     }
 
     fn is_free(&self, slots: &[Slot], place: usize) -> bool {
-        self.owners[slots[place].exec as usize] == NONE
+        self.owners[slots[place].exec as usize] == NOBODY
     }
 
     /// Joins a sighting to an exec: it is the one by which the exec was seen if nothing was received
     /// before it, else a duplicate.
-    fn take(&mut self, slots: &[Slot], place: usize, sighting: u32) {
+    fn take(&mut self, slots: &[Slot], place: usize, receipt: Receipt) {
         let exec = slots[place].exec;
-        let owner = self.owners[exec as usize];
-        if owner != NONE && self.receipt(owner) <= self.receipt(sighting) {
-            self.verdicts[sighting as usize] = Verdict::Duplicate(exec);
+        let owner = &mut self.owners[exec as usize];
+        let first = if *owner == NOBODY || receipt < *owner {
+            std::mem::replace(owner, receipt)
+        } else {
+            self.verdicts[receipt.sighting as usize] = Verdict::Duplicate(exec);
             return;
+        };
+        if first != NOBODY {
+            self.verdicts[first.sighting as usize] = Verdict::Duplicate(exec);
         }
-        if owner != NONE {
-            self.verdicts[owner as usize] = Verdict::Duplicate(exec);
-        }
-        self.owners[exec as usize] = sighting;
-        let late = self.sightings[sighting as usize].received_ns > self.drained_ns;
-        self.verdicts[sighting as usize] = if late {
+        self.verdicts[receipt.sighting as usize] = if receipt.received_ns > self.drained_ns {
             Verdict::Late(exec)
         } else {
             Verdict::Seen(exec)
         };
-        debug_assert!((exec as usize) < self.truth.execs.len());
     }
 }
 
-/// Members in the order of their lanes, and where each lane begins among them.
-fn by_lane(lanes: usize, members: &[Member]) -> (Vec<u32>, Vec<u32>) {
-    let mut starts = vec![0_u32; lanes + 1];
-    for member in members {
-        starts[member.lane as usize + 1] += 1;
+/// As `partition_point`, in a few steps where the answer is near a place.
+fn partition_near(slots: &[Slot], near: u32, before: impl Fn(&Slot) -> bool) -> usize {
+    let near = (near as usize).min(slots.len());
+    let mut step = 1;
+    let (mut low, mut high) = (near, near);
+    while low > 0 && !before(&slots[low - 1]) {
+        high = low - 1;
+        low = low.saturating_sub(step);
+        step *= 2;
     }
-    for lane in 1..starts.len() {
-        starts[lane] += starts[lane - 1];
+    if high == near {
+        while high < slots.len() && before(&slots[high]) {
+            low = high + 1;
+            high = (high + step).min(slots.len());
+            step *= 2;
+        }
     }
-    let mut next = starts.clone();
-    let mut sorted = vec![NONE; members.len()];
-    for member in members {
-        let place = &mut next[member.lane as usize];
-        sorted[*place as usize] = member.sighting;
-        *place += 1;
-    }
-    (starts, sorted)
+    low + slots[low..high.max(low)].partition_point(before)
 }

@@ -9,7 +9,7 @@ use execlab_model::{
 
 use super::{
     NONE,
-    table::{Table, narrow},
+    table::{Set, Table, narrow},
 };
 
 /// One exec on its pid's line of time, in nanoseconds. In a lane all three times ascend.
@@ -26,6 +26,22 @@ pub struct Slot {
     pub until: u64,
 }
 
+impl Slot {
+    fn new(at: u32, exec: &Exec) -> Self {
+        Self {
+            exec: at,
+            from: exec.spawned_ns.min(exec.started_ns),
+            started: exec.started_ns,
+            // Never reaped means that it may live on.
+            until: if exec.ended_ns < exec.started_ns {
+                u64::MAX
+            } else {
+                exec.ended_ns
+            },
+        }
+    }
+}
+
 /// The execs of all pids, each pid's in the order of time.
 #[derive(Debug)]
 pub struct Lanes {
@@ -35,37 +51,47 @@ pub struct Lanes {
     lane_of: Table<u32>,
     /// For each exec, where its slot is.
     places: Vec<u32>,
+    /// For each exec [`Slot::from`]: asked for in the order of execs, not of lanes.
+    froms: Vec<u64>,
 }
 
 impl Lanes {
     /// One lane for each host pid.
     pub fn by_pid(execs: &[Exec]) -> Self {
-        Self::new(execs, |exec| u64::from(exec.pid))
+        Self::new(execs, |exec| Some(u64::from(exec.pid)))
     }
 
-    /// One lane for each pid in each PID namespace.
-    pub(super) fn by_ns_pid(truth: &Truth) -> Self {
+    /// One lane for each of these pids in PID namespaces ([`Containers::keys`]).
+    pub(super) fn by_ns_pid(truth: &Truth, wanted: &Set) -> Self {
+        if wanted.is_empty() {
+            return Self::new(&[], |_| None);
+        }
         Self::new(&truth.execs, |exec| {
-            ns_key(truth.site(exec).namespaces.pid, exec.ns_pid)
+            let key = ns_key(truth.site(exec).namespaces.pid, exec.ns_pid);
+            wanted.contains(&key).then_some(key)
         })
     }
 
-    fn new(execs: &[Exec], key: impl Fn(&Exec) -> u64) -> Self {
-        // Number the lanes and count their execs, then put each exec where its lane is.
+    /// Lanes of the execs that `key` has a key for.
+    ///
+    /// Goes through the execs in their own order: a pid comes again only after all others, so that
+    /// anything in the order of lanes is far away from one exec to the next.
+    fn new(execs: &[Exec], key: impl Fn(&Exec) -> Option<u64>) -> Self {
         let mut lane_of: Table<u32> = Table::default();
         let mut starts: Vec<u32> = vec![0];
-        let lanes: Vec<u32> = execs
-            .iter()
-            .map(|exec| {
-                let next = narrow(lane_of.len());
-                let lane = *lane_of.entry(key(exec)).or_insert(next);
-                if lane == next {
-                    starts.push(0);
-                }
-                starts[lane as usize + 1] += 1;
-                lane
-            })
-            .collect();
+        let mut lane = |exec: &Exec| {
+            let Some(key) = key(exec) else {
+                return NONE;
+            };
+            let next = narrow(lane_of.len());
+            let lane = *lane_of.entry(key).or_insert(next);
+            if lane == next {
+                starts.push(0);
+            }
+            starts[lane as usize + 1] += 1;
+            lane
+        };
+        let mut places: Vec<u32> = execs.iter().map(&mut lane).collect();
         for lane in 1..starts.len() {
             starts[lane] += starts[lane - 1];
         }
@@ -75,35 +101,32 @@ impl Lanes {
             started: 0,
             until: 0,
         };
-        let mut slots = vec![blank; execs.len()];
+        let count = starts.last().map_or(0, |&end| end as usize);
+        let mut slots = vec![blank; count];
+        let mut froms = vec![0; execs.len()];
         let mut next = starts.clone();
-        for ((at, exec), &lane) in (0_u32..).zip(execs).zip(&lanes) {
-            let place = &mut next[lane as usize];
-            slots[*place as usize] = Slot {
-                exec: at,
-                from: exec.spawned_ns.min(exec.started_ns),
-                started: exec.started_ns,
-                // Never reaped means that it may live on.
-                until: if exec.ended_ns < exec.started_ns {
-                    u64::MAX
-                } else {
-                    exec.ended_ns
-                },
-            };
-            *place += 1;
+        for ((at, exec), place) in (0_u32..).zip(execs).zip(&mut places) {
+            if *place == NONE {
+                continue;
+            }
+            // What was a lane becomes a place in it.
+            let next = &mut next[*place as usize];
+            let slot = Slot::new(at, exec);
+            *place = *next;
+            froms[at as usize] = slot.from;
+            slots[*next as usize] = slot;
+            *next += 1;
         }
         for lane in starts.windows(2) {
-            settle(&mut slots[lane[0] as usize..lane[1] as usize]);
-        }
-        let mut places = vec![NONE; execs.len()];
-        for (place, slot) in (0_u32..).zip(&slots) {
-            places[slot.exec as usize] = place;
+            let (start, end) = (lane[0] as usize, lane[1] as usize);
+            settle(&mut slots[start..end], start, &mut places, &mut froms);
         }
         Self {
             slots,
             starts,
             lane_of,
             places,
+            froms,
         }
     }
 
@@ -130,8 +153,14 @@ impl Lanes {
         (place < self.slots(lane).len()).then_some(place)
     }
 
+    /// The earliest time that an exec can have happened.
+    pub fn from(&self, exec: u32) -> u64 {
+        self.froms[exec as usize]
+    }
+
     /// The slot of an exec.
-    pub fn slot(&self, exec: u32) -> &Slot {
+    #[cfg(test)]
+    pub(super) fn slot(&self, exec: u32) -> &Slot {
         &self.slots[self.places[exec as usize] as usize]
     }
 
@@ -163,17 +192,22 @@ impl Lanes {
 }
 
 /// Puts the execs of one pid in order; a pid is one process at a time, so they follow each other.
-fn settle(lane: &mut [Slot]) {
-    if lane.len() < 2 {
-        return;
+fn settle(lane: &mut [Slot], start: usize, places: &mut [u32], froms: &mut [u64]) {
+    let order = |slot: &Slot| (slot.started, slot.from, slot.exec);
+    if !lane.is_sorted_by_key(order) {
+        lane.sort_unstable_by_key(order);
+        for (place, slot) in (start..).zip(&*lane) {
+            places[slot.exec as usize] = narrow(place);
+        }
     }
-    lane.sort_unstable_by_key(|slot| (slot.started, slot.from, slot.exec));
     for at in 1..lane.len() {
         let next = lane[at];
         let last = &mut lane[at - 1];
         last.until = last.until.min(next.started);
-        let started = last.started;
-        lane[at].from = next.from.max(started);
+        if next.from < last.started {
+            froms[next.exec as usize] = last.started;
+            lane[at].from = last.started;
+        }
     }
 }
 
@@ -242,25 +276,23 @@ impl<'a> Containers<'a> {
         new
     }
 
-    /// The lane that a sighting means if its pid is one in a container's own namespace.
+    /// The keys of the lanes that a sighting may mean if its pid is one in a container's own namespace.
     ///
     /// Which namespace that is must be said by the sighting: by its container, or, where it offers
     /// none, by an argv id (`named` is its exec) that has this very pid there.
-    pub fn lane(
-        &self,
-        truth: &Truth,
-        nested: &Lanes,
-        sighting: &Sighting,
-        named: Option<&Exec>,
-    ) -> Option<u32> {
-        let pid = sighting.ns_pid.or(sighting.pid)?;
+    pub fn keys(&self, truth: &Truth, sighting: &Sighting, named: Option<&Exec>) -> Vec<u64> {
+        let Some(pid) = sighting.ns_pid.or(sighting.pid) else {
+            return Vec::new();
+        };
         let hint = &sighting.container;
         if super::attribution::offers(hint) {
-            let spaces = self.spaces(hint);
-            return spaces.iter().find_map(|&ns| nested.of(ns_key(ns, pid)));
+            let spaces = self.spaces(hint).into_iter();
+            return spaces.map(|ns| ns_key(ns, pid)).collect();
         }
-        let exec = named.filter(|exec| exec.ns_pid == pid)?;
-        nested.of(ns_key(truth.site(exec).namespaces.pid, pid))
+        let exec = named.filter(|exec| exec.ns_pid == pid);
+        exec.map(|exec| ns_key(truth.site(exec).namespaces.pid, pid))
+            .into_iter()
+            .collect()
     }
 
     /// The PID namespaces that a hint may mean, by the most telling item that it offers.
