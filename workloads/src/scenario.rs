@@ -132,12 +132,7 @@ const BARE: &str = "-bare";
 pub(crate) fn install(payload: &Path, to: &Path) -> Result<(), SetupError> {
     let parent = to.parent().expect("scenarios install into folders");
     make_dir(parent)?;
-    let beside = |path: &Path| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(BARE);
-        PathBuf::from(name)
-    };
-    for (from, to) in [(payload, to), (&*beside(payload), &*beside(to))] {
+    for (from, to) in [(payload, to), (&*bare(payload), &*bare(to))] {
         fs::copy(from, to).map_err(SetupError::at(format!(
             "copy {} to {}",
             from.display(),
@@ -145,6 +140,13 @@ pub(crate) fn install(payload: &Path, to: &Path) -> Result<(), SetupError> {
         )))?;
     }
     Ok(())
+}
+
+/// The file beside a payload that only exits.
+pub(crate) fn bare(payload: &Path) -> PathBuf {
+    let mut name = payload.as_os_str().to_owned();
+    name.push(BARE);
+    name.into()
 }
 
 /// Makes a folder and its parents.
