@@ -16,11 +16,13 @@ use execlab_model::{
 pub mod absolute;
 pub mod container;
 pub mod relative;
+pub mod symlink;
 
 /// Every scenario, in the order in which lists and reports show them. The only list.
 pub const SCENARIOS: &[&dyn Scenario] = &[
     &absolute::Absolute,
     &relative::Relative,
+    &symlink::Symlink,
     &container::Container,
 ];
 
