@@ -119,7 +119,8 @@ fn swapped_pids_are_found_by_the_argv_id() {
 #[test]
 fn paths() {
     use PathFault as P;
-    let cases: [(P, fn(&Findings) -> u64); 11] = [
+    type Counter = fn(&Findings) -> u64;
+    let cases: [(P, Counter); 11] = [
         (P::Cut, |f| f.path.truncated),
         (P::CutFront, |f| f.path.truncated),
         (P::Basename, |f| f.path.basename),

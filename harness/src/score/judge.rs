@@ -271,8 +271,8 @@ impl<'a> Tally<'a> {
         let site = truth.site(exec);
         self.completeness.seen += 1;
         self.latencies.add(exec.started_ns, sighting.received_ns);
-        let from = self.matching.lanes.from(index);
-        self.order.add(from, exec.started_ns);
+        let slot = self.matching.lanes.slot(index);
+        self.order.add(slot.from, slot.started);
         self.path(index, exec, sighting);
         self.argv(exec, site, sighting);
         self.pid(at, exec, sighting);
@@ -306,7 +306,7 @@ impl<'a> Tally<'a> {
         let reported = sighting.path.as_ref().or(sighting.given.as_ref());
         let names = &self.names[exec.site as usize];
         let PathVerdict { class, suffixed } = names.classify(reported, || {
-            let neighbours = self.matching.lanes.neighbours(index);
+            let neighbours = self.matching.lanes.neighbours(&truth.execs, index);
             neighbours.map(|n| truth.site(&truth.execs[n as usize]))
         });
         *self.path.of(class) += 1;

@@ -111,9 +111,9 @@ mod tests {
     fn only_certain_disorder_counts() {
         let count = |windows: &[(u64, u64)]| {
             let mut order = Order::default();
-            windows
-                .iter()
-                .for_each(|&(from, started)| order.add(from, started));
+            for &(from, started) in windows {
+                order.add(from, started);
+            }
             order.out_of_order()
         };
         assert_eq!(count(&[(0, 1), (2, 3), (4, 5)]), 0);

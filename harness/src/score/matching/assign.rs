@@ -7,7 +7,7 @@ use execlab_model::sighting::Sighting;
 use super::{
     NONE, Verdict,
     table::narrow,
-    timeline::{Lanes, Slot},
+    timeline::{Lane, Lanes, Slot},
 };
 
 /// When a sighting was received; sorts in the order of receipt.
@@ -79,7 +79,21 @@ impl Assigner {
         named: Option<u32>,
         only_by_id: bool,
     ) -> bool {
-        let Some(mut admission) = self.admit(lanes, lane, at, sighting, named) else {
+        let place = named.and_then(|exec| lanes.place(lane, exec));
+        let receipt = Receipt {
+            received_ns: sighting.received_ns,
+            sighting: at,
+        };
+        // What comes after the drain must not displace what came before.
+        let in_time = sighting.received_ns <= self.drained_ns;
+        if in_time && let Some(exec) = named.filter(|_| place.is_some()) {
+            // Event windows of a lane do not overlap, so the neighbours need not be looked at.
+            if is_inside(sighting, lanes.slot(exec)) {
+                self.take(exec, receipt);
+                return true;
+            }
+        }
+        let Some(mut admission) = self.admit(lanes, lane, receipt, sighting, place) else {
             return false;
         };
         match admission.settled {
@@ -87,10 +101,9 @@ impl Assigner {
             None if only_by_id => return false,
             None => {}
         }
-        // What comes after the drain must not displace what came before.
-        let in_time = sighting.received_ns <= self.drained_ns;
         if in_time && admission.first == admission.last {
-            self.take(lanes.slots(lane), admission.first, admission.receipt);
+            let exec = lanes.lane(lane).slot(admission.first).exec;
+            self.take(exec, receipt);
         } else {
             self.waiting.push((lane, admission));
         }
@@ -101,13 +114,13 @@ impl Assigner {
     pub fn settle(&mut self, lanes: &Lanes) {
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.sort_unstable_by_key(|(lane, admission)| (*lane, admission.receipt));
-        for lane in waiting.chunk_by(|(a, _), (b, _)| a == b) {
+        for admitted in waiting.chunk_by(|(a, _), (b, _)| a == b) {
             let drained = self.drained_ns;
-            let late = lane.partition_point(|(_, a)| a.receipt.received_ns <= drained);
-            let (in_time, late) = lane.split_at(late);
-            let slots = lanes.slots(lane[0].0);
-            self.assign(slots, in_time);
-            self.assign(slots, late);
+            let late = admitted.partition_point(|(_, a)| a.receipt.received_ns <= drained);
+            let (in_time, late) = admitted.split_at(late);
+            let lane = lanes.lane(admitted[0].0);
+            self.assign(lane, in_time);
+            self.assign(lane, late);
         }
         self.near.clear();
     }
@@ -117,60 +130,55 @@ impl Assigner {
         &mut self,
         lanes: &Lanes,
         lane: u32,
-        at: u32,
+        receipt: Receipt,
         sighting: &Sighting,
-        named: Option<u32>,
+        named: Option<usize>,
     ) -> Option<Admission> {
-        let slots = lanes.slots(lane);
         // Time goes on: a lane's next sighting is mostly of the next exec.
         self.near.resize(lanes.len(), 0);
         let near = &mut self.near[lane as usize];
+        let lane = lanes.lane(lane);
         let (first, end) = if let Some(time) = sighting.time_ns {
             let from = time.saturating_sub(sighting.time_tolerance_ns);
             let until = time.saturating_add(sighting.time_tolerance_ns);
-            let end = partition_near(slots, *near, |slot| slot.from <= until);
-            let event = partition_near(slots, *near, |slot| slot.started < from);
-            let life = || partition_near(slots, *near, |slot| slot.until < from);
+            let end = lane.partition_near(*near, |slot| slot.from <= until);
+            let event = lane.partition_near(*near, |slot| slot.started < from);
+            let life = || lane.partition_near(*near, |slot| slot.until < from);
             (if event < end { event } else { life() }, end)
         } else {
             let made = |slot: &Slot| slot.from <= sighting.received_ns;
-            (0, partition_near(slots, *near, made))
+            (0, lane.partition_near(*near, made))
         };
         *near = narrow(end);
         let last = end.checked_sub(1).filter(|&last| first <= last)?;
-        let settled = named
-            .and_then(|exec| lanes.place(lane, exec))
-            .filter(|place| (first..=last).contains(place));
+        let settled = named.filter(|place| (first..=last).contains(place));
         Some(Admission {
             first,
             last,
-            receipt: Receipt {
-                received_ns: sighting.received_ns,
-                sighting: at,
-            },
+            receipt,
             time_ns: sighting.time_ns,
             settled,
         })
     }
 
     /// Assigns sightings of one lane, in the order of receipt.
-    fn assign(&mut self, slots: &[Slot], admitted: &[(u32, Admission)]) {
+    fn assign(&mut self, lane: Lane<'_>, admitted: &[(u32, Admission)]) {
         let admitted = || admitted.iter().map(|(_, admission)| admission);
         for admission in admitted() {
             if let Some(place) = admission.settled {
-                self.take(slots, place, admission.receipt);
+                self.take(lane.slot(place).exec, admission.receipt);
             }
         }
         let open =
             |timed| move |a: &&Admission| a.settled.is_none() && a.time_ns.is_some() == timed;
         let timed: Vec<&Admission> = admitted().filter(open(true)).collect();
-        self.assign_timed(slots, timed);
-        self.assign_untimed(slots, admitted().rev().filter(open(false)));
+        self.assign_timed(lane, timed);
+        self.assign_untimed(lane, admitted().rev().filter(open(false)));
     }
 
     /// As many execs as possible each have a sighting of their own: going through the execs in order,
     /// each takes the sighting whose admission ends first (Glover 1967, convex bipartite matching).
-    fn assign_timed(&mut self, slots: &[Slot], mut timed: Vec<&Admission>) {
+    fn assign_timed(&mut self, lane: Lane<'_>, mut timed: Vec<&Admission>) {
         timed.sort_by_key(|a| a.first); // stable: the order of receipt decides between equals
         let mut waiting = BinaryHeap::new();
         let mut next = 0;
@@ -189,8 +197,8 @@ impl Assigner {
                     left.push(timed[index]);
                     waiting.pop();
                 } else {
-                    if self.is_free(slots, place) {
-                        self.take(slots, place, timed[index].receipt);
+                    if self.is_free(lane, place) {
+                        self.take(lane.slot(place).exec, timed[index].receipt);
                         waiting.pop();
                     }
                     break;
@@ -201,45 +209,50 @@ impl Assigner {
         for admission in left {
             let time = admission.time_ns.unwrap_or(0);
             let distance = |&place: &usize| {
-                let slot = &slots[place];
+                let slot = lane.slot(place);
                 slot.from
                     .saturating_sub(time)
                     .max(time.saturating_sub(slot.started))
             };
             let nearest = (admission.first..=admission.last).min_by_key(distance);
-            self.take(slots, nearest.unwrap_or(admission.first), admission.receipt);
+            self.take(
+                lane.slot(nearest.unwrap_or(admission.first)).exec,
+                admission.receipt,
+            );
         }
     }
 
     /// Untimed sightings, the last one received first: each takes the latest exec that is free.
-    fn assign_untimed<'b>(&mut self, slots: &[Slot], untimed: impl Iterator<Item = &'b Admission>) {
+    fn assign_untimed<'b>(&mut self, lane: Lane<'_>, untimed: impl Iterator<Item = &'b Admission>) {
         // Below this place execs may be free; what was received earlier is admitted to no later ones.
-        let mut bound = slots.len();
+        let mut bound = lane.len();
         // Left-over ones were received first, so they are of the earliest exec that was reported.
         let mut earliest = usize::MAX;
         for admission in untimed {
             bound = bound.min(admission.last + 1);
-            while bound > 0 && !self.is_free(slots, bound - 1) {
+            while bound > 0 && !self.is_free(lane, bound - 1) {
                 bound -= 1;
             }
             if bound > 0 {
                 bound -= 1;
                 earliest = bound;
-                self.take(slots, bound, admission.receipt);
+                self.take(lane.slot(bound).exec, admission.receipt);
             } else {
-                self.take(slots, earliest.min(admission.last), admission.receipt);
+                self.take(
+                    lane.slot(earliest.min(admission.last)).exec,
+                    admission.receipt,
+                );
             }
         }
     }
 
-    fn is_free(&self, slots: &[Slot], place: usize) -> bool {
-        self.owners[slots[place].exec as usize] == NOBODY
+    fn is_free(&self, lane: Lane<'_>, place: usize) -> bool {
+        self.owners[lane.slot(place).exec as usize] == NOBODY
     }
 
     /// Joins a sighting to an exec: it is the one by which the exec was seen if nothing was received
     /// before it, else a duplicate.
-    fn take(&mut self, slots: &[Slot], place: usize, receipt: Receipt) {
-        let exec = slots[place].exec;
+    fn take(&mut self, exec: u32, receipt: Receipt) {
         let owner = &mut self.owners[exec as usize];
         let first = if *owner == NOBODY || receipt < *owner {
             std::mem::replace(owner, receipt)
@@ -258,22 +271,10 @@ impl Assigner {
     }
 }
 
-/// As `partition_point`, in a few steps where the answer is near a place.
-fn partition_near(slots: &[Slot], near: u32, before: impl Fn(&Slot) -> bool) -> usize {
-    let near = (near as usize).min(slots.len());
-    let mut step = 1;
-    let (mut low, mut high) = (near, near);
-    while low > 0 && !before(&slots[low - 1]) {
-        high = low - 1;
-        low = low.saturating_sub(step);
-        step *= 2;
-    }
-    if high == near {
-        while high < slots.len() && before(&slots[high]) {
-            low = high + 1;
-            high = (high + step).min(slots.len());
-            step *= 2;
-        }
-    }
-    low + slots[low..high.max(low)].partition_point(before)
+/// Whether a sighting's time, tolerance included, is well inside an exec's event window.
+fn is_inside(sighting: &Sighting, slot: &Slot) -> bool {
+    sighting.time_ns.is_some_and(|time| {
+        slot.from < time.saturating_sub(sighting.time_tolerance_ns)
+            && time.saturating_add(sighting.time_tolerance_ns) < slot.started
+    })
 }

@@ -8,30 +8,32 @@ use std::{
 };
 
 /// A map from integers.
-pub type Table<V> = HashMap<u64, V, BuildHasherDefault<Multiply>>;
+pub type Table<V> = HashMap<u64, V, BuildHasherDefault<Near>>;
 /// A set of integers.
-pub type Set = HashSet<u64, BuildHasherDefault<Multiply>>;
+pub type Set = HashSet<u64, BuildHasherDefault<Near>>;
 
-/// Multiplies by an odd constant and folds the high half into the low one.
+/// Leaves neighbouring keys near each other: pids are given in ascending order, so the next one that
+/// is asked for is mostly in a cache already.
 #[derive(Debug, Default)]
-pub struct Multiply(u64);
+pub struct Near(u64);
 
-impl Hasher for Multiply {
+impl Hasher for Near {
     fn finish(&self) -> u64 {
         self.0
     }
 
     fn write(&mut self, bytes: &[u8]) {
         for &byte in bytes {
-            self.write_u64(u64::from(byte));
+            self.write_u64(self.0.rotate_left(8) ^ u64::from(byte));
         }
     }
 
     fn write_u64(&mut self, value: u64) {
-        // 2^64 / the golden ratio: neighbouring keys end far apart.
-        let product = u128::from(self.0 ^ value) * 0x9e37_79b9_7f4a_7c15;
-        let (high, low) = (product >> 64, product & u128::from(u64::MAX));
-        self.0 = u64::try_from(high ^ low).unwrap_or_default();
+        // The high half (a namespace) must not make equal low halves (its pids) collide.
+        let place = value ^ (value >> 32).wrapping_mul(0x9e37_79b9);
+        // The table tells entries of one place apart by the highest bits.
+        let tag = value.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57;
+        self.0 = tag << 57 | place & (u64::MAX >> 7);
     }
 }
 

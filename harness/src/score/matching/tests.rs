@@ -205,7 +205,7 @@ fn phantoms_put_the_blame_on_the_storm() {
     ];
     for (sighting, expected) in sightings {
         assert_eq!(
-            verdicts(&truth, &[sighting.clone()]),
+            verdicts(&truth, std::slice::from_ref(&sighting)),
             [expected],
             "{sighting:?}"
         );
@@ -310,10 +310,11 @@ proptest! {
             let (Seen(exec) | Late(exec) | Duplicate(exec)) = *verdict else { continue };
             let slot = matching.lanes.slot(exec);
             let exec = &truth.execs[exec as usize];
-            match sighting.pid {
-                Some(pid) => prop_assert_eq!(pid, exec.pid),
-                None => prop_assert_eq!(id_of(sighting), Some(exec.id)),
-            }
+            if let Some(pid) = sighting.pid {
+ prop_assert_eq!(pid, exec.pid);
+ } else {
+ prop_assert_eq!(id_of(sighting), Some(exec.id));
+ }
             match sighting.time_ns {
                 Some(time) => {
                     let tolerance = sighting.time_tolerance_ns;

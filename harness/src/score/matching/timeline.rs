@@ -43,16 +43,68 @@ impl Slot {
 }
 
 /// The execs of all pids, each pid's in the order of time.
+///
+/// Times lie in the order of execs, and lanes are lists of indices: a pid comes again only after all
+/// others, so its execs are far apart, while those of one time are asked for together.
 #[derive(Debug)]
 pub struct Lanes {
+    /// For each exec its slot; blank where it is in no lane.
     slots: Vec<Slot>,
-    /// Where each lane begins in `slots`; one more at the end.
+    /// Indices of execs, lane by lane.
+    order: Vec<u32>,
+    /// Where each lane begins in `order`; one more at the end.
     starts: Vec<u32>,
     lane_of: Table<u32>,
-    /// For each exec, where its slot is.
+    /// For each exec, where it is in `order`.
     places: Vec<u32>,
-    /// For each exec [`Slot::from`]: asked for in the order of execs, not of lanes.
-    froms: Vec<u64>,
+}
+
+/// The execs of one pid in the order of time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lane<'a> {
+    order: &'a [u32],
+    slots: &'a [Slot],
+}
+
+impl<'a> Lane<'a> {
+    /// How many execs there are.
+    pub fn len(self) -> usize {
+        self.order.len()
+    }
+
+    /// One of them.
+    pub fn slot(self, place: usize) -> &'a Slot {
+        &self.slots[self.order[place] as usize]
+    }
+
+    /// As `partition_point`, in a few steps where the answer is near a place.
+    pub fn partition_near(self, near: u32, before: impl Fn(&Slot) -> bool) -> usize {
+        let before = |place: usize| before(self.slot(place));
+        let near = (near as usize).min(self.len());
+        let (mut low, mut high) = (near, near);
+        let mut step = 1;
+        while low > 0 && !before(low - 1) {
+            high = low - 1;
+            low = low.saturating_sub(step);
+            step *= 2;
+        }
+        if high == near {
+            while high < self.len() && before(high) {
+                low = high + 1;
+                high = (high + step).min(self.len());
+                step *= 2;
+            }
+        }
+        while low < high {
+            let middle = low.midpoint(high);
+            if before(middle) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
 }
 
 impl Lanes {
@@ -73,60 +125,82 @@ impl Lanes {
     }
 
     /// Lanes of the execs that `key` has a key for.
-    ///
-    /// Goes through the execs in their own order: a pid comes again only after all others, so that
-    /// anything in the order of lanes is far away from one exec to the next.
     fn new(execs: &[Exec], key: impl Fn(&Exec) -> Option<u64>) -> Self {
         let mut lane_of: Table<u32> = Table::default();
-        let mut starts: Vec<u32> = vec![0];
-        let mut lane = |exec: &Exec| {
+        // Of each lane its length so far, and the exec that was added last.
+        let mut lanes: Vec<(u32, u32)> = Vec::new();
+        let mut unsorted: Vec<u32> = Vec::new();
+        let mut slots = Vec::with_capacity(execs.len());
+        let mut places = Vec::with_capacity(execs.len());
+        for (at, exec) in (0_u32..).zip(execs) {
+            slots.push(Slot::new(at, exec));
             let Some(key) = key(exec) else {
-                return NONE;
+                places.push(NONE);
+                continue;
             };
-            let next = narrow(lane_of.len());
+            let next = narrow(lanes.len());
             let lane = *lane_of.entry(key).or_insert(next);
             if lane == next {
-                starts.push(0);
+                lanes.push((0, at));
             }
-            starts[lane as usize + 1] += 1;
-            lane
-        };
-        let mut places: Vec<u32> = execs.iter().map(&mut lane).collect();
-        for lane in 1..starts.len() {
-            starts[lane] += starts[lane - 1];
+            let (count, last) = &mut lanes[lane as usize];
+            if *count > 0 && !follow(&mut slots, *last, at) {
+                unsorted.push(lane);
+            }
+            *last = at;
+            *count += 1;
+            places.push(lane);
         }
-        let blank = Slot {
-            exec: NONE,
-            from: 0,
-            started: 0,
-            until: 0,
-        };
-        let count = starts.last().map_or(0, |&end| end as usize);
-        let mut slots = vec![blank; count];
-        let mut froms = vec![0; execs.len()];
-        let mut next = starts.clone();
-        for ((at, exec), place) in (0_u32..).zip(execs).zip(&mut places) {
-            if *place == NONE {
-                continue;
-            }
+        let mut starts = vec![0_u32];
+        let mut next: Vec<u32> = Vec::with_capacity(lanes.len());
+        for (count, _) in lanes {
+            let start = starts[starts.len() - 1];
+            next.push(start);
+            starts.push(start + count);
+        }
+        let mut order = vec![NONE; starts[starts.len() - 1] as usize];
+        for (at, place) in (0_u32..)
+            .zip(&mut places)
+            .filter(|(_, lane)| **lane != NONE)
+        {
             // What was a lane becomes a place in it.
             let next = &mut next[*place as usize];
-            let slot = Slot::new(at, exec);
             *place = *next;
-            froms[at as usize] = slot.from;
-            slots[*next as usize] = slot;
+            order[*next as usize] = at;
             *next += 1;
         }
-        for lane in starts.windows(2) {
-            let (start, end) = (lane[0] as usize, lane[1] as usize);
-            settle(&mut slots[start..end], start, &mut places, &mut froms);
-        }
-        Self {
+        let mut new = Self {
             slots,
+            order,
             starts,
             lane_of,
             places,
-            froms,
+        };
+        unsorted.sort_unstable();
+        unsorted.dedup();
+        for lane in unsorted {
+            new.sort(execs, lane);
+        }
+        new
+    }
+
+    /// Puts a lane in order whose execs did not come in the order of time.
+    fn sort(&mut self, execs: &[Exec], lane: u32) {
+        let start = self.starts[lane as usize];
+        let of = start as usize..self.starts[lane as usize + 1] as usize;
+        let order = &mut self.order[of];
+        for &exec in &*order {
+            self.slots[exec as usize] = Slot::new(exec, &execs[exec as usize]);
+        }
+        order.sort_unstable_by_key(|&exec| {
+            let slot = &self.slots[exec as usize];
+            (slot.started, slot.from, exec)
+        });
+        for (place, &exec) in (start..).zip(&*order) {
+            self.places[exec as usize] = place;
+        }
+        for pair in order.windows(2) {
+            follow(&mut self.slots, pair[0], pair[1]);
         }
     }
 
@@ -136,9 +210,12 @@ impl Lanes {
     }
 
     /// The execs of a lane.
-    pub(super) fn slots(&self, lane: u32) -> &[Slot] {
+    pub(super) fn lane(&self, lane: u32) -> Lane<'_> {
         let lane = lane as usize;
-        &self.slots[self.starts[lane] as usize..self.starts[lane + 1] as usize]
+        Lane {
+            order: &self.order[self.starts[lane] as usize..self.starts[lane + 1] as usize],
+            slots: &self.slots,
+        }
     }
 
     /// How many lanes there are.
@@ -150,65 +227,50 @@ impl Lanes {
     pub(super) fn place(&self, lane: u32, exec: u32) -> Option<usize> {
         let start = self.starts[lane as usize];
         let place = self.places[exec as usize].checked_sub(start)? as usize;
-        (place < self.slots(lane).len()).then_some(place)
-    }
-
-    /// The earliest time that an exec can have happened.
-    pub fn from(&self, exec: u32) -> u64 {
-        self.froms[exec as usize]
+        (place < self.lane(lane).len()).then_some(place)
     }
 
     /// The slot of an exec.
-    #[cfg(test)]
-    pub(super) fn slot(&self, exec: u32) -> &Slot {
-        &self.slots[self.places[exec as usize] as usize]
+    pub fn slot(&self, exec: u32) -> &Slot {
+        &self.slots[exec as usize]
     }
 
     /// The execs of the same process before and after this one.
     ///
     /// Two execs of one pid are of one process where the first one ends when the second one's image
     /// starts; a process that is reaped ends before the pid can be used again.
-    pub fn neighbours(&self, exec: u32) -> impl Iterator<Item = u32> {
+    pub fn neighbours(&self, execs: &[Exec], exec: u32) -> impl Iterator<Item = u32> {
         let place = self.places[exec as usize] as usize;
-        let own = &self.slots[place];
-        let before = place.checked_sub(1).map(|p| &self.slots[p]);
-        let after = self.slots.get(place + 1);
-        // Lanes lie side by side: times tell a neighbour from the next pid's exec only together
-        // with the bounds of the lane, which `starts` has in ascending order.
-        let bound = |p: usize| self.starts.binary_search(&narrow(p)).is_ok();
-        let before = before.filter(|b| !bound(place) && b.until >= own.started);
-        let after = after.filter(|a| !bound(place + 1) && own.until >= a.started);
+        let own = self.slot(exec);
+        let lane = self.of(u64::from(execs[exec as usize].pid));
+        let of = |place: usize| {
+            let other = *self.order.get(place)?;
+            (self.of(u64::from(execs[other as usize].pid)) == lane).then(|| self.slot(other))
+        };
+        let before = place.checked_sub(1).and_then(of);
+        let before = before.filter(|before| before.until >= own.started);
+        let after = of(place + 1).filter(|after| own.until >= after.started);
         before.into_iter().chain(after).map(|slot| slot.exec)
     }
 
     /// Whether a process of this host pid may have been alive between two times.
     pub(super) fn is_alive(&self, pid: u32, from: u64, until: u64) -> bool {
         self.of(u64::from(pid)).is_some_and(|lane| {
-            let slots = self.slots(lane);
-            let at = slots.partition_point(|slot| slot.until < from);
-            slots.get(at).is_some_and(|slot| slot.from <= until)
+            let lane = self.lane(lane);
+            let at = lane.partition_near(0, |slot| slot.until < from);
+            at < lane.len() && lane.slot(at).from <= until
         })
     }
 }
 
-/// Puts the execs of one pid in order; a pid is one process at a time, so they follow each other.
-fn settle(lane: &mut [Slot], start: usize, places: &mut [u32], froms: &mut [u64]) {
-    let order = |slot: &Slot| (slot.started, slot.from, slot.exec);
-    if !lane.is_sorted_by_key(order) {
-        lane.sort_unstable_by_key(order);
-        for (place, slot) in (start..).zip(&*lane) {
-            places[slot.exec as usize] = narrow(place);
-        }
-    }
-    for at in 1..lane.len() {
-        let next = lane[at];
-        let last = &mut lane[at - 1];
-        last.until = last.until.min(next.started);
-        if next.from < last.started {
-            froms[next.exec as usize] = last.started;
-            lane[at].from = last.started;
-        }
-    }
+/// Lets two execs of one pid follow each other, because a pid is one process at a time; `false` if
+/// they are not in the order of time.
+fn follow(slots: &mut [Slot], last: u32, next: u32) -> bool {
+    let (last, next) = (last as usize, next as usize);
+    let (started, until) = (slots[last].started, slots[next].started);
+    slots[last].until = slots[last].until.min(until);
+    slots[next].from = slots[next].from.max(started);
+    started <= until
 }
 
 /// The key of a pid in a PID namespace.
