@@ -48,10 +48,9 @@ fn main() {
         .arg("--target-dir")
         .arg(&target_dir)
         // Flags and wrappers of the outer build (clippy's among them) are not the guest's.
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env_remove("RUSTC_WORKSPACE_WRAPPER")
         .env_remove("RUSTC_WRAPPER")
-        .env("RUSTFLAGS", guest_flags(workspace));
+        .env("CARGO_ENCODED_RUSTFLAGS", guest_flags(workspace));
     let built = cargo.output().expect("cargo can be started");
     if !built.status.success() {
         // Through `cargo::error`, because it is what a user sees of a failing build script first.
@@ -75,7 +74,8 @@ fn guest_flags(workspace: &Path) -> String {
         format!("--remap-path-prefix={}=/execlab", workspace.display()),
     ];
     flags.extend(home.map(|home| format!("--remap-path-prefix={}=/cargo", home.display())));
-    flags.join(" ")
+    // As cargo separates them where a path may hold spaces.
+    flags.join("\u{1f}")
 }
 
 /// The target folder of the outer build: the nearest folder above `OUT_DIR` that cargo has tagged.

@@ -86,6 +86,26 @@ pub struct Offers {
     pub loss: bool,
 }
 
+impl Offers {
+    /// The names of what is offered, for lists.
+    pub fn names(self) -> Vec<&'static str> {
+        let all = [
+            (self.pid, "pid"),
+            (self.parent, "parent"),
+            (self.uid, "uid"),
+            (self.path, "path"),
+            (self.argv, "argv"),
+            (self.container, "container"),
+            (self.time, "time"),
+            (self.loss, "loss"),
+        ];
+        let named = all
+            .into_iter()
+            .filter_map(|(offered, name)| offered.then_some(name));
+        named.collect()
+    }
+}
+
 /// A backend that is attached.
 pub trait Monitor {
     /// What proves that it is attached, for people: socket options read back, program ids …

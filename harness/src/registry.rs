@@ -33,6 +33,8 @@ pub struct BackendInfo {
     pub tuned: Settings,
     /// Options for the kernel's command line without which it cannot work.
     pub boot: Vec<String>,
+    /// What its sightings carry; what is not here is never scored as wrong.
+    pub offers: Vec<&'static str>,
 }
 
 impl BackendInfo {
@@ -145,6 +147,7 @@ pub fn backends() -> Vec<BackendInfo> {
                 .iter()
                 .map(|&option| option.to_owned())
                 .collect(),
+            offers: backend.offers().names(),
         })
         .collect()
 }
@@ -186,6 +189,7 @@ pub(crate) fn example() -> Registry {
         default: settings(default),
         tuned: settings(tuned),
         boot: boot.iter().map(|&o| o.to_owned()).collect(),
+        offers: Vec::new(),
     };
     Registry {
         backends: vec![

@@ -95,9 +95,20 @@ fn score(line: &mut TrialResult, record: &Record, best: &[PathClass], baselines:
     line.canary = Some(record.canary);
     line.notes.clone_from(&record.notes);
     let judgement = score::judge(record, best);
-    let execs = judgement.truth.execs;
+    let truth = judgement.truth;
+    let execs = truth.execs;
     judgement.fill(line);
     if line.status == Status::Unsupported {
+        return;
+    }
+    // No scenario of this version has calls that are meant to fail.
+    let asked = u64::from(line.workload.execs);
+    if (truth.execs, truth.attempts, truth.forks) != (asked, 0, asked) {
+        line.status = Status::Lost;
+        line.reason = Some(format!(
+            "the storm is not whole: of {asked} execs {execs} happened, {} failed, {} processes were made",
+            truth.attempts, truth.forks
+        ));
         return;
     }
     let plain = windows(baselines.plain.as_deref(), &mut line.notes);

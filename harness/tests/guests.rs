@@ -85,7 +85,7 @@ fn matrix() -> &'static [TrialResult] {
     })
 }
 
-fn of<'a>(backend: &'a str) -> impl Iterator<Item = &'a TrialResult> {
+fn of(backend: &str) -> impl Iterator<Item = &TrialResult> {
     matrix()
         .iter()
         .filter(move |line| line.backend.name == backend)
@@ -210,14 +210,15 @@ fn truth_costs_at_most_a_twentieth() {
 
 #[test]
 fn an_exact_trial_repeats_to_the_last_digit() {
-    let kernel = one_kernel();
+    let kernels = kernels();
+    let oldest = kernels.split(',').next().expect("at least one");
     let arguments = [
         "--kernels",
-        &kernel,
+        oldest,
         "--backends",
-        "ebpf,netlink",
+        "netlink,audit,ebpf,ptrace",
         "--workloads",
-        "relative",
+        "container",
         "--execs",
         "50",
     ];
@@ -226,10 +227,10 @@ fn an_exact_trial_repeats_to_the_last_digit() {
             line.host.clear();
         }
         lines.sort_by(|a, b| a.trial.cmp(&b.trial));
-        lines
+        let text = lines
             .iter()
-            .map(|line| serde_json::to_string(line).unwrap())
-            .collect::<Vec<_>>()
+            .map(|line| serde_json::to_string(line).unwrap());
+        text.collect::<Vec<_>>()
     };
     let first = strip(run("repeat-1", &arguments));
     let second = strip(run(
@@ -237,6 +238,42 @@ fn an_exact_trial_repeats_to_the_last_digit() {
         &[&arguments[..], &["--jobs", "1"]].concat(),
     ));
     assert_eq!(first, second);
+}
+
+#[test]
+fn a_burst_beyond_a_small_buffer_is_lost_and_known() {
+    let matrix = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("small.toml");
+    let text = r#"
+backends = ["netlink+small", "ebpf+small", "audit+tuned", "ptrace+tuned", "proc-poll+tuned"]
+workloads = ["absolute"]
+loads = ["burst:150"]
+execs = 300
+
+[variants.netlink.small]
+rcvbuf = 4608
+
+[variants.ebpf.small]
+buffer-pages = 1
+linger-ms = 1000
+"#;
+    std::fs::write(&matrix, text).expect("the target folder can be written");
+    let matrix = matrix.to_str().expect("a target folder is text");
+    let lines = run("small", &["--kernels", &one_kernel(), matrix]);
+    for line in lines.iter().filter(|line| !line.is_baseline()) {
+        let loss = line.loss.as_ref().expect("scored");
+        let name = line.backend_label();
+        match name.as_str() {
+            "netlink+small" | "ebpf+small" => {
+                assert!(loss.actual > 0, "{name} was to be too small");
+                assert_ne!(loss.honesty, Honesty::DidNotKnow, "{name}: {loss:?}");
+            }
+            "audit+tuned" | "ptrace+tuned" => assert_eq!(loss.actual, 0, "{name}: {loss:?}"),
+            _ => {}
+        }
+        if name == "ebpf+small" {
+            assert_eq!(loss.self_reported, Some(loss.actual), "its count is exact");
+        }
+    }
 }
 
 #[test]

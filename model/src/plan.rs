@@ -52,10 +52,10 @@ impl Timing {
 /// Everything that the trial runner in the guest needs to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrialPlan {
-    /// The trial's name, for its own messages.
-    pub trial: String,
-    /// What watches.
-    pub backend: BackendSpec,
+    /// What watches, by its name in the registry.
+    pub backend: String,
+    /// Every setting of it. What trial and variant are called is no input of a guest.
+    pub settings: BTreeMap<String, String>,
     /// What is watched.
     pub workload: Workload,
     /// Perturbs what real life perturbs, never the truth's accounting.

@@ -66,8 +66,6 @@ pub struct Canary {
 /// One whole trial as the guest tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// As in the plan.
-    pub trial: String,
     /// `uname -r`.
     pub release: String,
     /// How it went.

@@ -37,7 +37,6 @@ impl Overview {
         let versions = distinct(results, |t| {
             Some(t.provenance.execlab.clone()).filter(|v| !v.is_empty())
         });
-        let images = distinct(results, |t| t.provenance.initramfs.clone());
         let mut facts = vec![("Trials", trials(results, matrix)), ("Lab", list(&labs))];
         if !qemu.is_empty() {
             facts.push(("QEMU", list(&qemu)));
@@ -70,13 +69,16 @@ impl Overview {
         mind("labs", &labs);
         mind("QEMU versions", &qemu);
         mind("versions of execlab", &versions);
-        mind(
-            "guest images",
-            &images
-                .iter()
-                .map(|i| i.chars().take(12).collect())
-                .collect::<Vec<_>>(),
-        );
+        // Each kernel has its own, for its modules; two for one kernel are two experiments.
+        for kernel in &matrix.kernels {
+            let of_kernel = results.iter().filter(|t| t.kernel.name == kernel.id.name);
+            let images: BTreeSet<String> = of_kernel
+                .filter_map(|t| t.provenance.initramfs.as_ref())
+                .map(|hash| clean(&hash.chars().take(12).collect::<String>()))
+                .collect();
+            let images: Vec<String> = images.into_iter().collect();
+            mind(&format!("guest images of {}", kernel.label), &images);
+        }
         Self {
             totals,
             facts,

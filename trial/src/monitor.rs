@@ -1,6 +1,7 @@
 //! The monitor's process, held from outside, and its side of the seam, read from outside.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File, OpenOptions},
     io,
     os::{
@@ -11,7 +12,6 @@ use std::{
 };
 
 use execlab_model::{
-    plan::BackendSpec,
     seam::{Message, SeamError},
     sighting::Sighting,
 };
@@ -48,7 +48,8 @@ impl MonitorProcess {
     pub fn start(
         programs: &Programs,
         cgroups: &Cgroups,
-        backend: &BackendSpec,
+        backend: &str,
+        settings: &BTreeMap<String, String>,
     ) -> Result<Self, TrialError> {
         let open = |name: &str| {
             OpenOptions::new()
@@ -67,11 +68,10 @@ impl MonitorProcess {
         let procs = cgroups.monitor().join("cgroup.procs");
         let mut command = Command::new(&programs.monitor);
         command
-            .arg(&backend.name)
+            .arg(backend)
             .arg(SEAM_FD.to_string())
             .args(
-                backend
-                    .settings
+                settings
                     .iter()
                     .map(|(name, value)| format!("{name}={value}")),
             )
@@ -170,7 +170,8 @@ impl MonitorProcess {
     pub fn stop(mut self, deadline_ns: u64) -> Result<Farewell, TrialError> {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("pids are small"));
         let mut complaint = None;
-        if !self.has_ended() {
+        let early = self.has_ended();
+        if !early {
             kill(pid, Signal::SIGTERM).map_err(TrialError::at("stop the monitor"))?;
             while !self.has_ended() && monotonic_ns() < deadline_ns {
                 sleep_until_ns(monotonic_ns() + LOOK_NS);
@@ -199,7 +200,12 @@ impl MonitorProcess {
         let silent = (!self.messages.iter().any(|m| matches!(m, Message::Done(_))))
             .then(|| "the monitor ended without a word".to_owned());
         Ok(Farewell {
-            complaint: complaint.or(failed).or(damage).or(status).or(silent),
+            complaint: complaint
+                .or(failed)
+                .or(damage)
+                .or(status)
+                .or(silent)
+                .or_else(|| early.then(|| "the monitor ended before it was told to".to_owned())),
             printed: self.tail_of_printed(),
             messages: std::mem::take(&mut self.messages),
         })

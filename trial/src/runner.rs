@@ -47,14 +47,14 @@ pub fn run(
     cgroups: &Cgroups,
     mut progress: impl FnMut(&'static str),
 ) -> Result<Record, TrialError> {
-    let mut record = blank_record(plan);
+    let mut record = blank_record();
     let mut storm = StormProcess::start(programs, cgroups)?;
     storm.prepare(&plan.workload, plan.seed)?;
     progress("prepared");
 
     let mut canaries = Canaries::new(plan);
     let mut monitor = None;
-    if plan.backend.name == NO_MONITOR {
+    if plan.backend == NO_MONITOR {
         canaries.release(&mut storm)?;
     } else {
         match attach(plan, programs, cgroups)? {
@@ -66,12 +66,20 @@ pub fn run(
             Attached::Ready(mut process, ready) => {
                 record.ready = Some(ready);
                 record.canary.tries_before = canaries.until_seen(&mut storm, &mut process)?;
-                if record.canary.tries_before == 0 && !process.has_ended() {
+                if record.canary.tries_before == 0 {
+                    // Whoever is blind but well-behaved cannot work here; whoever died, hung or
+                    // complained has failed, and the storm shows what that costs its user.
                     let end = process.stop(monotonic_ns() + plan.timing.monitor_deadline_ns)?;
-                    record.status = GuestStatus::Unsupported(unseen(plan, end));
-                    return Ok(record);
+                    let why = unseen(plan, end.complaint.as_deref());
+                    if end.complaint.is_none() {
+                        record.status = GuestStatus::Unsupported(why);
+                        return Ok(record);
+                    }
+                    record.status = GuestStatus::BackendFailed(why);
+                    take_messages(&mut record, end);
+                } else {
+                    monitor = Some(process);
                 }
-                monitor = Some(process);
             }
         }
     }
@@ -79,7 +87,7 @@ pub fn run(
 
     record.costs = windows(plan, cgroups, &mut storm)?;
     progress("stormed");
-    if plan.backend.name == NO_MONITOR {
+    if plan.backend == NO_MONITOR {
         record.costs.bare = bare_window(plan, cgroups, &mut storm)?;
     }
     if let Some(mut process) = monitor {
@@ -87,7 +95,17 @@ pub fn run(
         record.canary.seen_after = canaries.until_seen(&mut storm, &mut process)? > 0;
         record.drained_ns = monotonic_ns();
         let end = process.stop(record.drained_ns + plan.timing.monitor_deadline_ns)?;
-        take_messages(&mut record, &canaries, end);
+        let failed = end.complaint.clone();
+        take_messages(&mut record, end);
+        if let Some(why) = failed {
+            record.status = GuestStatus::BackendFailed(why);
+        }
+        if !record.canary.seen_after {
+            let tries = plan.timing.canary_tries;
+            record.notes.push(format!(
+                "none of {tries} canaries after the storm was seen in time"
+            ));
+        }
     }
     progress("drained");
     record.truth = storm.report()?;
@@ -145,7 +163,7 @@ fn attach(
     programs: &Programs,
     cgroups: &Cgroups,
 ) -> Result<Attached, TrialError> {
-    let mut process = MonitorProcess::start(programs, cgroups, &plan.backend)?;
+    let mut process = MonitorProcess::start(programs, cgroups, &plan.backend, &plan.settings)?;
     let deadline = monotonic_ns() + plan.timing.monitor_deadline_ns;
     let word = process.wait_for(deadline, |message| match message {
         Message::Ready(ready) => Some(Word::Ready(ready.clone())),
@@ -170,12 +188,9 @@ fn attach(
     })
 }
 
-fn unseen(plan: &TrialPlan, end: Farewell) -> String {
+fn unseen(plan: &TrialPlan, complaint: Option<&str>) -> String {
     let tries = plan.timing.canary_tries;
-    let why = end
-        .complaint
-        .map(|why| format!("; {why}"))
-        .unwrap_or_default();
+    let why = complaint.map(|why| format!("; {why}")).unwrap_or_default();
     format!("said that it was ready, but saw none of {tries} canary execs{why}")
 }
 
@@ -221,13 +236,14 @@ impl Canaries {
         Ok(0)
     }
 
-    /// Takes the canaries' sightings out of a record. A canary's pid may come again in the storm,
-    /// so what arrived between the storm's first and last moment is judged by its id alone.
+    /// Takes the canaries' sightings out of a record: those that carry a canary's id, and those of a
+    /// pid that no exec of the storm had. Where the storm had it too, only the id can tell.
     fn strip(&self, record: &mut Record) {
-        let (began, finished) = (record.truth.began_ns, record.truth.finished_ns);
+        let of_storm: HashSet<u32> = record.truth.execs.iter().map(|exec| exec.pid).collect();
         record.sightings.retain(|sighting| {
-            let during = (began..=finished).contains(&sighting.received_ns);
-            let by_pid = !during && sighting.pid.is_some_and(|pid| self.pids.contains(&pid));
+            let by_pid = sighting
+                .pid
+                .is_some_and(|pid| self.pids.contains(&pid) && !of_storm.contains(&pid));
             !by_pid && !carries_canary_id(sighting)
         });
     }
@@ -245,7 +261,7 @@ fn carries_canary_id(sighting: &Sighting) -> bool {
     }
 }
 
-fn take_messages(record: &mut Record, canaries: &Canaries, end: Farewell) {
+fn take_messages(record: &mut Record, end: Farewell) {
     for message in end.messages {
         match message {
             Message::Sighting(sighting) => record.sightings.push(sighting),
@@ -254,28 +270,17 @@ fn take_messages(record: &mut Record, canaries: &Canaries, end: Farewell) {
             Message::Ready(_) | Message::Unsupported(_) | Message::Failed(_) => {}
         }
     }
-    if let Some(why) = end.complaint {
-        record.status = GuestStatus::BackendFailed(why);
-    }
     if !end.printed.is_empty() {
-        record
-            .notes
-            .push(format!("the monitor printed: {}", end.printed));
-    }
-    if !record.canary.seen_after {
-        let tries = canaries.tries;
-        record.notes.push(format!(
-            "none of {tries} canaries after the storm was seen in time"
-        ));
+        let printed = end.printed;
+        record.notes.push(format!("the monitor printed: {printed}"));
     }
 }
 
-fn blank_record(plan: &TrialPlan) -> Record {
+fn blank_record() -> Record {
     let release = nix::sys::utsname::uname()
         .map(|name| name.release().to_string_lossy().into_owned())
         .unwrap_or_default();
     Record {
-        trial: plan.trial.clone(),
         release,
         status: GuestStatus::Completed,
         ready: None,

@@ -1,8 +1,7 @@
 //! The storm's process, held from outside.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs, io,
     os::unix::process::CommandExt,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
@@ -23,8 +22,6 @@ pub struct StormProcess {
 impl StormProcess {
     /// Starts it in its cgroup.
     pub fn start(programs: &Programs, cgroups: &Cgroups) -> Result<Self, TrialError> {
-        let printed = File::create(programs.scratch.join("storm.stderr"))
-            .map_err(TrialError::at("make a file for the storm's messages"))?;
         let procs = cgroups.storm().join("cgroup.procs");
         let mut command = Command::new(&programs.storm);
         command
@@ -32,7 +29,8 @@ impl StormProcess {
             .arg(cgroups.root())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(printed);
+            // What it says when it dies belongs into the serial log.
+            .stderr(Stdio::inherit());
         // SAFETY: the child of a process with one thread may run any code before its exec.
         unsafe { command.pre_exec(move || fs::write(&procs, "0")) };
         let mut child = command.spawn().map_err(TrialError::at(format!(

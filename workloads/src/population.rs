@@ -6,6 +6,8 @@ use nix::{
     unistd::{ForkResult, Pid, fork, pause},
 };
 
+use crate::scenario::die_with_parent;
+
 /// Sleeping processes; killed and reaped when dropped.
 #[derive(Debug, Default)]
 pub struct Population(Vec<Pid>);
@@ -18,9 +20,12 @@ impl Population {
             // SAFETY: the storm has one thread, so the child may run any code.
             match unsafe { fork() }? {
                 ForkResult::Parent { child } => population.0.push(child),
-                ForkResult::Child => loop {
-                    pause();
-                },
+                ForkResult::Child => {
+                    die_with_parent();
+                    loop {
+                        pause();
+                    }
+                }
             }
         }
         Ok(population)

@@ -151,6 +151,12 @@ pub(crate) fn bare(payload: &Path) -> PathBuf {
     name.into()
 }
 
+/// In a child that only sleeps: ends it with the storm, whose pipes to the trial runner it holds open.
+pub(crate) fn die_with_parent() {
+    // It can only fail for a signal that does not exist.
+    let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL);
+}
+
 /// Makes a folder and its parents.
 pub(crate) fn make_dir(dir: &Path) -> Result<(), SetupError> {
     fs::create_dir_all(dir).map_err(SetupError::at(format!("make the folder {}", dir.display())))

@@ -9,13 +9,12 @@ use crate::{kernels, machine, process};
 
 /// What truth may cost, against a bare loop.
 const TRUTH_LIMIT: f64 = 1.05;
-const SERIES: [&str; 3] = ["5.10", "6.1", "7.3"];
 
 /// Scoring by criterion, truth by real guests. All figures are ratios within one run.
 pub fn run() -> Result<()> {
     machine::make_ready()?;
     let execlab = process::execlab(process::Profile::Release)?;
-    let releases = kernels::first_available(&execlab, &SERIES)?;
+    let releases = kernels::three(&execlab)?;
     let mut storm = Command::new(&execlab);
     let dir = process::workspace().join("target/truth-bench");
     if dir.exists() {

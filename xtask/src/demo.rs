@@ -7,9 +7,6 @@ use clap::Args;
 
 use crate::{kernels, machine, process};
 
-/// Old, in between, and new.
-const SERIES: [&str; 3] = ["5.10", "6.1", "7.3"];
-
 /// Three kernels × five backends × three scenarios, 200 execs each.
 #[derive(Debug, Args)]
 pub struct Demo {
@@ -23,7 +20,7 @@ impl Demo {
     pub fn run(self) -> Result<()> {
         machine::make_ready()?;
         let execlab = process::execlab(process::Profile::Release)?;
-        let releases = kernels::first_available(&execlab, &SERIES)?;
+        let releases = kernels::three(&execlab)?;
         let mut run = Command::new(&execlab);
         run.current_dir(process::workspace())
             .args(["run", "--kernels", &releases.join(",")])

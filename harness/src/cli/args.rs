@@ -154,7 +154,7 @@ pub enum ListFormat {
 #[derive(Debug, Clone, Copy, Args)]
 pub struct ListArgs {
     /// How the list is printed
-    #[arg(long, value_enum, default_value_t, env = "EXECLAB_FORMAT")]
+    #[arg(long, value_enum, default_value_t, env = "EXECLAB_LIST_FORMAT")]
     pub format: ListFormat,
 }
 

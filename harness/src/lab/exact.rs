@@ -47,7 +47,12 @@ struct Prepared {
     vmlinux: PathBuf,
     initramfs: PathBuf,
     initramfs_sha256: String,
+    /// Scenarios whose modules this kernel does not have, with what is missing.
+    lacking: BTreeMap<&'static str, String>,
 }
+
+/// An initramfs, its hash, and the scenarios that cannot be run with it.
+type Image = (PathBuf, String, BTreeMap<&'static str, String>);
 
 impl std::fmt::Debug for ExactLab {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -84,7 +89,7 @@ impl ExactLab {
                 let remedy = "see `execlab kernels fetch` and `execlab kernels verify`";
                 lacks(format!("kernel {name} cannot be had"), remedy, error)
             })?;
-        let (initramfs, initramfs_sha256) = self.write_initramfs(&kernel)?;
+        let (initramfs, initramfs_sha256, lacking) = self.write_initramfs(&kernel)?;
         Ok(Prepared {
             kernel: KernelId {
                 name: name.to_owned(),
@@ -94,22 +99,16 @@ impl ExactLab {
             vmlinux: kernel.vmlinux,
             initramfs,
             initramfs_sha256,
+            lacking,
         })
     }
 
     /// One image for all trials of a kernel, so that no scenario's trial differs from another's by
     /// what lies in memory.
-    fn write_initramfs(&self, kernel: &Kernel) -> Result<(PathBuf, String), LabError> {
-        let wanted: Vec<&str> = execlab_workloads::SCENARIOS
-            .iter()
-            .flat_map(|scenario| scenario.modules())
-            .copied()
-            .collect();
+    fn write_initramfs(&self, kernel: &Kernel) -> Result<Image, LabError> {
+        let (wanted, lacking) = modules_of_scenarios(kernel);
         let modules = kernel.modules(&wanted).map_err(|error| {
-            let what = format!(
-                "kernel {} lacks a module that a scenario needs",
-                kernel.name
-            );
+            let what = format!("the modules of kernel {} cannot be read", kernel.name);
             lacks(
                 what,
                 "lock or name a kernel that has all of its modules",
@@ -135,7 +134,7 @@ impl ExactLab {
         let sha256 = hex(&Sha256::digest(&bytes));
         let path = self.images.join(format!("{sha256}.cpio"));
         if std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == bytes.len() as u64) {
-            return Ok((path, sha256));
+            return Ok((path, sha256, lacking));
         }
         let write = || -> std::io::Result<()> {
             std::fs::create_dir_all(&self.images)?;
@@ -155,7 +154,7 @@ impl ExactLab {
                 error,
             )
         })?;
-        Ok((path, sha256))
+        Ok((path, sha256, lacking))
     }
 
     /// What a trial runs on; `check` has prepared it.
@@ -186,6 +185,19 @@ impl Laboratory for ExactLab {
         for trial in trials {
             if !kernels.contains_key(&trial.kernel) {
                 kernels.insert(trial.kernel.clone(), self.prepare(&trial.kernel)?);
+            }
+            let scenario = trial.workload.scenario.as_str();
+            if let Some(why) = kernels[&trial.kernel].lacking.get(scenario) {
+                return Err(LabError {
+                    what: format!(
+                        "scenario {scenario} cannot run on kernel {}: {why}",
+                        trial.kernel
+                    ),
+                    remedy:
+                        "name its modules too (`path:IMAGE,modules=DIR`), or leave the scenario out"
+                            .into(),
+                    source: None,
+                });
             }
         }
         *self
@@ -265,6 +277,21 @@ impl Laboratory for ExactLab {
     }
 }
 
+/// The modules of all scenarios that this kernel can run, so that it has one image for all of them;
+/// and the scenarios that it cannot run.
+fn modules_of_scenarios(kernel: &Kernel) -> (Vec<&'static str>, BTreeMap<&'static str, String>) {
+    let (mut wanted, mut lacking) = (Vec::new(), BTreeMap::new());
+    for scenario in execlab_workloads::SCENARIOS {
+        match kernel.modules(scenario.modules()) {
+            Ok(_) => wanted.extend_from_slice(scenario.modules()),
+            Err(error) => {
+                lacking.insert(scenario.name(), error.to_string());
+            }
+        }
+    }
+    (wanted, lacking)
+}
+
 fn outcome(came: Result<Vec<u8>, GuestError>) -> Outcome {
     match came {
         Ok(bytes) => match postcard::from_bytes::<Record>(&bytes) {
@@ -282,8 +309,8 @@ fn outcome(came: Result<Vec<u8>, GuestError>) -> Outcome {
 
 fn plan_bytes(trial: &TrialSpec) -> Vec<u8> {
     let plan = TrialPlan {
-        trial: trial.id.clone(),
-        backend: trial.backend.clone(),
+        backend: trial.backend.name.clone(),
+        settings: trial.backend.settings.clone(),
         workload: trial.workload.clone(),
         seed: trial.seed,
         timing: Timing::EXACT,
@@ -295,12 +322,18 @@ fn plan_bytes(trial: &TrialSpec) -> Vec<u8> {
 fn machine(trial: &TrialSpec) -> Machine {
     let workload = &trial.workload;
     let at_once = match workload.load {
-        Load::Burst(at_once) => at_once.min(workload.execs),
-        Load::Closed | Load::Rate(_) => 0,
+        Load::Closed => 1,
+        Load::Burst(at_once) => at_once.into(),
+        Load::Rate(per_second) => {
+            (u64::from(per_second).saturating_mul(workload.lifetime_ns)) / 1_000_000_000 + 1
+        }
     };
     // A process that sleeps holds some 100 KiB: stack, page tables, a few copied pages. An exec
-    // leaves about 0.5 KiB in the seam and as much in the record.
-    let memory_mib = 256 + (workload.population + at_once) / 8 + workload.execs / 512;
+    // leaves about 0.5 KiB in the seam, and that again a few times while the record is made.
+    let alive = u64::from(workload.population) + at_once.min(workload.execs.into());
+    let memory_mib = 256 + alive / 8 + u64::from(workload.execs) / 256;
+    let memory_mib =
+        u32::try_from(memory_mib).expect("two numbers below 2^32, divided by 8 and more");
     let channel_mib = (8 + workload.execs / 1024).next_power_of_two();
     Machine {
         memory_mib: memory_mib.next_multiple_of(64),
@@ -313,8 +346,8 @@ fn machine(trial: &TrialSpec) -> Machine {
 /// emulates 10 million instructions a second; an exec with a monitor takes under 2 million.
 fn clocks(workload: &Workload) -> Clocks {
     let storm = Duration::from_millis(200) * workload.execs;
-    let boot = Duration::from_secs(300);
-    let stage = Duration::from_secs(600) + storm;
+    let boot = Duration::from_mins(5);
+    let stage = Duration::from_mins(10) + storm;
     Clocks {
         boot,
         stage,
@@ -322,7 +355,7 @@ fn clocks(workload: &Workload) -> Clocks {
     }
 }
 
-/// The trial's nonce is the start of its digest: a record of another trial is not taken for its own,
+/// The trial's nonce follows from its digest: a record of another trial is not taken for its own,
 /// and the guest's bytes are the same each time.
 fn nonce(digest: &str) -> Nonce {
     Sha256::digest(digest)[..16]

@@ -43,9 +43,7 @@ pub fn resolve(selection: Selection, registry: &Registry) -> Result<Matrix, Matr
             duration::parse(&g.text).map_err(|e| e.to_string())
         }),
         spawns: check.each(whole.spawns, |_, g| spawn(&g.text)),
-        populations: check.each(whole.populations, |_, g| {
-            number(&g.text, "a number of processes")
-        }),
+        populations: check.each(whole.populations, |_, g| population(&g.text)),
         seeds: check.one(whole.seeds, seeds).unwrap_or_default(),
         lab: check.one(whole.lab, lab).unwrap_or(Lab::Exact),
     };
@@ -253,13 +251,16 @@ fn variant_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn number(text: &str, what: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| {
-        format!(
-            "`{text}` is not {what}: write a whole number from 0 to {}",
-            u32::MAX
-        )
-    })
+/// A guest has 32,768 process ids (`pid_max` of a machine with one CPU), and the storm needs some.
+const MOST_SLEEPERS: u32 = 30_000;
+
+fn population(text: &str) -> Result<u32, String> {
+    text.parse()
+        .ok()
+        .filter(|n| (0..=MOST_SLEEPERS).contains(n))
+        .ok_or_else(|| {
+            format!("`{text}` is not a number of processes: write a whole number from 0 to {MOST_SLEEPERS}")
+        })
 }
 
 fn execs(text: &str) -> Result<u32, String> {

@@ -93,7 +93,6 @@ impl Planted {
     pub fn into_record(self, truth: Truth) -> Record {
         let missed = findings::missed(&truth, &self.plants);
         Record {
-            trial: "calibration".to_owned(),
             release: String::new(),
             status: GuestStatus::Completed,
             ready: Some(Ready::default()),

@@ -15,14 +15,16 @@ use std::{
 
 use execlab_model::Bytes;
 use nix::{
+    fcntl::OFlag,
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, unshare},
     sys::signal::{Signal, kill},
-    unistd::{ForkResult, Pid, chdir, fork, pause, pipe, pivot_root, sethostname},
+    unistd::{ForkResult, Pid, chdir, fork, pause, pipe2, pivot_root, sethostname},
 };
 
 use super::{
-    Call, Ground, Place, Prepared, Scenario, SetupError, cgroup_id, install, make_dir, namespaces,
+    Call, Ground, Place, Prepared, Scenario, SetupError, cgroup_id, die_with_parent, install,
+    make_dir, namespaces,
 };
 
 /// What a runtime would take as the container's id: 64 hexadecimal digits.
@@ -190,7 +192,7 @@ struct Init {
 
 impl Init {
     fn start() -> Result<Self, SetupError> {
-        let pipes = || pipe().map_err(SetupError::at("make a pipe"));
+        let pipes = || pipe2(OFlag::O_CLOEXEC).map_err(SetupError::at("make a pipe"));
         let ((wait, go), (done, report)) = (pipes()?, pipes()?);
         // SAFETY: the storm has one thread, so the child may run any code.
         match unsafe { fork() }.map_err(SetupError::at("fork the container's init"))? {
@@ -200,6 +202,7 @@ impl Init {
                 done: done.into(),
             }),
             ForkResult::Child => {
+                die_with_parent();
                 drop((go, done));
                 Self::live(wait, report)
             }

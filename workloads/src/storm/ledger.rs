@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use execlab_model::truth::{Exec, FIRST_CANARY_ID, Outcome, Site, Truth};
 use nix::{sys::wait::WaitStatus, unistd::Pid};
 
-use crate::evidence::{Evidence, NO_EVIDENCE};
+use crate::{evidence::Evidence, spawn::EXEC_FAILED};
 
 /// One child as its parent saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,9 +50,9 @@ pub enum TruthError {
     /// An image that nobody started.
     #[error("an image reported the id {0}, which was not given out")]
     UnknownId(u32),
-    /// It ran, and could not write its evidence.
-    #[error("exec {0} happened and could not leave its evidence")]
-    Silent(u32),
+    /// Whether it was executed is not known.
+    #[error("exec {0} left no evidence, and its child did not fail to exec but ended as {1:?}")]
+    Silent(u32, Outcome),
     /// Outside of containers the image's own pid is the one that fork returned.
     #[error("exec {id} reported pid {own}, its parent had {parents}")]
     Pid {
@@ -140,10 +140,11 @@ impl Ledger {
         let mut execs = Vec::with_capacity(by_id.len());
         for entry in &self.entries {
             let Some(image) = by_id.remove(&entry.id) else {
-                if entry.outcome == Outcome::Exited(NO_EVIDENCE) {
-                    return Err(TruthError::Silent(entry.id));
+                // Only a child that says itself that its exec failed is known not to have made one.
+                if entry.outcome == Outcome::Exited(EXEC_FAILED) {
+                    continue;
                 }
-                continue;
+                return Err(TruthError::Silent(entry.id, entry.outcome));
             };
             if !sites[entry.way as usize].in_container && image.pid != entry.pid {
                 let (id, own, parents) = (entry.id, image.pid, entry.pid);
@@ -184,7 +185,7 @@ mod tests {
     use nix::sys::signal::Signal;
 
     use super::*;
-    use crate::evidence::EVIDENCE_MAGIC;
+    use crate::evidence::{EVIDENCE_MAGIC, NO_EVIDENCE};
 
     fn image(id: u32, pid: u32) -> Evidence {
         Evidence {
@@ -245,7 +246,7 @@ mod tests {
         );
         assert_eq!(
             silent.join(&[], vec![Site::default()]),
-            Err(TruthError::Silent(0))
+            Err(TruthError::Silent(0, Outcome::Exited(NO_EVIDENCE)))
         );
         let swapped = TruthError::Pid {
             id: 1,

@@ -46,7 +46,7 @@ fn backends(format: ListFormat) -> Result<(), ExpectedError> {
         .map(|b| {
             json!({
                 "name": b.name, "summary": b.summary, "default": b.default,
-                "tuned": b.tuned, "boot": b.boot,
+                "tuned": b.tuned, "boot": b.boot, "offers": b.offers,
             })
         })
         .collect();
@@ -55,7 +55,10 @@ fn backends(format: ListFormat) -> Result<(), ExpectedError> {
     }
     let rows: Vec<Vec<String>> = all
         .iter()
-        .map(|b| vec![b.name.clone(), b.boot.join(" "), b.summary.clone()])
+        .map(|b| {
+            let (boot, offers) = (b.boot.join(" "), b.offers.join(" "));
+            vec![b.name.clone(), boot, offers, b.summary.clone()]
+        })
         .collect();
     let settings: Vec<Vec<String>> = all
         .iter()
@@ -69,7 +72,7 @@ fn backends(format: ListFormat) -> Result<(), ExpectedError> {
         .collect();
     output::print(&format!(
         "{}\n{}",
-        output::table(&["NAME", "BOOT OPTIONS", "WATCHES BY"], &rows),
+        output::table(&["NAME", "BOOT OPTIONS", "REPORTS", "WATCHES BY"], &rows),
         output::table(&["BACKEND", "SETTING", "DEFAULT", "TUNED"], &settings),
     ))
 }

@@ -43,7 +43,6 @@ pub(super) fn of(trial: &TrialSpec, status: GuestStatus, drop_every: u64, extra:
         Vec::new()
     };
     Record {
-        trial: trial.id.clone(),
         release: format!("{}.0-fake", trial.kernel),
         status,
         ready: watched.then(Ready::default),
