@@ -107,6 +107,16 @@ fn execs_of_one_process_are_told_by_their_event_windows() {
 }
 
 #[test]
+fn a_truth_that_tells_less_of_one_process_is_read_as_one_process() {
+    // Both execs said to be made when the process was, and to last as long as it did.
+    let vague = truth(vec![exec(7, (100, 110, 250)), exec(7, (100, 165, 250))]);
+    let sightings = [timed(7, 105), timed(7, 105)];
+    assert_eq!(verdicts(&vague, &sightings), [Seen(0), Duplicate(0)]);
+    assert_eq!(verdicts(&vague, &[timed(7, 240)]), [Seen(1)]);
+    assert_eq!(verdicts(&vague, &[received(7, 109)]), [Seen(0)]);
+}
+
+#[test]
 fn tolerance_admits_several_and_none_is_missed_for_it() {
     let mut sightings = [timed(7, 205), timed(7, 205), timed(7, 205)];
     for sighting in &mut sightings {
@@ -157,6 +167,21 @@ fn what_comes_after_the_drain_is_late_unless_it_was_seen() {
         verdicts(&reused(), &sightings),
         [Duplicate(1), Seen(1), Seen(0)]
     );
+}
+
+#[test]
+fn a_late_sighting_takes_no_exec_from_one_in_time() {
+    let late = Sighting {
+        received_ns: 2_000_000,
+        ..timed(7, 105)
+    };
+    let either = Sighting {
+        time_tolerance_ns: 100,
+        ..timed(7, 160)
+    };
+    let sightings = [timed(7, 205), late, either];
+    let expected = [Seen(1), Duplicate(0), Seen(0)];
+    assert_eq!(verdicts(&reused(), &sightings), expected);
 }
 
 #[test]
