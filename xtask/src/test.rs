@@ -11,6 +11,9 @@ pub struct Test {
     /// Leave out the tests that boot guests
     #[arg(long)]
     no_guests: bool,
+    /// Also watch this host with every backend, as root; see the feature `live` of `backends/`
+    #[arg(long)]
+    live: bool,
 }
 
 impl Test {
@@ -33,6 +36,9 @@ impl Test {
         let mut test = process::cargo();
         // No documentation tests: there are none, and asking for them links a program for each crate.
         test.args(["test", "--workspace", "--lib", "--bins", "--tests"]);
+        if self.live {
+            test.args(["--features", "execlab-backends/live"]);
+        }
         if !self.no_guests {
             let execlab = process::execlab(process::Profile::Dev)?;
             let releases = kernels::oldest_and_newest(&execlab)?;
