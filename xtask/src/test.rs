@@ -27,7 +27,7 @@ impl Test {
                 .args(["clippy", "--quiet", "--workspace", "--all-targets"])
                 .args([
                     "--features",
-                    "execlab-harness/guests",
+                    "execlab-harness/guests,execlab-backends/live",
                     "--",
                     "-D",
                     "warnings",
