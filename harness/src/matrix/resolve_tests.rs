@@ -62,7 +62,7 @@ fn every_wrong_value_is_told_at_once() {
     --execs: `0` is no number of execs: write a whole number from 1 to 4000000
     --lifetime: `1m` is no duration: write `0` or a whole number with `ns`, `us`, `ms` or `s`, as in `1ms`
     --spawn: unknown spawn `clone` (valid: vfork, fork)
-    --population: `-1` is not a number of processes: write a whole number from 0 to 4294967295
+    --population: `-1` is not a number of processes: write a whole number from 0 to 30000
     --seeds: `3..1` is no range of seeds: write `N` (that many) or `A..B` (from A up to, without, B)
     --lab: unknown lab `kvm` (valid: exact)
     "#);

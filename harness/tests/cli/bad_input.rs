@@ -27,7 +27,7 @@ fn unknown_names_list_the_valid_ones_and_the_nearest() {
     error: --execs: `many` is no number of execs: write a whole number from 1 to 4000000
     error: --lifetime: `1` is no duration: write `0` or a whole number with `ns`, `us`, `ms` or `s`, as in `1ms`
     error: --spawn: unknown spawn `clone` (valid: …)
-    error: --population: `-3` is not a number of processes: write a whole number from 0 to 4294967295
+    error: --population: `-3` is not a number of processes: write a whole number from 0 to 30000
     error: --seeds: `9..1` is no range of seeds: write `N` (that many) or `A..B` (from A up to, without, B)
     error: --lab: unknown lab `kvm` (valid: …)
     "#);

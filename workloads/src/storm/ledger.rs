@@ -233,27 +233,42 @@ mod tests {
     #[test]
     fn evidence_that_does_not_fit_spoils_the_truth() {
         let join = |evidence: &[Evidence]| ledger().join(evidence, vec![Site::default()]).map(drop);
+        let (zero, two) = (image(0, 100), image(2, 102));
+        assert_eq!(join(&[zero, two, two]), Err(TruthError::SharedId(2)));
         assert_eq!(
-            join(&[image(1, 101), image(1, 101)]),
-            Err(TruthError::SharedId(1))
-        );
-        assert_eq!(join(&[image(7, 101)]), Err(TruthError::UnknownId(7)));
-        let mut silent = Ledger::with_capacity(1);
-        silent.spawned(0, 0, Pid::from_raw(100), 0, 10);
-        silent.reaped(
-            WaitStatus::Exited(Pid::from_raw(100), NO_EVIDENCE.into()),
-            20,
-        );
-        assert_eq!(
-            silent.join(&[], vec![Site::default()]),
-            Err(TruthError::Silent(0, Outcome::Exited(NO_EVIDENCE)))
+            join(&[zero, two, image(7, 101)]),
+            Err(TruthError::UnknownId(7))
         );
         let swapped = TruthError::Pid {
-            id: 1,
-            own: 102,
-            parents: 101,
+            id: 2,
+            own: 101,
+            parents: 102,
         };
-        assert_eq!(join(&[image(1, 102)]), Err(swapped));
+        assert_eq!(join(&[zero, image(2, 101)]), Err(swapped));
+    }
+
+    #[test]
+    fn a_child_that_neither_left_evidence_nor_failed_to_exec_spoils_the_truth() {
+        let silent = |status| {
+            let mut ledger = Ledger::with_capacity(1);
+            ledger.spawned(0, 0, Pid::from_raw(100), 0, 10);
+            ledger.reaped(status, 20);
+            ledger.join(&[], vec![Site::default()]).map(drop)
+        };
+        let pid = Pid::from_raw(100);
+        for (status, outcome) in [
+            (
+                WaitStatus::Exited(pid, NO_EVIDENCE.into()),
+                Outcome::Exited(NO_EVIDENCE),
+            ),
+            (
+                WaitStatus::Signaled(pid, Signal::SIGKILL, false),
+                Outcome::Killed(9),
+            ),
+        ] {
+            assert_eq!(silent(status), Err(TruthError::Silent(0, outcome)));
+        }
+        assert_eq!(silent(WaitStatus::Exited(pid, EXEC_FAILED.into())), Ok(()));
     }
 
     #[test]
@@ -262,7 +277,9 @@ mod tests {
             in_container: true,
             ..Site::default()
         };
-        let truth = ledger().join(&[image(1, 7)], vec![site]).unwrap();
-        assert_eq!((truth.execs[0].pid, truth.execs[0].ns_pid), (101, 7));
+        let truth = ledger()
+            .join(&[image(0, 6), image(2, 7)], vec![site])
+            .unwrap();
+        assert_eq!((truth.execs[1].pid, truth.execs[1].ns_pid), (102, 7));
     }
 }
