@@ -241,7 +241,7 @@ fn an_exact_trial_repeats_to_the_last_digit() {
 }
 
 #[test]
-fn a_burst_beyond_a_small_buffer_is_lost_and_known() {
+fn what_a_burst_makes_small_buffers_lose_is_known_to_the_exec() {
     let matrix = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("small.toml");
     let text = r#"
 backends = ["netlink+small", "ebpf+small", "audit+tuned", "ptrace+tuned", "proc-poll+tuned"]
@@ -263,15 +263,23 @@ linger-ms = 1000
         let loss = line.loss.as_ref().expect("scored");
         let name = line.backend_label();
         match name.as_str() {
-            "netlink+small" | "ebpf+small" => {
+            "netlink+small" => {
                 assert!(loss.actual > 0, "{name} was to be too small");
-                assert_ne!(loss.honesty, Honesty::DidNotKnow, "{name}: {loss:?}");
+                assert_eq!(loss.self_reported, Some(loss.actual), "{name} counts execs");
             }
+            // Its reader is woken before the ring is full; whether it still loses is the kernel's
+            // scheduling, but what it loses it counts.
+            "ebpf+small" => assert_eq!(loss.self_reported, Some(loss.actual), "{name}"),
             "audit+tuned" | "ptrace+tuned" => assert_eq!(loss.actual, 0, "{name}: {loss:?}"),
-            _ => {}
-        }
-        if name == "ebpf+small" {
-            assert_eq!(loss.self_reported, Some(loss.actual), "its count is exact");
+            "proc-poll+tuned" => {
+                let honesty = if loss.actual == 0 {
+                    Honesty::Knew
+                } else {
+                    Honesty::DidNotKnow
+                };
+                assert_eq!(loss.honesty, honesty, "{name} has no way to know");
+            }
+            other => panic!("{other} was not asked for"),
         }
     }
 }
