@@ -68,6 +68,7 @@ fn start(arguments: &[String]) -> Result<(), String> {
     say(
         &mut seam,
         Message::Ready(Ready {
+            kernel_threads: Vec::new(),
             evidence: monitor.evidence(),
         }),
     )?;

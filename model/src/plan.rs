@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::workload::Workload;
+use crate::{Bytes, workload::Workload};
 
 /// A backend with one group of settings.
 #[derive(
@@ -23,8 +23,6 @@ pub struct BackendSpec {
 /// How long each part of a trial lasts, in nanoseconds of guest time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Timing {
-    /// Sleep after boot, before anything is started: the kernel's own late work must be over.
-    pub settle_ns: u64,
     /// The quiet window in which the cost of idle watching is measured.
     pub idle_ns: u64,
     /// The window after the storm in which a monitor may catch up; equal to `idle_ns`.
@@ -40,7 +38,6 @@ pub struct Timing {
 impl Timing {
     /// For guests in the exact lab, where idle time costs nothing.
     pub const EXACT: Self = Self {
-        settle_ns: 20_000_000_000,
         idle_ns: 1_000_000_000,
         catch_up_ns: 1_000_000_000,
         canary_life_ns: 500_000_000,
@@ -54,6 +51,9 @@ impl Timing {
 pub struct TrialPlan {
     /// What watches, by its name in the registry.
     pub backend: String,
+    /// The program that watches, an ELF file; empty where nothing does. It travels with the plan, so
+    /// that guests of all backends start from one image.
+    pub monitor: Bytes,
     /// Every setting of it. What trial and variant are called is no input of a guest.
     pub settings: BTreeMap<String, String>,
     /// What is watched.

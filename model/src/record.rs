@@ -32,12 +32,27 @@ pub struct WindowCost {
     pub storm_ns: u64,
     /// Run time of the monitor's cgroup, in whole microseconds (`cpu.stat`).
     pub monitor_ns: u64,
+    /// Run time of the kernel threads that work for the monitor by its own word
+    /// ([`Ready::kernel_threads`]), in nanoseconds.
+    #[serde(default)]
+    pub monitor_kernel_ns: u64,
 }
 
-/// The three windows of a trial.
+/// How far a storm was at one moment, counted from its start.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
 )]
+pub struct Checkpoint {
+    /// Execs that were made and, in a closed storm, reaped.
+    pub execs: u32,
+    /// By `CLOCK_MONOTONIC`.
+    pub wall_ns: u64,
+    /// As in [`WindowCost::busy_ns`].
+    pub busy_ns: u64,
+}
+
+/// The three windows of a trial.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Costs {
     /// Monitor attached, nothing happens.
     pub idle: WindowCost,
@@ -50,6 +65,9 @@ pub struct Costs {
     /// shows against it.
     #[serde(default)]
     pub bare: Option<WindowCost>,
+    /// The storm in parts, from its start to its end: how cost per exec settled shows in them.
+    #[serde(default)]
+    pub progress: Vec<Checkpoint>,
 }
 
 /// What became of the canary execs.

@@ -362,12 +362,21 @@ pub struct Cost {
     pub added_percent: Option<f64>,
     /// What the workload itself pays more than in the baseline (its own processes).
     pub inline_per_exec: Option<f64>,
-    /// What the monitor's own processes use.
+    /// What the monitor uses: its own processes, and the kernel threads that work for it.
     pub monitor_per_exec: f64,
+    /// The share of `monitor_per_exec` that those kernel threads use.
+    #[serde(default)]
+    pub monitor_kernel_per_exec: f64,
     /// The rest of the difference: kernel threads, the idle task's softirqs charged to others.
     pub rest_per_exec: Option<f64>,
     /// The share of `added_per_exec` that a boot option of the backend alone costs.
     pub boot_option_per_exec: Option<f64>,
+    /// Time of the storm in which nothing ran at all; not a part of any cost.
+    #[serde(default)]
+    pub stall_per_exec: f64,
+    /// What one more exec costs once that has settled.
+    #[serde(default)]
+    pub slope: Option<Slope>,
     /// What watching costs a second while nothing happens.
     pub idle_added_per_second: Option<f64>,
     /// Busy time of the storm against the same execs made by a bare loop whose payload only exits:
@@ -376,6 +385,20 @@ pub struct Cost {
     pub truth_ratio: Option<f64>,
     /// The windows from which all this was computed.
     pub windows: Costs,
+}
+
+/// What one more exec costs, from the storm's own progress: unlike a mean, it does not depend on how
+/// many execs there were.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Slope {
+    /// Busy time per exec of the whole system, over the settled part of the storm.
+    pub per_exec: f64,
+    /// The same less the baseline's.
+    pub added_per_exec: Option<f64>,
+    /// Execs before the settled part; `null` where it never settled, and the second half was taken.
+    pub settled_after: Option<u32>,
+    /// Largest distance of a part of the settled storm from `per_exec`, in percent of it.
+    pub spread_percent: f64,
 }
 
 /// Time from exec to delivery.
@@ -446,6 +469,12 @@ pub struct Provenance {
     pub command_line: Vec<String>,
     /// SHA-256 of the initramfs.
     pub initramfs: Option<String>,
+    /// SHA-256 of the program that watched.
+    #[serde(default)]
+    pub monitor: Option<String>,
+    /// What compiled the guest's programs.
+    #[serde(default)]
+    pub toolchain: Option<String>,
 }
 
 /// One line of `results.jsonl`.

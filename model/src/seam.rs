@@ -32,6 +32,9 @@ pub enum Message {
 pub struct Ready {
     /// What proves that it is attached, for people: socket options read back, program ids …
     pub evidence: Vec<String>,
+    /// Names of kernel threads that work for it, as in `/proc/PID/comm`: what they use is its cost.
+    #[serde(default)]
+    pub kernel_threads: Vec<String>,
 }
 
 /// See [`Message::Unsupported`] and [`Message::Failed`].
@@ -165,6 +168,7 @@ mod tests {
         vec![
             Message::Ready(Ready {
                 evidence: vec!["rcvbuf 212992".into()],
+                kernel_threads: vec!["kauditd".into()],
             }),
             Message::Sighting(Sighting {
                 pid: Some(7),

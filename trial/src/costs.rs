@@ -27,6 +27,7 @@ impl Snapshot {
             busy_ns,
             storm_ns: cgroups.storm_ns()?,
             monitor_ns: cgroups.monitor_ns()?,
+            monitor_kernel_ns: 0,
         }))
     }
 
@@ -38,6 +39,7 @@ impl Snapshot {
             busy_ns: now.busy_ns - then.busy_ns,
             storm_ns: now.storm_ns - then.storm_ns,
             monitor_ns: now.monitor_ns - then.monitor_ns,
+            monitor_kernel_ns: now.monitor_kernel_ns - then.monitor_kernel_ns,
         }
     }
 }

@@ -135,6 +135,7 @@ fn windows(
         storm: after.since(before),
         catch_up: end.since(after),
         bare: None,
+        progress: Vec::new(),
     })
 }
 

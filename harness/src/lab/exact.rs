@@ -8,6 +8,7 @@ use std::{
 };
 
 use execlab_model::{
+    Bytes,
     frame::Nonce,
     plan::{Timing, TrialPlan},
     record::Record,
@@ -239,6 +240,8 @@ impl Laboratory for ExactLab {
                 qemu: None,
                 command_line: machine.fixed(),
                 initramfs: None,
+                monitor: None,
+                toolchain: None,
             },
             kernel: KernelId {
                 name: trial.kernel.clone(),
@@ -310,6 +313,7 @@ fn outcome(came: Result<Vec<u8>, GuestError>) -> Outcome {
 fn plan_bytes(trial: &TrialSpec) -> Vec<u8> {
     let plan = TrialPlan {
         backend: trial.backend.name.clone(),
+        monitor: Bytes::default(),
         settings: trial.backend.settings.clone(),
         workload: trial.workload.clone(),
         seed: trial.seed,

@@ -33,6 +33,9 @@ pub fn cost(own: &Costs, execs: u64, plain: Option<&Costs>, booted: Option<&Cost
             .map(|baseline| (whole - baseline) / baseline * 100.0),
         inline_per_exec: inline,
         monitor_per_exec: monitor,
+        monitor_kernel_per_exec: 0.0,
+        stall_per_exec: 0.0,
+        slope: None,
         rest_per_exec: added
             .zip(inline)
             .map(|(added, inline)| added - inline - monitor),
@@ -44,7 +47,7 @@ pub fn cost(own: &Costs, execs: u64, plain: Option<&Costs>, booted: Option<&Cost
             .bare
             .filter(|bare| bare.busy_ns > 0)
             .map(|bare| own.storm.busy_ns as f64 / bare.busy_ns as f64),
-        windows: *own,
+        windows: own.clone(),
     }
 }
 
@@ -77,6 +80,7 @@ mod tests {
             busy_ns,
             storm_ns,
             monitor_ns,
+            monitor_kernel_ns: 0,
         }
     }
 
@@ -86,6 +90,7 @@ mod tests {
             storm: window(5, 800_000, 700_000, 0),
             catch_up: window(2_000_000_000, 1_000, 0, 0),
             bare: None,
+            progress: Vec::new(),
         }
     }
 
@@ -97,6 +102,7 @@ mod tests {
             storm: window(5, 1_000_000, 720_000, 100_000),
             catch_up: window(2_000_000_000, 13_000, 0, 8_500),
             bare: None,
+            progress: Vec::new(),
         };
         let cost = cost(&own, 10, Some(&plain()), None);
         assert_eq!(cost.baseline_per_exec, Some(80_000.0));
@@ -115,7 +121,7 @@ mod tests {
     fn a_boot_option_is_shown_apart() {
         let mut booted = plain();
         booted.storm.busy_ns += 20_000;
-        let mut own = booted;
+        let mut own = booted.clone();
         own.storm.busy_ns += 50_000;
         let cost = cost(&own, 10, Some(&plain()), Some(&booted));
         assert_eq!(cost.added_per_exec, Some(7_000.0));

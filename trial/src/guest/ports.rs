@@ -10,6 +10,9 @@ use nix::errno::Errno;
 const DEBUGCON: u16 = 0xe9;
 /// `-device isa-debug-exit,iobase=0xf4`: QEMU ends with twice the value plus one.
 const DEBUG_EXIT: u16 = 0xf4;
+/// `-device ib700`: a watchdog that is never fed.
+const WATCHDOG: u16 = 0x443;
+const WATCHDOG_TWO_SECONDS: u8 = 14;
 
 /// The right to use ports, for this process.
 #[derive(Debug)]
@@ -28,6 +31,11 @@ impl Ports {
         for byte in text.bytes().chain([b'\n']) {
             self.out(DEBUGCON, byte);
         }
+    }
+
+    /// Has QEMU stop this machine in two seconds.
+    pub fn pause_in_two_seconds(&self) {
+        self.out(WATCHDOG, WATCHDOG_TWO_SECONDS);
     }
 
     /// Ends the machine.

@@ -132,6 +132,7 @@ fn costs(trial: &TrialSpec, truth: &Truth, extra: u64) -> Costs {
         busy_ns: 500_000 + watching,
         storm_ns: 0,
         monitor_ns: watching,
+        monitor_kernel_ns: 0,
     };
     Costs {
         idle: quiet,
@@ -140,8 +141,10 @@ fn costs(trial: &TrialSpec, truth: &Truth, extra: u64) -> Costs {
             busy_ns: execs * (BASE_NS + boot + watching) + extra,
             storm_ns: execs * (BASE_NS + boot),
             monitor_ns: execs * watching,
+            monitor_kernel_ns: 0,
         },
         catch_up: quiet,
         bare: None,
+        progress: Vec::new(),
     }
 }
