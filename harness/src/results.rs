@@ -134,5 +134,5 @@ fn windows(baseline: Option<&TrialResult>, notes: &mut Vec<String>) -> Option<Co
             baseline.trial, baseline.status
         ));
     }
-    cost.map(|cost| cost.windows)
+    cost.map(|cost| cost.windows.clone())
 }
