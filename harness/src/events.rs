@@ -6,6 +6,8 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use execlab_model::result::{Status, TrialResult};
 
+use crate::lab::ImageNews;
+
 /// One thing that happened.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -18,7 +20,9 @@ pub enum Event {
         /// As it stands: trials kept from a run that was cut off are done.
         tally: Tally,
     },
-    /// A guest is about to be booted.
+    /// An image that trials start from, before the first of them.
+    Image(ImageNews),
+    /// A guest is about to be started.
     TrialStarted {
         /// Its id.
         trial: String,

@@ -7,12 +7,14 @@ pub mod exact;
 pub mod fake;
 mod guest_files;
 
-use std::{fmt, path::Path, time::Duration};
+use std::{fmt, path::Path, sync::atomic::AtomicBool, time::Duration};
 
 use execlab_model::{
     record::Record,
     result::{KernelId, Provenance},
 };
+
+use serde::{Deserialize, Serialize};
 
 use crate::plan::TrialSpec;
 
@@ -29,11 +31,89 @@ pub trait Laboratory: Sync {
     /// Must depend on nothing that differs from run to run. Called after [`Self::check`].
     fn digest(&self, trial: &TrialSpec) -> Result<String, LabError>;
 
+    /// Whether guests can start warm; where not, [`Start`] says nothing.
+    fn has_images(&self) -> bool {
+        false
+    }
+
+    /// Makes what these trials start from, before the first of them is run.
+    ///
+    /// Called once, after [`Self::check`] and only where trials start warm. Ends early once
+    /// `interrupted` is set. Never fails: what could not be made is told again by the trials that
+    /// need it. `told` may be called from any thread.
+    fn warm_up(
+        &self,
+        trials: &[TrialSpec],
+        jobs: usize,
+        interrupted: &AtomicBool,
+        told: &(dyn Fn(ImageNews) + Sync),
+    ) {
+        let _ = (trials, jobs, interrupted, told);
+    }
+
     /// Runs one trial in one fresh guest and says what came back.
     ///
     /// Never panics on account of a guest, leaves no process behind, and keeps the guest's serial
     /// log at `serial_log` whatever happens (a second try overwrites the first one's).
-    fn run(&self, trial: &TrialSpec, digest: &str, serial_log: &Path) -> Ran;
+    fn run(&self, trial: &TrialSpec, start: Start, digest: &str, serial_log: &Path) -> Ran;
+}
+
+/// How a guest comes to where its trial begins. No part of a digest: both give the same record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// Restored from an image of a guest that had booted and settled.
+    #[default]
+    Warm,
+    /// Booted.
+    Cold,
+}
+
+impl Start {
+    /// The name used in every output.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Warm => "warm",
+            Self::Cold => "cold",
+        }
+    }
+}
+
+impl fmt::Display for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What became of one image that guests are restored from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageNews {
+    /// What is in it, for people: `kernel 6.1`, `kernel 6.1 (audit=1)`.
+    pub image: String,
+    /// What became of it.
+    pub what: ImageState,
+}
+
+/// How [`ImageNews::image`] names the image of a trial.
+pub fn image_name(trial: &TrialSpec) -> String {
+    if trial.boot.is_empty() {
+        format!("kernel {}", trial.kernel)
+    } else {
+        format!("kernel {} ({})", trial.kernel, trial.boot.join(" "))
+    }
+}
+
+/// See [`ImageNews`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageState {
+    /// It was there.
+    Found,
+    /// Its guest is booting.
+    Making,
+    /// It is there now, after this long.
+    Made(Duration),
+    /// It could not be made.
+    Failed(String),
 }
 
 /// What came of one try of one trial.

@@ -9,6 +9,7 @@ use std::{fmt::Write as _, time::Duration};
 use execlab_model::result::TrialResult;
 
 pub use self::{bars::Bars, lines::Lines};
+use crate::lab::{ImageNews, ImageState};
 
 /// One line about a trial that ended, without its place in the run.
 fn verdict(result: &TrialResult) -> String {
@@ -30,6 +31,17 @@ fn verdict(result: &TrialResult) -> String {
         text.push_str("  (second try)");
     }
     text
+}
+
+/// One line about an image, or what is being done about it.
+fn image(news: &ImageNews) -> String {
+    let what = match &news.what {
+        ImageState::Found => "found".to_owned(),
+        ImageState::Making => "being made".to_owned(),
+        ImageState::Made(time) => format!("made in {}", rough(*time)),
+        ImageState::Failed(reason) => format!("not made  ({})", one_line(reason)),
+    };
+    format!("image of {}: {what}", news.image)
 }
 
 /// A guest's words as one short line that cannot steer a terminal.

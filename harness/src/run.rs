@@ -8,6 +8,7 @@ mod queue;
 mod worker;
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -23,8 +24,8 @@ use self::{queue::Queue, worker::Said};
 use crate::{
     documents,
     events::{Event, Reporter, Tally, time_left},
-    lab::{LabError, Laboratory},
-    plan::Plan,
+    lab::{LabError, Laboratory, Start},
+    plan::{Plan, TrialSpec},
     registry::Registry,
     store::{RunDir, StoreError},
 };
@@ -46,6 +47,8 @@ pub struct Run<'a> {
     pub registry: &'a Registry,
     /// How many trials run at once.
     pub jobs: usize,
+    /// How guests start.
+    pub start: Start,
     /// Set when the user wants the run to end.
     pub interrupted: &'a AtomicBool,
 }
@@ -101,6 +104,7 @@ impl Run<'_> {
             tally: tally.clone(),
         });
 
+        self.warm_up(&queue, reporter);
         let (sender, said) = mpsc::channel();
         let mut written = Ok(());
         let mut panicked = false;
@@ -147,6 +151,32 @@ impl Run<'_> {
             interrupted: end.interrupted,
         });
         Ok(end)
+    }
+
+    /// Has the images made that trials without a line start from.
+    fn warm_up(&self, queue: &Queue, reporter: &mut dyn Reporter) {
+        let left: Vec<TrialSpec> = queue
+            .left()
+            .map(|at| self.plan.trials[at].clone())
+            .collect();
+        if self.start == Start::Cold || left.is_empty() {
+            return;
+        }
+        let (sender, news) = mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let tell = |news| {
+                    // The receiver below outlives this thread.
+                    let _ = sender.send(news);
+                };
+                let make = || self.lab.warm_up(&left, self.jobs, self.interrupted, &tell);
+                // A defect here shows again in every trial that needs the image.
+                let _ = catch_unwind(AssertUnwindSafe(make));
+            });
+            for news in news {
+                reporter.event(&Event::Image(news));
+            }
+        });
     }
 
     fn by_position(&self, kept: Vec<TrialResult>) -> Vec<Option<Arc<TrialResult>>> {

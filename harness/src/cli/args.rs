@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, num::NonZeroUsize, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 use execlab_harness::{documents::Format, registry};
 use execlab_model::exit::ExitCode;
 
@@ -108,6 +108,9 @@ pub struct RunArgs {
     /// Trials at once [default: by processors and memory]
     #[arg(short, long, value_name = "N", env = "EXECLAB_JOBS")]
     pub jobs: Option<NonZeroUsize>,
+    /// Boot every guest instead of restoring it from an image; figures are the same
+    #[arg(long, env = "EXECLAB_COLD", value_parser = FalseyValueParser::new())]
+    pub cold: bool,
     /// Run directory, new or empty [default: execlab-out/TIME]
     #[arg(
         long,

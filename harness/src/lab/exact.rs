@@ -23,7 +23,7 @@ use execlab_vm::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{LabError, Laboratory, Outcome, Ran, guest_files};
+use super::{LabError, Laboratory, Outcome, Ran, Start, guest_files};
 use crate::plan::TrialSpec;
 
 /// Everything that trials need on this host.
@@ -228,7 +228,7 @@ impl Laboratory for ExactLab {
         Ok(hex(&hash.finalize()))
     }
 
-    fn run(&self, trial: &TrialSpec, digest: &str, serial_log: &Path) -> Ran {
+    fn run(&self, trial: &TrialSpec, _start: Start, digest: &str, serial_log: &Path) -> Ran {
         let started = Instant::now();
         let machine = machine(trial);
         let mut ran = Ran {

@@ -12,19 +12,23 @@
 //! | `unsupported`, `backend-failed` | as the status says |
 //! | `drop=N` | every Nth exec is not seen |
 //! | `jitter` | no two tries cost the same |
+//! | `again=N` | each try after the first costs N more |
+//! | `cold=N` | a cold start costs N more |
+//! | `image=MS` | the image takes that long to make; without this rule it is found |
+//! | `no-image` | the image cannot be made, and warm starts break |
 //! | `lacks` | the check before the first boot fails |
 //! | `changed` | the digest is another one, as if an input had changed |
 
 mod record;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt::Write as _,
     path::Path,
     str::FromStr,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -35,7 +39,7 @@ use execlab_model::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{LabError, Laboratory, Outcome, Ran};
+use super::{ImageNews, ImageState, LabError, Laboratory, Outcome, Ran, Start, image_name};
 use crate::plan::TrialSpec;
 
 /// See the module.
@@ -64,6 +68,10 @@ enum Kind {
     BackendFailed,
     Drop,
     Jitter,
+    Again,
+    Cold,
+    Image,
+    NoImage,
     Lacks,
     Changed,
 }
@@ -93,6 +101,10 @@ impl FromStr for Rule {
             "backend-failed" => Kind::BackendFailed,
             "drop" => Kind::Drop,
             "jitter" => Kind::Jitter,
+            "again" => Kind::Again,
+            "cold" => Kind::Cold,
+            "image" => Kind::Image,
+            "no-image" => Kind::NoImage,
             "lacks" => Kind::Lacks,
             "changed" => Kind::Changed,
             _ => return Err(bad()),
@@ -137,7 +149,7 @@ impl FakeLab {
         *before - 1
     }
 
-    fn outcome(&self, trial: &TrialSpec, first: bool) -> Outcome {
+    fn outcome(&self, trial: &TrialSpec, start: Start, first: bool) -> Outcome {
         let rule = |kind| self.rule(kind, trial);
         if rule(Kind::Lose).is_some() {
             return Outcome::Lost {
@@ -156,10 +168,19 @@ impl FakeLab {
         } else {
             GuestStatus::Completed
         };
-        let extra = match rule(Kind::Jitter) {
-            Some(_) => self.jitter.fetch_add(1, Ordering::Relaxed),
-            None => 0,
-        };
+        if start == Start::Warm && rule(Kind::NoImage).is_some() {
+            return Outcome::Infra {
+                reason: "there is no image to start from: planted".to_owned(),
+            };
+        }
+        let planted = [(Kind::Again, !first), (Kind::Cold, start == Start::Cold)];
+        let mut extra: u64 = planted
+            .into_iter()
+            .filter_map(|(kind, applies)| rule(kind).filter(|_| applies))
+            .sum();
+        if rule(Kind::Jitter).is_some() {
+            extra += self.jitter.fetch_add(1, Ordering::Relaxed);
+        }
         let drop_every = rule(Kind::Drop).unwrap_or(0);
         Outcome::Record(Box::new(record::of(trial, status, drop_every, extra)))
     }
@@ -196,7 +217,46 @@ impl Laboratory for FakeLab {
         Ok(hex)
     }
 
-    fn run(&self, trial: &TrialSpec, _digest: &str, serial_log: &Path) -> Ran {
+    fn has_images(&self) -> bool {
+        true
+    }
+
+    fn warm_up(
+        &self,
+        trials: &[TrialSpec],
+        _jobs: usize,
+        interrupted: &AtomicBool,
+        told: &(dyn Fn(ImageNews) + Sync),
+    ) {
+        let images: BTreeMap<_, _> = trials
+            .iter()
+            .map(|trial| ((&trial.kernel, &trial.boot), trial))
+            .collect();
+        for trial in images.into_values() {
+            if interrupted.load(Ordering::Relaxed) {
+                return;
+            }
+            let image = image_name(trial);
+            let tell = |what| {
+                told(ImageNews {
+                    image: image.clone(),
+                    what,
+                });
+            };
+            if self.rule(Kind::NoImage, trial).is_some() {
+                tell(ImageState::Failed("planted".to_owned()));
+            } else if let Some(ms) = self.rule(Kind::Image, trial) {
+                let time = Duration::from_millis(ms);
+                tell(ImageState::Making);
+                std::thread::sleep(time);
+                tell(ImageState::Made(time));
+            } else {
+                tell(ImageState::Found);
+            }
+        }
+    }
+
+    fn run(&self, trial: &TrialSpec, start: Start, _digest: &str, serial_log: &Path) -> Ran {
         let first = self.tried(trial) == 0;
         if let Some(ms) = self.rule(Kind::Slow, trial) {
             std::thread::sleep(Duration::from_millis(ms));
@@ -205,7 +265,7 @@ impl Laboratory for FakeLab {
         // A log that cannot be written is no reason to lose what the trial showed.
         let _ = std::fs::write(serial_log, format!("fake guest for {}\n", trial.id));
         Ran {
-            outcome: self.outcome(trial, first),
+            outcome: self.outcome(trial, start, first),
             provenance: Provenance {
                 execlab: env!("CARGO_PKG_VERSION").to_owned(),
                 ..Provenance::default()

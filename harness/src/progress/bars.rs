@@ -5,8 +5,11 @@ use std::time::Duration;
 use execlab_model::result::Status;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{one_line, rough, verdict};
-use crate::events::{Event, Reporter};
+use super::{image, one_line, rough, verdict};
+use crate::{
+    events::{Event, Reporter},
+    lab::ImageState,
+};
 
 /// Draws on stderr. Trials that went as they should leave no line behind.
 #[derive(Debug)]
@@ -59,6 +62,17 @@ impl Reporter for Bars {
                 self.bar.enable_steady_tick(Duration::from_millis(500));
                 self.bar.println(format!("run {}", directory.display()));
             }
+            Event::Image(news) => match &news.what {
+                ImageState::Making => {
+                    self.running.push(news.image.clone());
+                    self.show_running();
+                }
+                ImageState::Made(_) | ImageState::Failed(_) => {
+                    self.bar.println(image(news));
+                    self.ended(&news.image);
+                }
+                ImageState::Found => {}
+            },
             Event::TrialStarted { trial } => {
                 self.running.push(trial.clone());
                 self.show_running();

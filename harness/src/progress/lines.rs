@@ -3,7 +3,10 @@
 use std::io::Write;
 
 use super::{rough, verdict};
-use crate::events::{Event, Reporter, Tally};
+use crate::{
+    events::{Event, Reporter, Tally},
+    lab::ImageState,
+};
 
 /// Writes one line for each event that a log should have.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ impl<W: Write> Reporter for Lines<W> {
                     tally.total
                 )
             }
+            Event::Image(news) if news.what == ImageState::Making => return,
+            Event::Image(news) => super::image(news),
             Event::TrialStarted { .. } => return,
             Event::TrialRetried { trial, reason } => {
                 format!("again: {trial}  ({})", super::one_line(reason))

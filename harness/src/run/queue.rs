@@ -85,6 +85,19 @@ impl Queue {
         self.ended.notify_all();
     }
 
+    /// Trials that were not taken yet, by position.
+    pub(super) fn left(&self) -> impl Iterator<Item = usize> {
+        let waiting = |(at, trial): (usize, &Trial)| matches!(trial, Trial::Waiting).then_some(at);
+        let state = self.lock();
+        let left: Vec<usize> = state
+            .trials
+            .iter()
+            .enumerate()
+            .filter_map(waiting)
+            .collect();
+        left.into_iter()
+    }
+
     /// The lines so far, in the order of the plan.
     pub(super) fn results(&self) -> Vec<TrialResult> {
         let state = self.lock();

@@ -102,7 +102,7 @@ impl Worker<'_> {
             .join(format!("{}.serial.log", file_name(&trial.id)));
         let attempt = || match self.run.lab.digest(trial) {
             Ok(digest) => {
-                let ran = self.run.lab.run(trial, &digest, &log);
+                let ran = self.run.lab.run(trial, self.run.start, &digest, &log);
                 (digest, ran)
             }
             Err(error) => (String::new(), broke(trial, format!("no digest: {error}"))),

@@ -32,6 +32,7 @@ fn a_good_run_leaves_a_whole_directory_and_ends_with_0() {
     "#);
     insta::assert_snapshot!(ran.stderr, @r#"
     run o: 2 trials, 1 at a time
+    image of kernel 6.1: found
     [1/2] completed      6.1/none/absolute/closed/exact/0
     [2/2] completed      6.1/proc-poll+default/absolute/closed/exact/0  seen 5/5  cost N %
     done o: 2 completed

@@ -153,7 +153,7 @@ fn an_interrupted_run_says_how_to_go_on() {
 
     use execlab_harness::{
         events::{Event, Reporter},
-        lab::fake::FakeLab,
+        lab::{Start, fake::FakeLab},
         registry::Registry,
     };
 
@@ -177,6 +177,7 @@ fn an_interrupted_run_says_how_to_go_on() {
         lab: &lab,
         registry: &Registry::of_this_build(),
         jobs: 1,
+        start: Start::Warm,
         interrupted: &interrupted,
     };
     let end = run

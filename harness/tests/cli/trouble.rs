@@ -10,6 +10,7 @@ fn a_lost_guest_is_20_and_the_other_trials_go_on() {
     let ran = bench.with("lose@none/").run(SMALL).code(20);
     insta::assert_snapshot!(ran.stderr, @r#"
     run o: 2 trials, 1 at a time
+    image of kernel 6.1: found
     [1/2] lost           6.1/none/absolute/closed/exact/0  (kernel panic: planted)
     [2/2] completed      6.1/proc-poll+default/absolute/closed/exact/0  seen 5/5
     done o: 1 completed, 1 lost
@@ -43,6 +44,7 @@ fn a_broken_host_side_is_tried_once_more_and_that_is_shown() {
     let ran = bench.with("infra-once@proc-poll").run(SMALL).code(0);
     insta::assert_snapshot!(ran.stderr, @r#"
     run o: 2 trials, 1 at a time
+    image of kernel 6.1: found
     [1/2] completed      6.1/none/absolute/closed/exact/0
     again: 6.1/proc-poll+default/absolute/closed/exact/0  (the machine did not start: planted)
     [2/2] completed      6.1/proc-poll+default/absolute/closed/exact/0  seen 5/5  cost N %  (second try)
@@ -59,6 +61,7 @@ fn a_host_side_that_stays_broken_is_14() {
     let ran = bench.with("infra@proc-poll").run(SMALL).code(14);
     insta::assert_snapshot!(ran.stderr, @r#"
     run o: 2 trials, 1 at a time
+    image of kernel 6.1: found
     [1/2] completed      6.1/none/absolute/closed/exact/0
     again: 6.1/proc-poll+default/absolute/closed/exact/0  (the machine did not start: planted)
     [2/2] infra          6.1/proc-poll+default/absolute/closed/exact/0  (the machine did not start: planted)  (second try)
@@ -97,6 +100,7 @@ fn one_digest_with_two_results_is_15() {
     let ran = bench.with("jitter@proc-poll").run_in("p", &args).code(15);
     insta::assert_snapshot!(ran.stderr, @r#"
     run p: 3 trials, 1 at a time
+    image of kernel 6.1: found
     [1/3] completed      6.1/none/absolute/closed/exact/0
     [2/3] completed      6.1/proc-poll+default/absolute/closed/exact/0  seen 5/5  cost N %
     [3/3] completed      6.1/proc-poll+twin/absolute/closed/exact/0  seen 5/5  cost N %

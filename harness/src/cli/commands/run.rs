@@ -12,7 +12,7 @@ use std::{
 use execlab_harness::{
     documents,
     events::Reporter,
-    lab::Laboratory,
+    lab::{Laboratory, Start},
     matrix::Selection,
     plan::Plan,
     progress::{Bars, Lines},
@@ -81,6 +81,7 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
         lab: &*lab,
         registry: &registry,
         jobs: args.jobs.map_or_else(default_jobs, usize::from),
+        start: if args.cold { Start::Cold } else { Start::Warm },
         interrupted: &interrupted,
     };
     let end = run.go(&mut dir, kept, &mut *reporter)?;
