@@ -4,3 +4,4 @@ pub mod channel;
 pub mod modules;
 pub mod mounts;
 pub mod ports;
+pub mod settle;

@@ -12,7 +12,7 @@ use execlab_model::plan::TrialPlan;
 use execlab_trial::{
     Programs, TrialError,
     cgroups::Cgroups,
-    guest::{channel::Channel, modules, mounts, ports::Ports},
+    guest::{channel::Channel, modules, mounts, ports::Ports, settle},
     runner,
 };
 use execlab_workloads::clock::{monotonic_ns, sleep_until_ns};
@@ -21,8 +21,6 @@ use nix::unistd::{dup2_stderr, dup2_stdout};
 /// What the machine ends with; QEMU makes 33 and 35 of them.
 const GOOD: u8 = 16;
 const BAD: u8 = 17;
-/// From 6.12 on, crypto self-tests and deferred work share the CPU for seconds after boot.
-const SETTLE_NS: u64 = 20_000_000_000;
 
 fn main() {
     let ports = Ports::open().expect("process 1 may use ports");
@@ -50,7 +48,7 @@ fn live(ports: &Ports) -> Result<(), TrialError> {
         scratch: "/run".into(),
     };
     let cgroups = Cgroups::create(Path::new("/sys/fs/cgroup"))?;
-    sleep_until_ns(SETTLE_NS);
+    let settled = settle::settle(&programs, &cgroups)?;
     ports.mark("settled");
     ports.pause_in_two_seconds();
     sleep_until_ns((monotonic_ns() / 1_000_000_000 + 4) * 1_000_000_000);
@@ -63,7 +61,8 @@ fn live(ports: &Ports) -> Result<(), TrialError> {
     let plan: TrialPlan = postcard::from_bytes(&plan)
         .map_err(io::Error::other)
         .map_err(TrialError::at("read the plan"))?;
-    let record = runner::run(&plan, &programs, &cgroups, |stage| ports.mark(stage))?;
+    let mut record = runner::run(&plan, &programs, &cgroups, |stage| ports.mark(stage))?;
+    record.notes.extend(settled.unrest);
     let record = postcard::to_allocvec(&record)
         .map_err(io::Error::other)
         .map_err(TrialError::at("write the record"))?;
