@@ -4,29 +4,42 @@
 //! status, not what stands on the console, not silence. Three clocks end a guest that goes nowhere.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write},
-    os::unix::{fs::FileExt, process::CommandExt},
+    fs::File,
+    io,
     path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::ExitStatus,
     time::{Duration, Instant},
 };
 
-use execlab_model::frame::{self, FrameError, Nonce, PLAN_MAGIC, RECORD_MAGIC};
+use execlab_model::frame::{self, FrameError, Nonce, RECORD_MAGIC};
 
-use crate::qemu::{Files, Machine, Qemu};
+use crate::{
+    process::Process,
+    qemu::{Machine, Purpose, Qemu},
+    qmp::{Qmp, QmpError},
+    warm::WarmImage,
+};
 
 mod clocks;
+mod place;
 
 pub use clocks::{Clocks, RanOut};
+pub(crate) use place::Place;
 
 /// How often a running guest is looked at.
-const LOOK: Duration = Duration::from_millis(20);
+const LOOK: Duration = Duration::from_millis(10);
 /// What QEMU ends with when its guest ends: by itself (a panic with `-no-reboot`), or through
 /// `isa-debug-exit`, which makes twice the value plus one of it. Anything else is QEMU's own trouble.
 const GUEST_ENDS: [i32; 3] = [0, 33, 35];
-/// How much of the end of a serial log is quoted in a reason.
-const QUOTE: usize = 600;
+
+/// Where a guest starts.
+#[derive(Debug, Clone, Copy)]
+pub enum Start<'a> {
+    /// With its boot.
+    Cold,
+    /// Where the guest of this image was stopped. What comes out is the same.
+    Warm(&'a WarmImage),
+}
 
 /// One guest to be run.
 #[derive(Debug)]
@@ -39,6 +52,8 @@ pub struct Guest<'a> {
     pub kernel: &'a Path,
     /// The initramfs.
     pub initramfs: &'a Path,
+    /// Where it starts; a warm image must be of these very four.
+    pub start: Start<'a>,
     /// Ties plan and record to this trial.
     pub nonce: &'a Nonce,
     /// What goes in.
@@ -71,137 +86,105 @@ pub enum GuestError {
         /// What it printed.
         printed: String,
     },
+    /// QEMU could not be steered.
+    #[error("cannot {what}: {source}{printed}")]
+    Steering {
+        /// What was to be done.
+        what: &'static str,
+        /// What came instead.
+        source: QmpError,
+        /// What QEMU printed.
+        printed: String,
+    },
 }
 
 impl GuestError {
-    fn host(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn host(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         move |source| Self::Host { what, source }
+    }
+
+    pub(crate) fn steering(what: &'static str, place: &Place) -> impl FnOnce(QmpError) -> Self {
+        let printed = match Process::printed(&place.printed_path()) {
+            printed if printed.is_empty() => printed,
+            printed => format!("; it printed: {printed}"),
+        };
+        move |source| Self::Steering {
+            what,
+            source,
+            printed,
+        }
     }
 }
 
 impl Guest<'_> {
     /// Runs it and returns the record.
     pub fn run(&self) -> Result<Vec<u8>, GuestError> {
-        let dir = tempfile::Builder::new()
-            .prefix("execlab-guest-")
-            .tempdir()
-            .map_err(GuestError::host("make a temporary folder"))?;
-        let (channel_path, marks) = (dir.path().join("channel"), dir.path().join("marks"));
-        let channel = self.open_channel(&channel_path)?;
-        File::create(self.serial_log).map_err(GuestError::host(format!(
-            "write {}",
-            self.serial_log.display()
-        )))?;
-        File::create(&marks).map_err(GuestError::host(format!("write {}", marks.display())))?;
-        let printed = dir.path().join("printed");
-        let files = Files {
-            kernel: self.kernel,
-            initramfs: self.initramfs,
-            channel: &channel_path,
-            marks: &marks,
-            serial: self.serial_log,
-        };
-        let mut running = self.start(&files, &printed)?;
-        let ended = self.watch(&mut running, &marks)?;
-        self.collect(&channel, &ended, &marks, &printed)
+        let place = Place::new(self.machine, self.serial_log)?;
+        let mut process;
+        // Kept until the end: QEMU may say things that nobody needs, and must not be cut off for it.
+        let _qmp: Option<Qmp>;
+        match self.start {
+            Start::Cold => {
+                place.write_plan(self.nonce, self.plan)?;
+                process = self.start_qemu(Purpose::Boot, &place)?;
+                _qmp = None;
+            }
+            Start::Warm(image) => {
+                process = self.start_qemu(Purpose::Restore, &place)?;
+                let deadline = Instant::now() + self.clocks.boot;
+                let steered = |what| GuestError::steering(what, &place);
+                let mut qmp = process.talk(deadline).map_err(steered("reach QEMU"))?;
+                image
+                    .load(&mut qmp, deadline)
+                    .map_err(steered("restore the warm image"))?;
+                // Not before: the image brings its own contents of the channel along.
+                place.write_plan(self.nonce, self.plan)?;
+                WarmImage::go_on(&mut qmp, deadline).map_err(steered("wake the guest"))?;
+                _qmp = Some(qmp);
+            }
+        }
+        let ended = self.watch(&mut process, &place)?;
+        self.collect(&place, &ended)
     }
 
-    fn open_channel(&self, path: &Path) -> Result<File, GuestError> {
-        let size = u64::from(self.machine.channel_mib) << 20;
-        let framed = frame::encode(PLAN_MAGIC, self.nonce, self.plan);
-        if framed.len() as u64 > size {
-            return Err(GuestError::host("put the plan into the channel")(
-                io::Error::new(
-                    io::ErrorKind::StorageFull,
-                    format!("{} bytes, and it holds {size}", framed.len()),
-                ),
-            ));
-        }
-        let create = || -> io::Result<File> {
-            let mut file = File::options()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .open(path)?;
-            // Reserved, not only sized: a full disk is to be known now, and not as a SIGBUS later.
-            let length = i64::try_from(size).map_err(io::Error::other)?;
-            nix::fcntl::posix_fallocate(&file, 0, length)?;
-            file.write_all(&framed)?;
-            Ok(file)
-        };
-        create().map_err(GuestError::host("make the shared memory of the channel"))
-    }
-
-    fn start(&self, files: &Files<'_>, printed: &Path) -> Result<Running, GuestError> {
-        let output = File::create(printed).map_err(GuestError::host("keep what QEMU prints"))?;
-        let mut command = Command::new(self.qemu.program());
-        command
-            .args(self.machine.arguments(files))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(output);
-        let parent = std::process::id();
-        // SAFETY: prctl and getppid are async-signal-safe and touch no memory.
-        unsafe {
-            command.pre_exec(move || {
-                if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
-                    return Err(io::Error::last_os_error());
-                }
-                // The parent may have died before the line above took effect.
-                if libc::getppid().unsigned_abs() != parent {
-                    return Err(io::ErrorKind::BrokenPipe.into());
-                }
-                Ok(())
-            });
-        }
-        let program = self.qemu.program().display().to_string();
-        command
-            .spawn()
-            .map(Running)
-            .map_err(GuestError::host(format!("start {program}")))
+    fn start_qemu(&self, purpose: Purpose, place: &Place) -> Result<Process, GuestError> {
+        start_qemu(
+            self.qemu,
+            self.machine,
+            (self.kernel, self.initramfs),
+            purpose,
+            place,
+        )
     }
 
     /// Waits for the end of QEMU, or of one of the clocks.
-    fn watch(&self, running: &mut Running, marks: &Path) -> Result<Ended, GuestError> {
+    fn watch(&self, process: &mut Process, place: &Place) -> Result<Ended, GuestError> {
         let mut clocks = self.clocks.start(Instant::now());
         loop {
-            let exited = running
-                .0
-                .try_wait()
+            let exited = process
+                .ended()
                 .map_err(GuestError::host("wait for QEMU to end"))?;
             if let Some(status) = exited {
                 return Ok(Ended::Exited(status));
             }
-            let length = fs::metadata(marks).map_or(0, |metadata| metadata.len());
-            if let Some(ran_out) = clocks.look(Instant::now(), length) {
+            if let Some(ran_out) = clocks.look(Instant::now(), place.marks_length()) {
                 return Ok(Ended::RanOut(ran_out));
             }
             std::thread::sleep(LOOK);
         }
     }
 
-    fn collect(
-        &self,
-        channel: &File,
-        ended: &Ended,
-        marks: &Path,
-        printed: &Path,
-    ) -> Result<Vec<u8>, GuestError> {
-        let stage = fs::read_to_string(marks).unwrap_or_default();
-        let stage = stage.lines().last().map(str::to_owned);
+    fn collect(&self, place: &Place, ended: &Ended) -> Result<Vec<u8>, GuestError> {
         if let Ended::Exited(status) = ended
             && !GUEST_ENDS.iter().any(|&code| status.code() == Some(code))
         {
-            let printed = fs::read_to_string(printed).unwrap_or_default();
             return Err(GuestError::Qemu {
                 status: *status,
-                printed: printed.trim().to_owned(),
+                printed: Process::printed(&place.printed_path()),
             });
         }
-        let framed = self
-            .read_frame(channel)
-            .map_err(GuestError::host("read the channel"))?;
+        let framed = place.read_frame()?;
         match frame::decode_for(RECORD_MAGIC, self.nonce, &framed) {
             Ok(record) => Ok(record.to_vec()),
             Err(error) => {
@@ -209,63 +192,37 @@ impl Guest<'_> {
                     Ended::Exited(_) => "the guest ended".to_owned(),
                     Ended::RanOut(ran_out) => ran_out.to_string(),
                 };
-                let stage = stage.map_or_else(|| "booting".into(), |mark| format!("`{mark}`"));
+                let stage = place.stage();
                 let left = match error {
                     FrameError::Magic { .. } => "without a record".to_owned(),
                     error => format!("with a record that is not whole: {error}"),
                 };
-                let log = quote_end(self.serial_log);
+                let log = place.last_words();
                 Err(GuestError::Lost(format!("{how} after {stage} {left}{log}")))
             }
         }
     }
+}
 
-    /// The frame's bytes: not the whole region, which is mostly zeros.
-    fn read_frame(&self, channel: &File) -> io::Result<Vec<u8>> {
-        let size = u64::from(self.machine.channel_mib) << 20;
-        let mut header = [0; 32];
-        channel.read_exact_at(&mut header, 0)?;
-        let length = u64::from_le_bytes(header[24..].try_into().expect("8 bytes"));
-        let payload = usize::try_from(length.min(size)).map_err(io::Error::other)?;
-        let framed = (frame::framed_len(payload) as u64).min(size);
-        let mut bytes = vec![0; usize::try_from(framed).map_err(io::Error::other)?];
-        channel.read_exact_at(&mut bytes, 0)?;
-        Ok(bytes)
-    }
+/// Starts QEMU on the files of a place.
+pub(crate) fn start_qemu(
+    qemu: &Qemu,
+    machine: &Machine,
+    (kernel, initramfs): (&Path, &Path),
+    purpose: Purpose,
+    place: &Place,
+) -> Result<Process, GuestError> {
+    let printed =
+        File::create(place.printed_path()).map_err(GuestError::host("keep what QEMU prints"))?;
+    let arguments = place.files(kernel, initramfs, |files| machine.arguments(purpose, files));
+    let program = qemu.program().display();
+    Process::start(qemu, &arguments, printed).map_err(GuestError::host(format!("start {program}")))
 }
 
 /// How the watch ended.
 enum Ended {
     Exited(ExitStatus),
     RanOut(RanOut),
-}
-
-/// A running QEMU; killed and reaped when dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Both fail only where it has ended already, which is what is wanted.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The end of a serial log, as a part of a sentence.
-fn quote_end(log: &Path) -> String {
-    let text = fs::read(log).unwrap_or_default();
-    let end = &text[text.len().saturating_sub(QUOTE)..];
-    let text = String::from_utf8_lossy(end);
-    let lines: Vec<_> = text
-        .lines()
-        .map(str::trim_end)
-        .filter(|line| !line.is_empty())
-        .collect();
-    if lines.is_empty() {
-        "; its console is empty".into()
-    } else {
-        format!("; its console ends with: {}", lines.join(" | "))
-    }
 }
 
 #[cfg(test)]

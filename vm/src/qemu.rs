@@ -124,6 +124,36 @@ pub struct Machine {
     pub boot: Vec<String>,
 }
 
+/// What a QEMU is started for. Nothing in the guest can tell one from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To boot and go on without a stop.
+    Boot,
+    /// To boot, and to stop when the guest's watchdog expires.
+    BootAndStop,
+    /// To wait for the state of a guest that was stopped, and to go on from there.
+    Restore,
+}
+
+impl Purpose {
+    fn arguments(self) -> Vec<OsString> {
+        let on_watchdog = match self {
+            Self::BootAndStop => "watchdog=pause",
+            Self::Boot | Self::Restore => "watchdog=none",
+        };
+        let talk: &[&str] = match self {
+            Self::Boot => &[],
+            Self::BootAndStop => &["-qmp", "stdio"],
+            Self::Restore => &["-qmp", "stdio", "-incoming", "defer"],
+        };
+        ["-action", on_watchdog]
+            .iter()
+            .chain(talk)
+            .map(Into::into)
+            .collect()
+    }
+}
+
 /// The files of one guest on the host.
 #[derive(Debug)]
 pub struct Files<'a> {
@@ -141,7 +171,7 @@ pub struct Files<'a> {
 
 impl Machine {
     /// The arguments for QEMU.
-    pub fn arguments(&self, files: &Files<'_>) -> Vec<OsString> {
+    pub fn arguments(&self, purpose: Purpose, files: &Files<'_>) -> Vec<OsString> {
         let option = |start: String, path: &Path| {
             // A comma in a path would end the option; QEMU takes it doubled.
             let path = path.to_string_lossy().replace(',', ",,");
@@ -165,6 +195,7 @@ impl Machine {
             "-chardev".into(),
             option("file,id=serial,path=".into(), files.serial),
         ]);
+        arguments.extend(purpose.arguments());
         arguments
     }
 
@@ -194,6 +225,8 @@ impl Machine {
             &["-rtc", "base=2020-01-01,clock=vm", "-seed", "1"],
             &["-device", "ivshmem-plain,memdev=shm,master=on"],
             &["-device", "isa-debug-exit,iobase=0xf4"],
+            // A watchdog that the guest starts once: what stops it for a warm image.
+            &["-device", "ib700"],
             &[
                 "-device",
                 "isa-debugcon,iobase=0xe9,chardev=marks",
@@ -258,8 +291,9 @@ mod tests {
             marks: Path::new("/m"),
             serial: Path::new("/s"),
         };
-        let all = machine.arguments(&files);
+        let all = machine.arguments(Purpose::Boot, &files);
         assert!(all.contains(&"/i,,1".into()));
+        assert!(!all.contains(&"-qmp".into()));
         assert!(
             all.iter()
                 .any(|a| a.to_string_lossy().ends_with("mem-path=/c,,2"))

@@ -1,6 +1,6 @@
 //! Guests that are shell scripts: what becomes of each kind of end, without any machine.
 
-use std::{os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
 use tempfile::TempDir;
 
@@ -50,6 +50,7 @@ impl FakeQemu {
             machine: &machine,
             kernel: &self.path("kernel"),
             initramfs: &self.path("initramfs"),
+            start: Start::Cold,
             nonce: &NONCE,
             plan: b"plan",
             serial_log: &self.path("log"),

@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::digest::Sha256;
+use crate::digest::Sha256;
 
 /// The cache cannot be used.
 #[derive(Debug, thiserror::Error)]

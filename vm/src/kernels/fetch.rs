@@ -4,8 +4,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::digest::Sha256;
 use super::part::Part;
+use crate::digest::Sha256;
 
 /// A download that did not come to its end.
 #[derive(Debug, thiserror::Error)]

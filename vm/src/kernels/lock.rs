@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::digest::Sha256;
+use crate::digest::Sha256;
 
 /// The lock that this program was built with.
 const EMBEDDED: &str = include_str!("../../kernels.lock");

@@ -6,7 +6,6 @@ mod cache;
 mod compress;
 mod deb;
 mod deb822;
-mod digest;
 mod error;
 mod events;
 mod fetch;
@@ -29,7 +28,6 @@ mod test_server;
 
 pub use cache::CacheError;
 pub use deb::DebError;
-pub use digest::Sha256;
 pub use error::StoreError;
 pub use events::{FetchEvent, KernelRow, Skipped, VerifyRow, VerifyState};
 pub use fetch::{FetchError, Fetcher};

@@ -5,8 +5,8 @@ use std::io;
 use std::path::PathBuf;
 
 use super::cache::{Cache, CacheError};
-use super::digest::Sha256;
 use super::image::{self, ImageError};
+use crate::digest::Sha256;
 
 /// What a name must begin with to mean a file.
 const PREFIX: &str = "path:";

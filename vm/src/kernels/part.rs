@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::digest::Hasher;
 use super::fetch::{Download, FetchError};
+use crate::digest::Hasher;
 
 /// What has come so far, on disk, with the state of its hash.
 pub struct Part {

@@ -6,7 +6,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::deb822;
-use super::digest::Sha256;
+use crate::digest::Sha256;
 
 /// The list of packages that is wanted.
 const PACKAGES: &str = "main/binary-amd64/Packages.xz";

@@ -1,13 +1,13 @@
 use std::collections::BTreeMap;
 
 use super::super::compress::tests::encode;
-use super::super::digest::Sha256;
 use super::super::fetch::Fetcher;
 use super::super::lock::tests::locked;
 use super::super::select::tests::stanza;
 use super::super::signature::tests::TestKey;
 use super::super::test_server::Server;
 use super::*;
+use crate::digest::Sha256;
 
 const FAR: &str = "Valid-Until: Sat, 28 Nov 2099 00:53:02 UTC\n";
 const PAST: &str = "Valid-Until: Sat, 28 Nov 2020 00:53:02 UTC\n";

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::deb822;
-use super::digest::Sha256;
 use super::lock::{Archive, FLAVOUR, LockedKernel, Package, PoolPath, series_of};
 use super::version;
+use crate::digest::Sha256;
 
 /// The long-term series that are locked; of newer ones, every series from `NEWEST_FROM` on.
 const LONG_TERM: [&str; 4] = ["5.10", "6.1", "6.12", "6.18"];

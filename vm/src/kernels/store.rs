@@ -4,7 +4,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::cache::{Cache, CacheError};
-use super::digest::Sha256;
 use super::error::StoreError;
 use super::events::{FetchEvent, KernelRow, Skipped, VerifyRow, VerifyState};
 use super::fetch::{Download, FetchError, Fetcher};
@@ -13,6 +12,7 @@ use super::mirror::{MIRROR_VARIABLE, Mirror, MirrorError};
 use super::modules::{ModuleError, ModuleFile, ModuleIndex};
 use super::own::OwnKernel;
 use super::unpack::{self, Manifest, UnpackError};
+use crate::digest::Sha256;
 
 /// A kernel whose files are all there.
 #[derive(Debug, Clone)]

@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use super::compress::{self, Format};
 use super::deb::{self, DebError};
-use super::digest::{Hasher, Sha256};
 use super::image::{self, ImageError};
 use super::modules;
+use crate::digest::{Hasher, Sha256};
 
 /// The name of the list that makes a directory a kernel.
 const MANIFEST: &str = "kernel.json";

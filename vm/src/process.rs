@@ -1,0 +1,75 @@
+//! A QEMU that runs.
+
+use std::{
+    ffi::OsString,
+    fs::File,
+    io,
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Instant,
+};
+
+use crate::{
+    qemu::Qemu,
+    qmp::{Qmp, QmpError},
+};
+
+/// A running QEMU; killed and reaped when dropped, and killed by the kernel when its starter dies.
+#[derive(Debug)]
+pub(crate) struct Process(Child);
+
+impl Process {
+    /// Starts it; what it prints as errors goes into the file `printed`.
+    pub(crate) fn start(qemu: &Qemu, arguments: &[OsString], printed: File) -> io::Result<Self> {
+        let mut command = Command::new(qemu.program());
+        command
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(printed);
+        let parent = std::process::id();
+        // SAFETY: prctl and getppid are async-signal-safe and touch no memory.
+        unsafe {
+            command.pre_exec(move || {
+                if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
+                    return Err(io::Error::last_os_error());
+                }
+                // The parent may have died before the line above took effect.
+                if libc::getppid().unsigned_abs() != parent {
+                    return Err(io::ErrorKind::BrokenPipe.into());
+                }
+                Ok(())
+            });
+        }
+        command.spawn().map(Self)
+    }
+
+    /// Greets over its standard input and output; once only.
+    pub(crate) fn talk(&mut self, deadline: Instant) -> Result<Qmp, QmpError> {
+        let hung_up = QmpError::HungUp;
+        match (self.0.stdin.take(), self.0.stdout.take()) {
+            (Some(orders), Some(answers)) => Qmp::greet(orders, answers, deadline),
+            _ => Err(hung_up),
+        }
+    }
+
+    /// Whether and how it has ended.
+    pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.0.try_wait()
+    }
+
+    /// What it printed as errors.
+    pub(crate) fn printed(file: &Path) -> String {
+        let bytes = std::fs::read(file).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).trim().to_owned()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only where it has ended already, which is what is wanted.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,112 @@
+//! Makes one warm image.
+
+use std::{
+    fs::{self, File},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+
+use super::{migrated, quoted, tell_migration};
+use crate::{
+    guest::{GuestError, Place, start_qemu},
+    qemu::{Machine, Purpose, Qemu},
+    qmp::{Qmp, QmpError},
+};
+
+/// Faster than any disk: QEMU otherwise throttles what it saves.
+const NO_LIMIT: u64 = 1 << 40;
+
+/// What a warm image is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipe<'a> {
+    /// The emulator.
+    pub qemu: &'a Qemu,
+    /// The machine.
+    pub machine: &'a Machine,
+    /// The ELF kernel.
+    pub kernel: &'a Path,
+    /// Its SHA-256, as hexadecimal digits.
+    pub kernel_sha256: &'a str,
+    /// The initramfs.
+    pub initramfs: &'a Path,
+    /// Its SHA-256, as hexadecimal digits.
+    pub initramfs_sha256: &'a str,
+    /// How long boot and settling may take on this host.
+    pub limit: Duration,
+}
+
+impl Recipe<'_> {
+    /// Everything that decides what the image is.
+    pub(super) fn inputs(&self) -> Vec<String> {
+        let mut inputs = vec![
+            format!("qemu {}", self.qemu.version),
+            format!("kernel {}", self.kernel_sha256),
+            format!("initramfs {}", self.initramfs_sha256),
+        ];
+        inputs.extend(self.machine.fixed());
+        inputs
+    }
+
+    /// Boots the guest, waits until it has stopped itself, and saves it to `state`.
+    pub(super) fn make(&self, state: &Path, serial: &Path) -> Result<(), GuestError> {
+        let place = Place::new(self.machine, serial)?;
+        let deadline = Instant::now() + self.limit;
+        let files = (self.kernel, self.initramfs);
+        let mut process = start_qemu(self.qemu, self.machine, files, Purpose::BootAndStop, &place)?;
+        let steered = |what| GuestError::steering(what, &place);
+        let mut qmp = process.talk(deadline).map_err(steered("reach QEMU"))?;
+        let lost = |how: &str| {
+            let (stage, words) = (place.stage(), place.last_words());
+            GuestError::Lost(format!("the guest {how} after {stage}{words}"))
+        };
+        match qmp.event(deadline, |name, _| (name == "STOP").then_some(())) {
+            Ok(()) => {}
+            Err(QmpError::HungUp) => return Err(lost("ended before it could be saved,")),
+            Err(QmpError::Late) => {
+                let how = format!("was not ready to be saved within {:?},", self.limit);
+                return Err(lost(&how));
+            }
+            Err(error) => return Err(steered("wait for the guest to stop")(error)),
+        }
+        if !stopped_idle(&mut qmp, deadline).map_err(steered("look at the stopped guest"))? {
+            return Err(lost("was not idle when it was to be saved,"));
+        }
+        save(&mut qmp, state, deadline).map_err(steered("save the guest"))?;
+        // What `cat` wrote is in the kernel's hands; a full disk would show here at the latest.
+        let sync = || File::open(state).and_then(|file| file.sync_all());
+        sync().map_err(GuestError::host(format!("write {}", state.display())))
+    }
+}
+
+/// Whether its own watchdog stopped the guest, while its CPU was halted.
+fn stopped_idle(qmp: &mut Qmp, deadline: Instant) -> Result<bool, QmpError> {
+    let status = qmp.ask("query-status", &json!({}), deadline)?;
+    let registers = json!({"command-line": "info registers"});
+    let registers = qmp.ask("human-monitor-command", &registers, deadline)?;
+    let halted = registers
+        .as_str()
+        .is_some_and(|text| text.contains("HLT=1"));
+    Ok(status["status"] == "watchdog" && halted)
+}
+
+fn save(qmp: &mut Qmp, state: &Path, deadline: Instant) -> Result<(), QmpError> {
+    tell_migration(qmp, deadline)?;
+    let speed = json!({"max-bandwidth": NO_LIMIT});
+    qmp.ask("migrate-set-parameters", &speed, deadline)?;
+    let to = json!({"uri": format!("exec:cat > {}", quoted(state))});
+    qmp.ask("migrate", &to, deadline)?;
+    migrated(qmp, deadline)?;
+    // QEMU does not look at how `cat` ended: it may have had no space.
+    let answer = qmp.ask("query-migrate", &json!({}), deadline)?;
+    let sent = answer["ram"]["transferred"].as_u64().unwrap_or(u64::MAX);
+    let written = fs::metadata(state)?.len();
+    if written < sent {
+        return Err(QmpError::Refused {
+            command: "migrate".into(),
+            answer: format!("{sent} bytes were sent and {written} written"),
+        });
+    }
+    Ok(())
+}
