@@ -1,10 +1,15 @@
-//! Process 1 of a guest: mounts, loads modules, takes the plan from the channel, runs the trial,
-//! leaves the record, ends the machine. Anything that goes wrong is printed on the console and ends
-//! the machine without a record, which the host never takes for a result.
+//! Process 1 of a guest: mounts, loads modules, lets the kernel settle, stands still to be saved,
+//! takes the plan from the channel, runs the trial, leaves the record, ends the machine. Anything that
+//! goes wrong is printed on the console and ends the machine without a record, which the host never
+//! takes for a result.
+//!
+//! Up to the standstill nothing is known of the trial, so that all trials of a kernel can go on from
+//! one image.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions, Permissions},
     io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -50,8 +55,8 @@ fn live(ports: &Ports) -> Result<(), TrialError> {
     let cgroups = Cgroups::create(Path::new("/sys/fs/cgroup"))?;
     let settled = settle::settle(&programs, &cgroups)?;
     ports.mark("settled");
-    ports.pause_in_two_seconds();
-    sleep_until_ns((monotonic_ns() / 1_000_000_000 + 4) * 1_000_000_000);
+    stand_still(ports);
+    ports.mark("awake");
     let mut channel = Channel::open(Path::new("/sys/bus/pci/devices"))
         .map_err(TrialError::at("open the channel"))?;
     let (nonce, plan) = channel
@@ -61,6 +66,9 @@ fn live(ports: &Ports) -> Result<(), TrialError> {
     let plan: TrialPlan = postcard::from_bytes(&plan)
         .map_err(io::Error::other)
         .map_err(TrialError::at("read the plan"))?;
+    fs::write(&programs.monitor, plan.monitor.as_slice())
+        .and_then(|()| fs::set_permissions(&programs.monitor, Permissions::from_mode(0o755)))
+        .map_err(TrialError::at("put the monitor in its place"))?;
     let mut record = runner::run(&plan, &programs, &cgroups, |stage| ports.mark(stage))?;
     record.notes.extend(settled.unrest);
     let record = postcard::to_allocvec(&record)
@@ -71,6 +79,14 @@ fn live(ports: &Ports) -> Result<(), TrialError> {
         .map_err(TrialError::at("leave the record in the channel"))?;
     ports.mark("done");
     Ok(())
+}
+
+/// Idles for some seconds, in the midst of which QEMU stops the machine if it was told to, and ends on
+/// a whole second. All of it is the same whether it stops or not.
+fn stand_still(ports: &Ports) {
+    const SECOND_NS: u64 = 1_000_000_000;
+    ports.pause_in_two_seconds();
+    sleep_until_ns((monotonic_ns() / SECOND_NS + 4) * SECOND_NS);
 }
 
 /// Whatever is printed goes to the serial log.

@@ -1,9 +1,12 @@
 //! The exact lab: one virtual CPU of QEMU's TCG, on which one guest instruction is one nanosecond.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -13,23 +16,33 @@ use execlab_model::{
     plan::{Timing, TrialPlan},
     record::Record,
     result::{KernelId, Provenance},
-    workload::{Load, Workload},
 };
 use execlab_vm::{
-    guest::{Clocks, Guest, GuestError},
-    initramfs::Initramfs,
-    kernels::{FetchEvent, Kernel, Store},
-    qemu::{Machine, Qemu},
+    digest::{Hasher, Sha256},
+    guest::{self, Guest, GuestError},
+    kernels::{FetchEvent, Store},
+    qemu::Qemu,
+    warm::Made,
 };
-use sha2::{Digest, Sha256};
 
-use super::{LabError, Laboratory, Outcome, Ran, Start, guest_files};
+use self::{
+    guest_image::GuestImage,
+    images::{Images, News},
+};
+use super::{
+    ImageNews, ImageState, LabError, Laboratory, Outcome, Ran, Start, guest_files, image_name,
+};
 use crate::plan::TrialSpec;
+
+mod guest_image;
+mod images;
+mod sizes;
 
 /// Everything that trials need on this host.
 pub struct ExactLab {
     store: Store,
-    images: PathBuf,
+    initramfs_dir: PathBuf,
+    images: Images,
     ready: Mutex<Ready>,
     progress: Box<dyn Fn(&FetchEvent) + Send + Sync>,
 }
@@ -42,18 +55,12 @@ struct Ready {
 }
 
 /// A kernel with its initramfs.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Prepared {
     kernel: KernelId,
     vmlinux: PathBuf,
-    initramfs: PathBuf,
-    initramfs_sha256: String,
-    /// Scenarios whose modules this kernel does not have, with what is missing.
-    lacking: BTreeMap<&'static str, String>,
+    initramfs: GuestImage,
 }
-
-/// An initramfs, its hash, and the scenarios that cannot be run with it.
-type Image = (PathBuf, String, BTreeMap<&'static str, String>);
 
 impl std::fmt::Debug for ExactLab {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -66,10 +73,10 @@ impl std::fmt::Debug for ExactLab {
 impl ExactLab {
     /// With kernels from `store`; `progress` is told of downloads.
     pub fn new(store: Store, progress: impl Fn(&FetchEvent) + Send + Sync + 'static) -> Self {
-        let images = store.cache_dir().join("initramfs");
         Self {
+            initramfs_dir: store.cache_dir().join("initramfs"),
+            images: Images::new(store.cache_dir().join("warm")),
             store,
-            images,
             ready: Mutex::default(),
             progress: Box::new(progress),
         }
@@ -90,80 +97,20 @@ impl ExactLab {
                 let remedy = "see `execlab kernels fetch` and `execlab kernels verify`";
                 lacks(format!("kernel {name} cannot be had"), remedy, error)
             })?;
-        let (initramfs, initramfs_sha256, lacking) = self.write_initramfs(&kernel)?;
         Ok(Prepared {
             kernel: KernelId {
                 name: name.to_owned(),
                 release: kernel.release.clone(),
                 sha256: kernel.sha256.clone(),
             },
+            initramfs: GuestImage::of(&kernel, &self.initramfs_dir)?,
             vmlinux: kernel.vmlinux,
-            initramfs,
-            initramfs_sha256,
-            lacking,
         })
-    }
-
-    /// One image for all trials of a kernel, so that no scenario's trial differs from another's by
-    /// what lies in memory.
-    fn write_initramfs(&self, kernel: &Kernel) -> Result<Image, LabError> {
-        let (wanted, lacking) = modules_of_scenarios(kernel);
-        let modules = kernel.modules(&wanted).map_err(|error| {
-            let what = format!("the modules of kernel {} cannot be read", kernel.name);
-            lacks(
-                what,
-                "lock or name a kernel that has all of its modules",
-                error,
-            )
-        })?;
-        let mut files = Initramfs::default();
-        for folder in ["dev", "newroot"] {
-            files.folder(folder);
-        }
-        files.program("init", guest_files::INIT.to_vec());
-        files.program("bin/execlab-storm", guest_files::STORM.to_vec());
-        files.program("bin/execlab-monitor", guest_files::MONITOR.to_vec());
-        files.program("bin/execlab-payload", guest_files::PAYLOAD.to_vec());
-        files.program(
-            "bin/execlab-payload-bare",
-            guest_files::PAYLOAD_BARE.to_vec(),
-        );
-        for (at, module) in modules.into_iter().enumerate() {
-            files.file(&format!("modules/{at:02}-{}.ko", module.name), module.bytes);
-        }
-        let bytes = files.to_bytes();
-        let sha256 = hex(&Sha256::digest(&bytes));
-        let path = self.images.join(format!("{sha256}.cpio"));
-        if std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == bytes.len() as u64) {
-            return Ok((path, sha256, lacking));
-        }
-        let write = || -> std::io::Result<()> {
-            std::fs::create_dir_all(&self.images)?;
-            let mut file = tempfile::NamedTempFile::new_in(&self.images)?;
-            std::io::Write::write_all(&mut file, &bytes)?;
-            file.as_file().sync_all()?;
-            file.persist(&path).map(drop).map_err(|error| error.error)
-        };
-        write().map_err(|error| {
-            let what = format!(
-                "cannot write the guest's files to {}",
-                self.images.display()
-            );
-            lacks(
-                what,
-                "free some space there, or choose another cache with --cache",
-                error,
-            )
-        })?;
-        Ok((path, sha256, lacking))
     }
 
     /// What a trial runs on; `check` has prepared it.
     fn ready(&self, trial: &TrialSpec) -> Result<(Qemu, Prepared), LabError> {
-        let ready = self
-            .ready
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         match (&ready.qemu, ready.kernels.get(&trial.kernel)) {
             (Some(qemu), Some(prepared)) => Ok((qemu.clone(), prepared.clone())),
             _ => Err(LabError {
@@ -172,6 +119,40 @@ impl ExactLab {
                 source: None,
             }),
         }
+    }
+
+    fn run_guest(
+        &self,
+        trial: &TrialSpec,
+        start: Start,
+        nonce: &Nonce,
+        serial_log: &Path,
+        (qemu, prepared): (&Qemu, &Prepared),
+    ) -> Result<Vec<u8>, GuestError> {
+        let machine = sizes::machine(trial);
+        let image = match start {
+            Start::Cold => None,
+            Start::Warm => Some(self.images.get(qemu, prepared, &machine, drop)?),
+        };
+        let run = Guest {
+            qemu,
+            machine: &machine,
+            kernel: &prepared.vmlinux,
+            initramfs: &prepared.initramfs.path,
+            start: image
+                .as_ref()
+                .map_or(guest::Start::Cold, guest::Start::Warm),
+            nonce,
+            plan: &encode(&plan(trial)),
+            serial_log,
+            clocks: sizes::clocks(&trial.workload),
+        }
+        .run();
+        if let Err(GuestError::Steering { .. }) = run {
+            // It may have been damaged since it was checked.
+            self.images.doubt(prepared, &machine);
+        }
+        run
     }
 }
 
@@ -188,7 +169,7 @@ impl Laboratory for ExactLab {
                 kernels.insert(trial.kernel.clone(), self.prepare(&trial.kernel)?);
             }
             let scenario = trial.workload.scenario.as_str();
-            if let Some(why) = kernels[&trial.kernel].lacking.get(scenario) {
+            if let Some(why) = kernels[&trial.kernel].initramfs.lacking.get(scenario) {
                 return Err(LabError {
                     what: format!(
                         "scenario {scenario} cannot run on kernel {}: {why}",
@@ -201,10 +182,7 @@ impl Laboratory for ExactLab {
                 });
             }
         }
-        *self
-            .ready
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = Ready {
+        *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = Ready {
             qemu: Some(qemu),
             kernels,
         };
@@ -213,24 +191,68 @@ impl Laboratory for ExactLab {
 
     fn digest(&self, trial: &TrialSpec) -> Result<String, LabError> {
         let (qemu, prepared) = self.ready(trial)?;
-        let mut hash = Sha256::new();
-        let machine = machine(trial);
+        let mut hash = Hasher::default();
         let parts = [
             &qemu.version,
             &prepared.kernel.sha256,
-            &prepared.initramfs_sha256,
+            prepared.initramfs.sha256.as_str(),
+            guest_files::TOOLCHAIN,
         ];
-        for part in parts.into_iter().chain(&machine.fixed()) {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
+        let machine = sizes::machine(trial).fixed();
+        for part in parts.into_iter().chain(machine.iter().map(String::as_str)) {
+            hash.update(&(part.len() as u64).to_le_bytes());
+            hash.update(part.as_bytes());
         }
-        hash.update(plan_bytes(trial));
-        Ok(hex(&hash.finalize()))
+        hash.update(&encode(&plan(trial)));
+        Ok(hash.finish().into())
     }
 
-    fn run(&self, trial: &TrialSpec, _start: Start, digest: &str, serial_log: &Path) -> Ran {
+    fn has_images(&self) -> bool {
+        true
+    }
+
+    fn warm_up(
+        &self,
+        trials: &[TrialSpec],
+        jobs: usize,
+        interrupted: &AtomicBool,
+        told: &(dyn Fn(ImageNews) + Sync),
+    ) {
+        let wanted: BTreeMap<_, _> = trials
+            .iter()
+            .map(|trial| ((&trial.kernel, sizes::machine(trial).fixed()), trial))
+            .collect();
+        let wanted = Mutex::new(wanted.into_values().collect::<VecDeque<_>>());
+        let next = || {
+            let mut wanted = wanted.lock().unwrap_or_else(PoisonError::into_inner);
+            wanted.pop_front()
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..jobs.max(1) {
+                scope.spawn(|| {
+                    while !interrupted.load(Ordering::Relaxed)
+                        && let Some(trial) = next()
+                        && let Ok((qemu, prepared)) = self.ready(trial)
+                    {
+                        let tell = |what| {
+                            let image = image_name(trial);
+                            told(ImageNews { image, what });
+                        };
+                        // What went wrong was told, and is told again by the trials.
+                        let _ = self.images.get(
+                            &qemu,
+                            &prepared,
+                            &sizes::machine(trial),
+                            |news| tell(state(news)),
+                        );
+                    }
+                });
+            }
+        });
+    }
+
+    fn run(&self, trial: &TrialSpec, start: Start, digest: &str, serial_log: &Path) -> Ran {
         let started = Instant::now();
-        let machine = machine(trial);
         let mut ran = Ran {
             outcome: Outcome::Infra {
                 reason: String::new(),
@@ -238,10 +260,11 @@ impl Laboratory for ExactLab {
             provenance: Provenance {
                 execlab: env!("CARGO_PKG_VERSION").into(),
                 qemu: None,
-                command_line: machine.fixed(),
+                command_line: sizes::machine(trial).fixed(),
                 initramfs: None,
-                monitor: None,
-                toolchain: None,
+                monitor: guest_files::monitor(&trial.backend.name)
+                    .map(|program| Sha256::of(program).into()),
+                toolchain: Some(guest_files::TOOLCHAIN.into()),
             },
             kernel: KernelId {
                 name: trial.kernel.clone(),
@@ -256,20 +279,11 @@ impl Laboratory for ExactLab {
             },
             Ok((qemu, prepared)) => {
                 ran.provenance.qemu = Some(qemu.version.clone());
-                ran.provenance.initramfs = Some(prepared.initramfs_sha256.clone());
-                let guest = Guest {
-                    qemu: &qemu,
-                    machine: &machine,
-                    kernel: &prepared.vmlinux,
-                    initramfs: &prepared.initramfs,
-                    nonce: &nonce(digest),
-                    plan: &plan_bytes(trial),
-                    serial_log,
-                    clocks: clocks(&trial.workload),
-                };
-                let outcome = outcome(guest.run());
+                ran.provenance.initramfs = Some(prepared.initramfs.sha256.to_string());
+                let with = (&qemu, &prepared);
+                let came = self.run_guest(trial, start, &nonce(digest), serial_log, with);
                 ran.kernel = prepared.kernel;
-                outcome
+                outcome(came)
             }
         };
         if let Outcome::Record(record) = &ran.outcome {
@@ -280,19 +294,13 @@ impl Laboratory for ExactLab {
     }
 }
 
-/// The modules of all scenarios that this kernel can run, so that it has one image for all of them;
-/// and the scenarios that it cannot run.
-fn modules_of_scenarios(kernel: &Kernel) -> (Vec<&'static str>, BTreeMap<&'static str, String>) {
-    let (mut wanted, mut lacking) = (Vec::new(), BTreeMap::new());
-    for scenario in execlab_workloads::SCENARIOS {
-        match kernel.modules(scenario.modules()) {
-            Ok(_) => wanted.extend_from_slice(scenario.modules()),
-            Err(error) => {
-                lacking.insert(scenario.name(), error.to_string());
-            }
-        }
+fn state(news: News) -> ImageState {
+    match news {
+        News::Making => ImageState::Making,
+        News::There(Made::Found) => ImageState::Found,
+        News::There(Made::Now(took) | Made::Again(took)) => ImageState::Made(took),
+        News::Failed(reason) => ImageState::Failed(reason),
     }
-    (wanted, lacking)
 }
 
 fn outcome(came: Result<Vec<u8>, GuestError>) -> Outcome {
@@ -310,71 +318,29 @@ fn outcome(came: Result<Vec<u8>, GuestError>) -> Outcome {
     }
 }
 
-fn plan_bytes(trial: &TrialSpec) -> Vec<u8> {
-    let plan = TrialPlan {
+fn plan(trial: &TrialSpec) -> TrialPlan {
+    let monitor = guest_files::monitor(&trial.backend.name);
+    TrialPlan {
         backend: trial.backend.name.clone(),
-        monitor: Bytes::default(),
+        monitor: Bytes(monitor.unwrap_or_default().to_vec()),
         settings: trial.backend.settings.clone(),
         workload: trial.workload.clone(),
         seed: trial.seed,
         timing: Timing::EXACT,
-    };
-    postcard::to_allocvec(&plan).expect("plain data always encodes")
-}
-
-/// A machine with room for what the workload keeps alive at once and for what it leaves behind.
-fn machine(trial: &TrialSpec) -> Machine {
-    let workload = &trial.workload;
-    let at_once = match workload.load {
-        Load::Closed => 1,
-        Load::Burst(at_once) => at_once.into(),
-        Load::Rate(per_second) => {
-            (u64::from(per_second).saturating_mul(workload.lifetime_ns)) / 1_000_000_000 + 1
-        }
-    };
-    // A process that sleeps holds some 100 KiB: stack, page tables, a few copied pages. An exec
-    // leaves about 0.5 KiB in the seam, and that again a few times while the record is made.
-    let alive = u64::from(workload.population) + at_once.min(workload.execs.into());
-    let memory_mib = 256 + alive / 8 + u64::from(workload.execs) / 256;
-    let memory_mib =
-        u32::try_from(memory_mib).expect("two numbers below 2^32, divided by 8 and more");
-    let channel_mib = (8 + workload.execs / 1024).next_power_of_two();
-    Machine {
-        memory_mib: memory_mib.next_multiple_of(64),
-        channel_mib: channel_mib.max(16),
-        boot: trial.boot.clone(),
     }
 }
 
-/// Generous on purpose: they end guests that hang, and are no measure of speed. A slow or busy host
-/// emulates 10 million instructions a second; an exec with a monitor takes under 2 million.
-fn clocks(workload: &Workload) -> Clocks {
-    let storm = Duration::from_millis(200) * workload.execs;
-    let boot = Duration::from_mins(5);
-    let stage = Duration::from_mins(10) + storm;
-    Clocks {
-        boot,
-        stage,
-        total: boot + 4 * stage,
-    }
+fn encode(plan: &TrialPlan) -> Vec<u8> {
+    postcard::to_allocvec(plan).expect("plain data always encodes")
 }
 
 /// The trial's nonce follows from its digest: a record of another trial is not taken for its own,
 /// and the guest's bytes are the same each time.
 fn nonce(digest: &str) -> Nonce {
-    Sha256::digest(digest)[..16]
+    let sum = Sha256::of(digest.as_bytes());
+    sum.as_str().as_bytes()[..16]
         .try_into()
-        .expect("16 of 32 bytes")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(2 * bytes.len()), |mut out, byte| {
-            let _ = write!(out, "{byte:02x}");
-            out
-        })
+        .expect("16 of 64 digits")
 }
 
 fn lacks(

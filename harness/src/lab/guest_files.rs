@@ -11,3 +11,10 @@ pub const MONITOR: &[u8] = include_bytes!(env!("EXECLAB_GUEST_MONITOR"));
 pub const PAYLOAD: &[u8] = include_bytes!(env!("EXECLAB_GUEST_PAYLOAD"));
 /// What is executed to see what truth costs: it only exits.
 pub const PAYLOAD_BARE: &[u8] = include_bytes!(env!("EXECLAB_GUEST_PAYLOAD_BARE"));
+
+/// TEMP
+pub const TOOLCHAIN: &str = "temp";
+/// TEMP
+pub fn monitor(backend: &str) -> Option<&'static [u8]> {
+    (backend != "none").then_some(MONITOR)
+}

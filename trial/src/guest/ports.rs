@@ -1,4 +1,5 @@
-//! The guest's two port devices: progress marks, and the switch that ends the machine.
+//! The guest's port devices: progress marks, the watchdog that stops the machine, and the switch that
+//! ends it.
 //!
 //! Ports need no driver and complete at once, so they change nothing that the exact lab counts.
 
@@ -10,8 +11,9 @@ use nix::errno::Errno;
 const DEBUGCON: u16 = 0xe9;
 /// `-device isa-debug-exit,iobase=0xf4`: QEMU ends with twice the value plus one.
 const DEBUG_EXIT: u16 = 0xf4;
-/// `-device ib700`: a watchdog that is never fed.
+/// `-device ib700`: a byte written here starts the watchdog (hw/watchdog/wdt_ib700.c).
 const WATCHDOG: u16 = 0x443;
+/// Its index in the device's table of times: 30, 28, … 2, 0 seconds.
 const WATCHDOG_TWO_SECONDS: u8 = 14;
 
 /// The right to use ports, for this process.
@@ -33,7 +35,8 @@ impl Ports {
         }
     }
 
-    /// Has QEMU stop this machine in two seconds.
+    /// Has the watchdog expire in two seconds, once. A QEMU that was told to stop the machine then does
+    /// so, others do nothing. The guest is to be idle at that time: only then is the stop exact.
     pub fn pause_in_two_seconds(&self) {
         self.out(WATCHDOG, WATCHDOG_TWO_SECONDS);
     }
@@ -49,7 +52,7 @@ impl Ports {
         reason = "having a Ports is the right to use ports"
     )]
     fn out(&self, port: u16, byte: u8) {
-        // SAFETY: iopl allows the instruction, and nothing behind these two ports touches memory.
+        // SAFETY: iopl allows the instruction, and nothing behind these ports touches memory.
         unsafe { asm!("out dx, al", in("dx") port, in("al") byte, options(nomem, nostack)) };
     }
 }

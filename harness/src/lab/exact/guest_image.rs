@@ -1,0 +1,94 @@
+//! The initramfs of a kernel: init, workloads and payloads, and the modules of all scenarios.
+//!
+//! One for all trials of a kernel, so that no trial differs from another by what lies in memory. The
+//! monitor is not in it: it comes with the plan.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
+
+use execlab_vm::{digest::Sha256, initramfs::Initramfs, kernels::Kernel};
+
+use super::lacks;
+use crate::lab::{LabError, guest_files};
+
+/// The initramfs of one kernel.
+#[derive(Debug, Clone)]
+pub(super) struct GuestImage {
+    pub(super) path: PathBuf,
+    pub(super) sha256: Sha256,
+    /// Scenarios whose modules this kernel does not have, with what is missing.
+    pub(super) lacking: BTreeMap<&'static str, String>,
+}
+
+impl GuestImage {
+    /// Finds it in `dir`, or writes it there.
+    pub(super) fn of(kernel: &Kernel, dir: &Path) -> Result<Self, LabError> {
+        let (wanted, lacking) = modules_of_scenarios(kernel);
+        let modules = kernel.modules(&wanted).map_err(|error| {
+            let what = format!("the modules of kernel {} cannot be read", kernel.name);
+            lacks(
+                what,
+                "lock or name a kernel that has all of its modules",
+                error,
+            )
+        })?;
+        let mut files = Initramfs::default();
+        for folder in ["dev", "newroot"] {
+            files.folder(folder);
+        }
+        for (path, program) in [
+            ("init", guest_files::INIT),
+            ("bin/execlab-storm", guest_files::STORM),
+            ("bin/execlab-payload", guest_files::PAYLOAD),
+            ("bin/execlab-payload-bare", guest_files::PAYLOAD_BARE),
+        ] {
+            files.program(path, program.to_vec());
+        }
+        for (at, module) in modules.into_iter().enumerate() {
+            files.file(&format!("modules/{at:02}-{}.ko", module.name), module.bytes);
+        }
+        let bytes = files.to_bytes();
+        let sha256 = Sha256::of(&bytes);
+        let path = dir.join(format!("{sha256}.cpio"));
+        write(&path, &bytes).map_err(|error| {
+            let what = format!("cannot write the guest's files to {}", dir.display());
+            let remedy = "free some space there, or choose another cache with --cache";
+            lacks(what, remedy, error)
+        })?;
+        Ok(Self {
+            path,
+            sha256,
+            lacking,
+        })
+    }
+}
+
+/// Whole or not at all; what is there already is of this very name, and so of these contents.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == bytes.len() as u64) {
+        return Ok(());
+    }
+    let dir = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(dir)?;
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    io::Write::write_all(&mut file, bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+/// The modules of all scenarios that this kernel can run, and the scenarios that it cannot run.
+fn modules_of_scenarios(kernel: &Kernel) -> (Vec<&'static str>, BTreeMap<&'static str, String>) {
+    let (mut wanted, mut lacking) = (Vec::new(), BTreeMap::new());
+    for scenario in execlab_workloads::SCENARIOS {
+        match kernel.modules(scenario.modules()) {
+            Ok(_) => wanted.extend_from_slice(scenario.modules()),
+            Err(error) => {
+                lacking.insert(scenario.name(), error.to_string());
+            }
+        }
+    }
+    (wanted, lacking)
+}
