@@ -63,7 +63,12 @@ impl WarmStore {
     }
 
     /// The image of a recipe; made where it is not there, or is not what it was when it was made.
-    pub fn get(&self, recipe: &Recipe<'_>) -> Result<(WarmImage, Made), WarmError> {
+    /// `making` is called before that, since it takes a boot.
+    pub fn get(
+        &self,
+        recipe: &Recipe<'_>,
+        making: impl FnOnce(),
+    ) -> Result<(WarmImage, Made), WarmError> {
         let inputs = recipe.inputs();
         let file = |end: &str| self.dir.join(format!("{}.{end}", key(&inputs)));
         let trouble = |path: &Path| {
@@ -82,6 +87,7 @@ impl WarmStore {
             touch(&label).map_err(trouble(&label))?;
             return Ok((image, Made::Found));
         }
+        making();
         // The label says that the state is whole: it goes first and comes last.
         remove(&label).map_err(trouble(&label))?;
         let began = Instant::now();

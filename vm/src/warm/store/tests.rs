@@ -82,7 +82,7 @@ impl Fake {
     }
 
     fn get(&self, kernel_sha256: &str) -> Result<(WarmImage, Made), WarmError> {
-        self.store.get(&Recipe {
+        let recipe = Recipe {
             qemu: &self.qemu,
             machine: &machine(),
             kernel: &self.path("kernel"),
@@ -90,7 +90,12 @@ impl Fake {
             initramfs: &self.path("initramfs"),
             initramfs_sha256: "i",
             limit: LIMIT,
-        })
+        };
+        let mut making = false;
+        let got = self.store.get(&recipe, || making = true);
+        let found = matches!(got, Ok((_, Made::Found)));
+        assert_ne!(making, found);
+        got
     }
 
     fn boots(&self) -> usize {
