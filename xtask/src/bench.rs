@@ -1,64 +1,66 @@
-//! `cargo xtask bench`.
+//! `cargo xtask bench`: what is claimed of speed, memory and repetition, shown as ratios in one run.
 
-use std::process::Command;
+mod matrix;
+mod numbers;
+mod repeat;
+mod runs;
+mod spread;
+mod truth;
+mod warm;
 
-use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use std::path::PathBuf;
 
-use crate::{kernels, machine, process};
+use anyhow::Result;
+use clap::{Args, ValueEnum};
 
-/// What truth may cost, against a bare loop.
-const TRUTH_LIMIT: f64 = 1.05;
+use crate::{machine, process};
 
-/// Scoring by criterion, truth by real guests. All figures are ratios within one run.
-pub fn run() -> Result<()> {
-    machine::make_ready()?;
-    let execlab = process::execlab(process::Profile::Release)?;
-    let releases = kernels::three(&execlab)?;
-    let mut storm = Command::new(&execlab);
-    let dir = process::workspace().join("target/truth-bench");
-    if dir.exists() {
-        std::fs::remove_dir_all(&dir)
-            .with_context(|| format!("cannot remove {}", dir.display()))?;
+/// Which of the claims.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// What to show
+    #[arg(value_enum, default_values_t = [What::Truth, What::Scoring, What::Warm])]
+    what: Vec<What>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// What truth costs a storm, against a bare loop
+    Truth,
+    /// Time and memory of scoring a million execs, against a hundred thousand
+    Scoring,
+    /// Wall time of warm trials, against cold ones
+    Warm,
+    /// 240 trials, end to end (some ten minutes)
+    Matrix,
+    /// 200 repetitions of one trial, idle and under load, one at a time and two (ten minutes)
+    Repeat,
+    /// Costs over 200 seeds, and a planted slowdown of one per cent (an hour)
+    Spread,
+}
+
+impl Bench {
+    /// One after the other; the first claim that does not hold is an error.
+    pub fn run(self) -> Result<()> {
+        machine::make_ready()?;
+        let execlab = process::execlab(process::Profile::Release)?;
+        for what in self.what {
+            match what {
+                What::Truth => truth::run(&execlab)?,
+                What::Scoring => {
+                    process::run(process::cargo().args(["bench", "--package", "execlab-harness"]))?;
+                }
+                What::Warm => warm::run(&execlab)?,
+                What::Matrix => matrix::run(&execlab)?,
+                What::Repeat => repeat::run(&execlab)?,
+                What::Spread => spread::run(&execlab)?,
+            }
+        }
+        Ok(())
     }
-    storm
-        .args([
-            "run",
-            "--kernels",
-            &releases.join(","),
-            "--backends",
-            "none",
-            "--execs",
-            "1000",
-        ])
-        .args([
-            "--workloads",
-            "absolute,relative,container",
-            "--load",
-            "closed",
-            "--out",
-        ])
-        .arg(&dir);
-    process::run(&mut storm)?;
+}
 
-    println!(
-        "truth and evidence against a bare vfork, execve and wait, busy instructions per exec:"
-    );
-    let mut worst = 0.0_f64;
-    let results = dir.join("results.jsonl");
-    let text = std::fs::read_to_string(&results)
-        .with_context(|| format!("cannot read {}", results.display()))?;
-    for line in text.lines() {
-        let line: Value = serde_json::from_str(line).context("a result is no JSON")?;
-        let trial = line["trial"].as_str().unwrap_or_default();
-        let ratio = line["cost"]["truth_ratio"]
-            .as_f64()
-            .with_context(|| format!("trial {trial} has no truth_ratio"))?;
-        println!("  {ratio:.4}  {trial}");
-        worst = worst.max(ratio);
-    }
-    if worst > TRUTH_LIMIT {
-        bail!("truth costs {worst:.4} times the bare loop, more than {TRUTH_LIMIT}");
-    }
-    process::run(process::cargo().args(["bench", "--package", "execlab-harness"]))
+/// Where a benchmark keeps its runs.
+fn folder(name: &str) -> PathBuf {
+    process::workspace().join("target/bench").join(name)
 }
