@@ -218,36 +218,85 @@ fn truth_costs_at_most_a_twentieth() {
     }
 }
 
+/// Lines without the facts of the host, in the order of their names.
+fn figures(mut lines: Vec<TrialResult>) -> Vec<String> {
+    lines.sort_by(|a, b| a.trial.cmp(&b.trial));
+    let text = lines.into_iter().map(|mut line| {
+        line.host.clear();
+        serde_json::to_string(&line).expect("a result is JSON")
+    });
+    text.collect()
+}
+
 #[test]
-fn an_exact_trial_repeats_to_the_last_digit() {
+fn a_trial_is_the_same_warm_and_cold_alone_and_beside_others() {
     let kernels = kernels();
-    let oldest = kernels.split(',').next().expect("at least one");
     let arguments = [
-        "--kernels",
-        oldest,
-        "--backends",
-        "netlink,audit,ebpf,ptrace",
-        "--workloads",
-        "container",
-        "--execs",
-        "50",
+        &["--kernels", &kernels, "--backends", "netlink,audit"][..],
+        &["--workloads", "container", "--execs", "50"],
+    ]
+    .concat();
+    let with = |name, more: &[&str]| figures(run(name, &[&arguments[..], more].concat()));
+    let warm = with("warm", &["--jobs", "1"]);
+    let cold = with("cold", &["--cold", "--jobs", "2"]);
+    assert_eq!(warm, cold);
+}
+
+#[test]
+fn an_image_made_anew_gives_the_same_lines() {
+    let kernel = one_kernel();
+    let arguments = [
+        &["--kernels", &kernel, "--backends", "ebpf,ptrace"][..],
+        &["--workloads", "relative", "--execs", "50"],
+    ]
+    .concat();
+    let first = run("image-1", &arguments);
+    // A cache with the same kernels and nothing else.
+    let found = execlab(&["kernels", "fetch", &kernel, "--format", "json"]);
+    let found: serde_json::Value = serde_json::from_slice(&found.stdout).expect("it prints JSON");
+    let vmlinux = Path::new(found[0]["vmlinux"].as_str().expect("a path"));
+    let cache = tempfile::tempdir().expect("a temporary folder");
+    let kernels = vmlinux.ancestors().nth(2).expect("kernels/NAME/vmlinux");
+    std::os::unix::fs::symlink(kernels, cache.path().join("kernels")).expect("a link");
+    let other = cache.path().to_str().expect("a temporary folder is text");
+    let second = run("image-2", &[&arguments[..], &["--cache", other]].concat());
+    assert_eq!(figures(first), figures(second));
+}
+
+#[test]
+fn seeds_change_what_real_life_changes_and_nothing_that_truth_counts() {
+    let kernel = one_kernel();
+    let arguments = [
+        &["--kernels", &kernel, "--backends", "ebpf"][..],
+        &[
+            "--workloads",
+            "absolute",
+            "--execs",
+            "50",
+            "--seeds",
+            "0..4",
+        ],
     ];
-    let strip = |mut lines: Vec<TrialResult>| {
-        for line in &mut lines {
-            line.host.clear();
-        }
-        lines.sort_by(|a, b| a.trial.cmp(&b.trial));
-        let text = lines
-            .iter()
-            .map(|line| serde_json::to_string(line).unwrap());
-        text.collect::<Vec<_>>()
-    };
-    let first = strip(run("repeat-1", &arguments));
-    let second = strip(run(
-        "repeat-2",
-        &[&arguments[..], &["--jobs", "1"]].concat(),
-    ));
-    assert_eq!(first, second);
+    let lines = run("seeds", &arguments.concat());
+    let watched: Vec<_> = lines.iter().filter(|line| !line.is_baseline()).collect();
+    assert_eq!(watched.len(), 4);
+    let mut costs = Vec::new();
+    for line in watched {
+        let truth = line.truth.expect("a completed trial has truth");
+        assert_eq!((truth.execs, truth.attempts, truth.forks), (50, 0, 50));
+        assert_eq!(line.completeness.as_ref().expect("scored").seen, 50);
+        costs.push(
+            line.cost
+                .as_ref()
+                .expect("a baseline")
+                .windows
+                .storm
+                .busy_ns,
+        );
+    }
+    costs.sort_unstable();
+    costs.dedup();
+    assert_eq!(costs.len(), 4, "each seed is another trial: {costs:?}");
 }
 
 #[test]

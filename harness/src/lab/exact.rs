@@ -239,12 +239,11 @@ impl Laboratory for ExactLab {
                             told(ImageNews { image, what });
                         };
                         // What went wrong was told, and is told again by the trials.
-                        let _ = self.images.get(
-                            &qemu,
-                            &prepared,
-                            &sizes::machine(trial),
-                            |news| tell(state(news)),
-                        );
+                        let _ = self
+                            .images
+                            .get(&qemu, &prepared, &sizes::machine(trial), |news| {
+                                tell(state(news))
+                            });
                     }
                 });
             }

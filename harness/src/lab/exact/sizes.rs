@@ -31,7 +31,8 @@ pub(super) fn machine(trial: &TrialSpec) -> Machine {
     };
     let channel_mib = (8 + workload.execs / 1024).next_power_of_two();
     Machine {
-        memory_mib: u32::try_from(memory_mib).expect("two numbers below 2^32, divided by 8 and more"),
+        memory_mib: u32::try_from(memory_mib)
+            .expect("two numbers below 2^32, divided by 8 and more"),
         channel_mib: channel_mib.max(16),
         boot: trial.boot.clone(),
     }
