@@ -2,33 +2,49 @@
 //!
 //! A backend runs as its own process (`execlab-monitor`), attaches, says through the [`seam`] by
 //! what it knows that it is attached, and then reports [sightings](execlab_model::sighting) until it
-//! is told to [stop]. To add one: write its file, add one line to [`BACKENDS`].
+//! is told to [stop].
+//!
+//! Each backend is a feature of its own name, so that a monitor can be built that holds one backend
+//! and nothing of another: what is measured then changes with that backend alone. What several
+//! backends use lies beside them ([`procfs_lookup`], [`clock`]) and belongs to none.
+//!
+//! To add one: write its file, name its feature, add its lines to the modules and to [`BACKENDS`].
 
 use std::{collections::BTreeMap, fmt};
 
+#[cfg(feature = "audit")]
 pub mod audit;
 pub mod clock;
+#[cfg(feature = "ebpf")]
 pub mod ebpf;
+#[cfg(feature = "netlink")]
 pub mod netlink;
 pub mod none;
+#[cfg(feature = "proc-poll")]
 pub mod proc_poll;
 pub mod procfs_lookup;
+#[cfg(feature = "ptrace")]
 pub mod ptrace;
 pub mod seam;
 pub mod setting;
 pub mod stop;
 
 pub use seam::Seam;
-pub use setting::{BadSetting, Kind, Setting, Settings};
+pub use setting::{BadSetting, COMMON_SETTINGS, Kind, Setting, Settings};
 pub use stop::Stop;
 
-/// Every backend, in the order in which lists and reports show them. The only list.
+/// Every backend of this build, in the order in which lists and reports show them.
 pub const BACKENDS: &[&dyn Backend] = &[
     &none::NoMonitor,
+    #[cfg(feature = "proc-poll")]
     &proc_poll::ProcPoll,
+    #[cfg(feature = "netlink")]
     &netlink::Netlink,
+    #[cfg(feature = "audit")]
     &audit::AuditRules,
+    #[cfg(feature = "ebpf")]
     &ebpf::EbpfProgram,
+    #[cfg(feature = "ptrace")]
     &ptrace::Ptrace,
 ];
 
@@ -48,6 +64,13 @@ pub trait Backend: Sync {
     /// What has to stand on the kernel's command line for the technique to work at all. The
     /// baselines of its trials are booted with it too, so that its own cost can be told apart.
     fn boot_options(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Kernel threads that work for it, by their names in `/proc/PID/comm`: what they use while it is
+    /// attached is its cost. Work that the kernel does for it in the process that calls exec, or in
+    /// an interrupt, is not a thread's and need not be named.
+    fn kernel_threads(&self) -> &'static [&'static str] {
         &[]
     }
 
@@ -219,6 +242,23 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    /// A kernel cuts names at 15 bytes; a longer one would match no thread, and its cost would be
+    /// nobody's.
+    #[test]
+    fn names_of_kernel_threads_are_such_as_a_kernel_has() {
+        for backend in BACKENDS {
+            for name in backend.kernel_threads() {
+                assert!((1..=15).contains(&name.len()), "{name}");
+            }
+        }
+    }
+
+    #[cfg(feature = "audit")]
+    #[test]
+    fn the_kernel_thread_of_audit_is_told() {
+        assert_eq!(find("audit").unwrap().kernel_threads(), ["kauditd"]);
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! `execlab-monitor BACKEND SEAM-FD [NAME=VALUE …]`: runs one backend as a process of its own.
 //!
+//! What goes into a guest is built once for each backend and knows that one alone (see
+//! `harness/build/`); it is called in the same way.
+//!
 //! Started by the trial runner; people use `execlab`. No argument parser: this binary is part of
 //! what is measured and stays small.
 
@@ -42,7 +45,8 @@ fn start(arguments: &[String]) -> Result<(), String> {
 
     // SAFETY: the trial runner opened this descriptor for us alone and named it on our command
     // line; nothing else in this process has it.
-    let mut seam = Seam::new(unsafe { File::from_raw_fd(fd) }, Form::Binary);
+    let seam = Seam::new(unsafe { File::from_raw_fd(fd) }, Form::Binary);
+    let mut seam = seam.burdened(settings.burden());
     let stop = Stop::on_signals().map_err(|e| format!("cannot wait for signals: {e}"))?;
     let say = |seam: &mut Seam, message| {
         seam.message(&message)
@@ -68,8 +72,12 @@ fn start(arguments: &[String]) -> Result<(), String> {
     say(
         &mut seam,
         Message::Ready(Ready {
-            kernel_threads: Vec::new(),
             evidence: monitor.evidence(),
+            kernel_threads: backend
+                .kernel_threads()
+                .iter()
+                .map(|&name| name.to_owned())
+                .collect(),
         }),
     )?;
     let ended = monitor.run(&mut seam, &stop);

@@ -40,13 +40,12 @@ use execlab_model::sighting::Sighting;
 
 use crate::{
     AttachError, Backend, Kind, Monitor, MonitorError, Offers, Seam, Setting, Settings, Stop,
-    clock::monotonic_ns, procfs_lookup::Depth,
+    clock::monotonic_ns,
+    procfs_lookup::{Depth, Listing, Scan},
 };
 
-mod listing;
 mod table;
 
-pub(crate) use listing::{Listing, Scan};
 use table::Table;
 
 /// How often a `cursor` scan lists everything all the same.

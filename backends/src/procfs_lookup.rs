@@ -28,8 +28,10 @@ use nix::{
     sys::stat::Mode,
 };
 
+mod listing;
 pub mod parse;
 
+pub use listing::{Listing, Scan};
 use parse::{Stat, Status};
 
 /// Longer arguments are cut here, and the sighting says so.

@@ -1,6 +1,6 @@
 //! The monitor's side of the seam: a buffer in front of a file that is only appended to.
 
-use std::{fs::File, io::Write};
+use std::{arch::asm, fs::File, io::Write};
 
 use execlab_model::{
     seam::Message,
@@ -32,6 +32,7 @@ pub struct Seam {
     file: File,
     form: Form,
     buffer: Vec<u8>,
+    burden: u32,
 }
 
 /// A buffer of this size is written without waiting for [`Seam::flush`].
@@ -44,11 +45,24 @@ impl Seam {
             file,
             form,
             buffer: Vec::with_capacity(2 * FULL),
+            burden: 0,
+        }
+    }
+
+    /// The same seam, which wastes `turns` turns of [`spin`] for each sighting: a slowdown of known
+    /// size that any monitor can be given, to prove that the lab shows it. It is no part of any
+    /// technique, so it stands here and not in the backends.
+    #[must_use]
+    pub fn burdened(self, turns: u32) -> Self {
+        Self {
+            burden: turns,
+            ..self
         }
     }
 
     /// Hands over one sighting.
     pub fn sighting(&mut self, sighting: Sighting) -> Result<(), SeamWriteError> {
+        spin(self.burden);
         self.message(&Message::Sighting(sighting))
     }
 
@@ -85,6 +99,24 @@ impl Seam {
             .map_err(|source| SeamWriteError { bytes, source })?;
         self.buffer.clear();
         Ok(())
+    }
+}
+
+/// Turns an empty loop. Its instructions are written out, as no compiler may make them fewer: a turn
+/// is two, `sub` and `jnz`, whatever this is built with.
+fn spin(turns: u32) {
+    if turns == 0 {
+        return;
+    }
+    // SAFETY: it counts a register down that it is given, and touches the flags; no memory, no stack.
+    unsafe {
+        asm!(
+            "2:",
+            "sub {turns:e}, 1",
+            "jnz 2b",
+            turns = inout(reg) turns => _,
+            options(nomem, nostack)
+        );
     }
 }
 

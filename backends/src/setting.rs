@@ -17,6 +17,19 @@ pub struct Setting {
     pub tuned: &'static str,
 }
 
+/// What can be set on every backend, because the seam does it and not the backend. Unlike a
+/// backend's own settings these stand in no plan unless somebody sets them.
+pub const COMMON_SETTINGS: &[Setting] = &[Setting {
+    name: BURDEN,
+    help: "wasted work: so many turns of an empty loop (two instructions each) for each sighting",
+    kind: Kind::Number(0, 1 << 30),
+    default: "0",
+    tuned: "0",
+}];
+
+/// See [`crate::Seam::burdened`].
+pub(crate) const BURDEN: &str = "burden";
+
 /// What values a setting takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -74,23 +87,18 @@ impl Kind {
 pub struct Settings(BTreeMap<&'static str, String>);
 
 impl Settings {
-    /// Checks `values` against a table; what is not given has its default.
+    /// Checks `values` against a backend's table and [`COMMON_SETTINGS`]; what is not given has its
+    /// default.
     pub fn new(
         table: &'static [Setting],
         values: BTreeMap<String, String>,
     ) -> Result<Self, BadSetting> {
-        let mut all: BTreeMap<_, _> = table
-            .iter()
-            .map(|s| (s.name, s.default.to_owned()))
-            .collect();
+        let known = || table.iter().chain(COMMON_SETTINGS);
+        let mut all: BTreeMap<_, _> = known().map(|s| (s.name, s.default.to_owned())).collect();
         for (name, value) in values {
-            let Some(setting) = table.iter().find(|s| s.name == name) else {
-                let valid: Vec<_> = table.iter().map(|s| s.name).collect();
-                let valid = if valid.is_empty() {
-                    "none".into()
-                } else {
-                    valid.join(", ")
-                };
+            let Some(setting) = known().find(|s| s.name == name) else {
+                let valid: Vec<_> = known().map(|s| s.name).collect();
+                let valid = valid.join(", ");
                 return Err(BadSetting::Name { name, valid });
             };
             if !setting.kind.takes(&value) {
@@ -124,6 +132,11 @@ impl Settings {
         self.word(name)
             .parse()
             .unwrap_or_else(|_| panic!("setting `{name}` is no number"))
+    }
+
+    /// See [`crate::Seam::burdened`].
+    pub fn burden(&self) -> u32 {
+        u32::try_from(self.number(BURDEN)).expect("the table of settings bounds it")
     }
 }
 
@@ -159,11 +172,20 @@ mod tests {
     }
 
     #[test]
+    fn every_backend_takes_a_burden_and_has_none_unless_it_is_set() {
+        assert_eq!(given("size", "1").unwrap().burden(), 0);
+        assert_eq!(given("burden", "7").unwrap().burden(), 7);
+        let alone = Settings::new(&[], [("burden".to_owned(), "9".to_owned())].into());
+        assert_eq!(alone.unwrap().burden(), 9);
+        assert!(given("burden", "-1").is_err());
+    }
+
+    #[test]
     fn bad_names_and_values_list_the_valid_ones() {
         let message = |r: Result<Settings, BadSetting>| r.unwrap_err().to_string();
         assert_eq!(
             message(given("sise", "1")),
-            "no setting is called `sise`; there are: size, mode"
+            "no setting is called `sise`; there are: size, mode, burden"
         );
         assert_eq!(
             message(given("size", "10")),

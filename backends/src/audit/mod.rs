@@ -171,6 +171,12 @@ impl Backend for AuditRules {
         &["audit=1"]
     }
 
+    /// `kauditd` sends what the processes queued (`kauditd_thread`, kernel/audit.c). It runs in the
+    /// baseline too, where it has nothing to send.
+    fn kernel_threads(&self) -> &'static [&'static str] {
+        &["kauditd"]
+    }
+
     fn offers(&self) -> Offers {
         Offers {
             pid: true,

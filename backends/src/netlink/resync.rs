@@ -8,8 +8,7 @@ use super::resolve::{Reported, Resolver};
 use crate::{
     Seam,
     clock::monotonic_ns,
-    proc_poll::{Listing, Scan},
-    procfs_lookup::{Depth, parse::Image},
+    procfs_lookup::{Depth, Listing, Scan, parse::Image},
     seam::SeamWriteError,
 };
 

@@ -1,4 +1,6 @@
-//! Compiles the programs in `bpf/` for the kernel's virtual machine.
+//! Compiles the programs in `bpf/` for the kernel's virtual machine, where the feature `ebpf` is asked for.
+
+mod clang;
 
 use std::{
     env,
@@ -9,16 +11,18 @@ use std::{
 const SOURCES: &[&str] = &["bpf/exec.bpf.c", "bpf/kernel.h"];
 
 fn main() {
+    // Said in any case: without a word, any file of the package would be a reason to run again.
+    println!("cargo::rerun-if-changed=build");
+    if env::var_os("CARGO_FEATURE_EBPF").is_none() {
+        return;
+    }
     for source in SOURCES {
         println!("cargo::rerun-if-changed={source}");
     }
-    for variable in ["EXECLAB_CLANG", "CLANG"] {
+    for variable in clang::VARIABLES {
         println!("cargo::rerun-if-env-changed={variable}");
     }
-    let clang = ["EXECLAB_CLANG", "CLANG"]
-        .iter()
-        .find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()))
-        .unwrap_or_else(|| "clang".to_owned());
+    let clang = clang::program();
     let object = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("exec.bpf.o");
     if let Err(lines) = compile(&clang, &object) {
         for line in lines.lines().filter(|line| !line.trim().is_empty()) {

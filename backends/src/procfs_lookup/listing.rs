@@ -5,10 +5,8 @@ use std::{
     os::fd::{AsRawFd, OwnedFd},
 };
 
-use crate::{
-    AttachError,
-    procfs_lookup::{Procfs, parse},
-};
+use super::{Procfs, parse};
+use crate::AttachError;
 
 /// Position of the first entry that belongs to a process (`FIRST_PROCESS_ENTRY`, fs/proc): `self`.
 const PROCESSES_AT: i64 = 256;
@@ -39,6 +37,7 @@ pub struct Listing {
 }
 
 impl Listing {
+    /// Opens it.
     pub fn open() -> io::Result<Self> {
         use nix::{fcntl::OFlag, sys::stat::Mode};
         let proc = Procfs::open()?;
