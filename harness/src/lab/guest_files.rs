@@ -1,20 +1,93 @@
-//! The programs that go into a guest. They were built with this binary (see `build.rs`) and travel
+//! The programs that go into a guest. They were built with this binary (see `build/`) and travel
 //! inside it, so that one file is all that has to be installed.
 
 /// Process 1.
-pub const INIT: &[u8] = include_bytes!(env!("EXECLAB_GUEST_INIT"));
+pub const INIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/execlab-init"));
 /// What makes the execs.
-pub const STORM: &[u8] = include_bytes!(env!("EXECLAB_GUEST_STORM"));
-/// What watches them.
-pub const MONITOR: &[u8] = include_bytes!(env!("EXECLAB_GUEST_MONITOR"));
+pub const STORM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/execlab-storm"));
 /// What is executed.
-pub const PAYLOAD: &[u8] = include_bytes!(env!("EXECLAB_GUEST_PAYLOAD"));
+pub const PAYLOAD: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/execlab-payload"));
 /// What is executed to see what truth costs: it only exits.
-pub const PAYLOAD_BARE: &[u8] = include_bytes!(env!("EXECLAB_GUEST_PAYLOAD_BARE"));
+pub const PAYLOAD_BARE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/execlab-payload-bare"));
+/// Compilers and linker that made them, with their versions.
+pub const TOOLCHAIN: &str = env!("EXECLAB_GUEST_TOOLCHAIN");
 
-/// TEMP
-pub const TOOLCHAIN: &str = "temp";
-/// TEMP
+/// For each backend the program that watches with it and knows no other.
+const MONITORS: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/monitors.rs"));
+
+/// The program that watches with a backend; `None` for the baseline, which has none.
 pub fn monitor(backend: &str) -> Option<&'static [u8]> {
-    (backend != "none").then_some(MONITOR)
+    MONITORS
+        .iter()
+        .find_map(|(name, bytes)| (*name == backend).then_some(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::BASELINE;
+
+    fn programs() -> impl Iterator<Item = (&'static str, &'static [u8])> {
+        [
+            ("init", INIT),
+            ("storm", STORM),
+            ("payload", PAYLOAD),
+            ("payload-bare", PAYLOAD_BARE),
+        ]
+        .into_iter()
+        .chain(MONITORS.iter().copied())
+    }
+
+    fn holds(program: &[u8], text: &str) -> bool {
+        program.windows(text.len()).any(|w| w == text.as_bytes())
+    }
+
+    /// The build reads its list from the features of `backends/`, so this is where the two meet.
+    #[test]
+    fn every_backend_that_watches_has_a_monitor() {
+        let watching = execlab_backends::BACKENDS.iter().map(|b| b.name());
+        let mut watching: Vec<_> = watching.filter(|name| *name != BASELINE).collect();
+        let mut built: Vec<_> = MONITORS.iter().map(|(name, _)| *name).collect();
+        watching.sort_unstable();
+        built.sort_unstable();
+        assert_eq!(watching, built);
+        assert!(monitor(BASELINE).is_none());
+    }
+
+    /// The line that describes a backend is in its monitor, and in no other one's.
+    #[test]
+    fn a_monitor_holds_its_own_backend_and_no_other() {
+        for backend in execlab_backends::BACKENDS {
+            for (name, program) in MONITORS {
+                let own = backend.name() == *name;
+                assert_eq!(
+                    holds(program, backend.about()) && backend.name() != BASELINE,
+                    own,
+                    "{} in the monitor of {name}",
+                    backend.name()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_path_of_the_machine_that_built_it_is_in_a_guest() {
+        let workspace = env!("CARGO_MANIFEST_DIR").trim_end_matches("/harness");
+        let home = std::env::home_dir().map(|home| home.join(".cargo"));
+        let paths = [Some(workspace.into()), Some(env!("OUT_DIR").into()), home];
+        for path in paths.into_iter().flatten() {
+            let path = path.to_string_lossy();
+            for (name, program) in programs() {
+                assert!(!holds(program, &path), "{path} in {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_toolchain_is_named_with_its_versions() {
+        let parts: Vec<_> = TOOLCHAIN.split(", ").collect();
+        assert!(parts[0].starts_with("rustc 1."), "{TOOLCHAIN}");
+        assert!(parts[1].starts_with("clang "), "{TOOLCHAIN}");
+        assert!(!TOOLCHAIN.contains("unknown"), "{TOOLCHAIN}");
+    }
 }

@@ -1,0 +1,165 @@
+//! The programs of a guest, built by a cargo of their own.
+//!
+//! They are static and of another profile than the host's programs, which one cargo invocation cannot
+//! do; so others run here, all with one target folder. Each program is built apart from those that it
+//! has nothing to do with, because features are united over what is built together: init, storm and
+//! payloads first, then for each backend a monitor that holds that backend alone. A change to one
+//! backend so changes one program.
+//!
+//! The same sources, dependencies, compilers and libraries give the same bytes, wherever they lie
+//! (`cargo xtask reproducible` proves it). This file is part of the harness's build script and of
+//! xtask.
+
+pub mod toolchain;
+
+use std::{
+    env,
+    ffi::OsStr,
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// What every trial runs, with the arguments that make cargo build it.
+const COMMON: [&str; 6] = [
+    "-p",
+    "execlab-trial",
+    "-p",
+    "execlab-workloads",
+    "--features",
+    "execlab-workloads/payload",
+];
+/// The names of the programs that [`COMMON`] gives.
+const COMMON_PROGRAMS: [&str; 4] = [
+    "execlab-init",
+    "execlab-storm",
+    "execlab-payload",
+    "execlab-payload-bare",
+];
+/// A monitor as cargo calls it, whatever backend it holds.
+const MONITOR: &str = "execlab-monitor";
+
+/// Where the monitor of a backend lies in the folder that [`build`] fills.
+pub fn monitor(backend: &str) -> String {
+    format!("{MONITOR}-{backend}")
+}
+
+/// Builds all programs of the workspace in `target_dir` and puts them into `into`; the error is what
+/// to tell the user. A file there that is the same already is not touched, so that nothing is built
+/// again that carries it.
+pub fn build(workspace: &Path, target_dir: &Path, into: &Path) -> Result<(), String> {
+    // Every monitor is called the same where cargo puts it: between that and the copy nobody else,
+    // such as a build of another profile in the same target folder, may build one.
+    let _alone = lock(target_dir).map_err(failed("lock", target_dir))?;
+    let built = target_dir.join(TARGET).join("guest");
+    cargo(workspace, target_dir, &COMMON)?;
+    for program in COMMON_PROGRAMS {
+        copy(&built.join(program), &into.join(program))?;
+    }
+    for backend in backends(workspace)? {
+        let arguments = ["-p", "execlab-backends", "--no-default-features"];
+        let arguments = [&arguments[..], &["--features", &backend]].concat();
+        cargo(workspace, target_dir, &arguments)?;
+        copy(&built.join(MONITOR), &into.join(monitor(&backend)))?;
+    }
+    Ok(())
+}
+
+/// The names of all backends that watch: the features that `backends/` has by default. A build script
+/// could ask the registry itself only if all backends were built once more, for the script; a test
+/// compares the two (`harness/src/lab/guest_files.rs`).
+pub fn backends(workspace: &Path) -> Result<Vec<String>, String> {
+    let manifest = workspace.join("backends/Cargo.toml");
+    let text = fs::read_to_string(&manifest).map_err(failed("read", &manifest))?;
+    let list = text
+        .split_once("\ndefault = [")
+        .and_then(|(_, rest)| rest.split_once(']'))
+        .ok_or_else(|| format!("{} has no list `default = […]`", manifest.display()))?;
+    // What stands between quotation marks is every second part.
+    let names = list.0.split('"').skip(1).step_by(2);
+    Ok(names.map(str::to_owned).collect())
+}
+
+fn cargo(workspace: &Path, target_dir: &Path, arguments: &[&str]) -> Result<(), String> {
+    let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut cargo = Command::new(program);
+    cargo
+        .current_dir(workspace)
+        .args(["build", "--profile", "guest", "--target", TARGET, "--bins"])
+        .args(arguments)
+        .arg("--target-dir")
+        .arg(target_dir)
+        // Flags, wrappers and habits of the outer build (clippy's among them) are not the guest's.
+        .env_remove("RUSTC_WORKSPACE_WRAPPER")
+        .env_remove("RUSTC_WRAPPER")
+        .env("CARGO_INCREMENTAL", "0")
+        .env("CARGO_BUILD_BUILD_DIR", target_dir)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(workspace, target_dir))
+        // Another clang compiles the eBPF programs anew.
+        .env("EXECLAB_CLANG_VERSION", toolchain::clang());
+    let output = cargo.output().map_err(failed("start", "cargo"))?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+/// Static, and no path of this machine stays in a guest program. As cargo separates flags where a path
+/// may hold spaces.
+fn flags(workspace: &Path, target_dir: &Path) -> String {
+    let mut flags = vec!["-Ctarget-feature=+crt-static".to_owned()];
+    let mut paths = vec![
+        (workspace.to_owned(), "/execlab"),
+        (target_dir.to_owned(), "/target"),
+    ];
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    if let Some(home) = home.or_else(|| env::home_dir().map(|home| home.join(".cargo"))) {
+        // Below this the registry's folder is named after where it was downloaded from.
+        let registries = fs::read_dir(home.join("registry/src"))
+            .into_iter()
+            .flatten();
+        paths.extend(
+            registries
+                .flatten()
+                .map(|entry| (entry.path(), "/registry")),
+        );
+        paths.push((home, "/cargo"));
+    }
+    let real: Vec<_> = paths
+        .iter()
+        .filter_map(|(path, to)| Some((path.canonicalize().ok()?, *to)))
+        .collect();
+    paths.extend(real);
+    // The last one that fits is taken, and folders can lie in each other in any way.
+    paths.sort_by_key(|(path, _)| path.as_os_str().len());
+    paths.dedup();
+    flags.extend(
+        paths
+            .iter()
+            .map(|(path, to)| format!("--remap-path-prefix={}={to}", path.display())),
+    );
+    flags.join("\u{1f}")
+}
+
+fn lock(target_dir: &Path) -> io::Result<File> {
+    fs::create_dir_all(target_dir)?;
+    let file = File::create(target_dir.join("programs.lock"))?;
+    file.lock()?;
+    Ok(file)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    let bytes = fs::read(from).map_err(failed("read", from))?;
+    if fs::read(to).is_ok_and(|there| there == bytes) {
+        return Ok(());
+    }
+    fs::write(to, bytes).map_err(failed("write", to))
+}
+
+fn failed(what: &str, which: impl AsRef<OsStr>) -> impl FnOnce(io::Error) -> String {
+    let context = format!("cannot {what} {}", which.as_ref().display());
+    move |error| format!("{context}: {error}")
+}
