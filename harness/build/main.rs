@@ -25,7 +25,7 @@ fn main() {
     ] {
         println!("cargo::rerun-if-changed={}", workspace.join(part).display());
     }
-    for variable in programs::toolchain::VARIABLES {
+    for variable in programs::toolchain::clang::VARIABLES {
         println!("cargo::rerun-if-env-changed={variable}");
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));

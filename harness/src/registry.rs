@@ -52,6 +52,13 @@ impl BackendInfo {
         })
     }
 
+    /// The names of everything that can be set on it, [`common_settings`] too.
+    pub fn setting_names(&self) -> impl Iterator<Item = &str> {
+        let common = execlab_backends::COMMON_SETTINGS.iter().map(|s| s.name);
+        let common = common.filter(|_| self.name != BASELINE);
+        self.default.keys().map(String::as_str).chain(common)
+    }
+
     /// Whether the backend takes this value for this setting; else what it takes.
     pub fn check_setting(&self, key: &str, value: &str) -> Result<(), String> {
         let Some(backend) = execlab_backends::find(&self.name) else {
@@ -152,6 +159,15 @@ pub fn backends() -> Vec<BackendInfo> {
         .collect()
 }
 
+/// What can be set on every backend that watches, with its default. None of it stands in a plan
+/// unless somebody sets it.
+pub fn common_settings() -> Settings {
+    execlab_backends::COMMON_SETTINGS
+        .iter()
+        .map(|setting| (setting.name.to_owned(), setting.default.to_owned()))
+        .collect()
+}
+
 /// Every scenario, from the registry in `workloads/`.
 pub fn scenarios() -> Vec<ScenarioInfo> {
     execlab_workloads::SCENARIOS
@@ -228,6 +244,19 @@ mod tests {
                         .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)),
                     "{name}"
                 );
+            }
+        }
+    }
+
+    /// Else each id and digest would change with the first of them that is added.
+    #[test]
+    fn common_settings_can_be_set_on_all_and_stand_in_no_group() {
+        let backends = Registry::of_this_build().backends;
+        for backend in backends.iter().filter(|b| b.name != BASELINE) {
+            for name in common_settings().keys() {
+                assert!(backend.setting_names().any(|n| n == name));
+                assert_eq!(backend.check_setting(name, "3"), Ok(()));
+                assert!(!backend.default.contains_key(name) && !backend.tuned.contains_key(name));
             }
         }
     }

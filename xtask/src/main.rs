@@ -8,6 +8,9 @@ mod demo;
 mod kernels;
 mod machine;
 mod process;
+#[path = "../../harness/build/programs/mod.rs"]
+mod programs;
+mod reproducible;
 mod test;
 
 use anyhow::Result;
@@ -29,6 +32,9 @@ enum Command {
     Test(test::Test),
     /// Show what is claimed of speed, memory and repetition, as ratios in one run
     Bench(bench::Bench),
+    /// Show that the programs of a guest are the same from every checkout, and that a change to one
+    /// backend changes one monitor; takes some minutes
+    Reproducible,
 }
 
 fn main() -> Result<()> {
@@ -36,5 +42,6 @@ fn main() -> Result<()> {
         Command::Demo(demo) => demo.run(),
         Command::Test(test) => test.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Reproducible => reproducible::run(),
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
-use crate::{kernels, machine, process};
+use crate::{kernels, machine, process, programs};
 
 /// Everything that can fail: formatting, lints, tests without guests, tests with guests.
 #[derive(Debug, Args)]
@@ -33,6 +33,15 @@ impl Test {
                     "warnings",
                 ]),
         )?;
+        // As a guest's monitors are built: what one backend needs must not come from another's.
+        for backend in programs::backends(process::workspace()).map_err(anyhow::Error::msg)? {
+            process::run(
+                process::cargo()
+                    .args(["clippy", "--quiet", "--package", "execlab-backends"])
+                    .args(["--no-default-features", "--features", &backend])
+                    .args(["--", "-D", "warnings"]),
+            )?;
+        }
         let mut test = process::cargo();
         // No documentation tests: there are none, and asking for them links a program for each crate.
         test.args(["test", "--workspace", "--lib", "--bins", "--tests"]);

@@ -98,7 +98,7 @@ fn cargo(workspace: &Path, target_dir: &Path, arguments: &[&str]) -> Result<(), 
         .env("CARGO_BUILD_BUILD_DIR", target_dir)
         .env("CARGO_ENCODED_RUSTFLAGS", flags(workspace, target_dir))
         // Another clang compiles the eBPF programs anew.
-        .env("EXECLAB_CLANG_VERSION", toolchain::clang());
+        .env("EXECLAB_CLANG_VERSION", toolchain::clang_version());
     let output = cargo.output().map_err(failed("start", "cargo"))?;
     if output.status.success() {
         Ok(())

@@ -3,20 +3,17 @@
 use std::{env, ffi::OsStr, process::Command};
 
 #[path = "../../../backends/build/clang.rs"]
-mod clang;
-
-/// What [`describe`] depends on.
-pub use clang::VARIABLES;
+pub mod clang;
 
 /// Compiler, compiler of the eBPF programs, linker (whose distribution also tells the C library).
 pub fn describe() -> String {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let (rustc, linker) = (first_line(rustc), first_line("cc"));
-    format!("{rustc}, {}, {linker}", self::clang())
+    format!("{rustc}, {}, {linker}", clang_version())
 }
 
 /// `clang 14.0.6`, of `Debian clang version 14.0.6`.
-pub fn clang() -> String {
+pub fn clang_version() -> String {
     let line = first_line(clang::program());
     let version = line.split_once("version ").map_or(line.as_str(), |l| l.1);
     let version = version.split(' ').next().unwrap_or(version);

@@ -224,8 +224,8 @@ impl Check<'_> {
                 self.problem(&variant.name, what);
             }
             for (key, value) in &variant.settings {
-                if !info.default.contains_key(&key.text) {
-                    let names = info.default.keys().map(String::as_str);
+                if !info.setting_names().any(|name| name == key.text) {
+                    let names = info.setting_names();
                     let what = unknown(&format!("setting of {}", info.name), &key.text, names);
                     self.problem(key, what);
                 } else if let Err(what) = info.check_setting(&key.text, value) {

@@ -74,7 +74,9 @@ fn a_flag_goes_before_the_file_and_keeps_its_variants() {
         variants: vec![Variant {
             backend: Given::flag("f", "wire"),
             name: Given::flag("f", "huge"),
-            settings: vec![(Given::flag("f", "buffer"), "64".into())],
+            settings: [("buffer", "64"), ("burden", "9")]
+                .map(|(key, value)| (Given::flag("f", key), value.into()))
+                .to_vec(),
         }],
         ..flags(&[("--kernels", "6.1"), ("--seeds", "2")])
     };
@@ -83,6 +85,8 @@ fn a_flag_goes_before_the_file_and_keeps_its_variants() {
     assert_eq!(matrix.kernels, ["5.10"]);
     assert_eq!(matrix.seeds, (0, 2));
     assert_eq!(matrix.backends[0].spec.settings["buffer"], "64");
+    // One that every backend has, and that is in the plan because it was set.
+    assert_eq!(matrix.backends[0].spec.settings["burden"], "9");
 }
 
 #[test]
@@ -105,7 +109,7 @@ fn wrong_variants_are_told_with_what_would_be_right() {
     insta::assert_snapshot!(error, @r#"
     f: unknown backend `wier`; did you mean `wire`? (valid: none, wire, ledger)
     f: `tuned` is the backend's own; give the variant another name
-    f: unknown setting of wire `bufer`; did you mean `buffer`? (valid: buffer)
+    f: unknown setting of wire `bufer`; did you mean `buffer`? (valid: buffer, burden)
     f: backend `none` has no settings
     f: `a/b` cannot name a variant: small letters, digits, `-`, `_` and `.` only
     "#);

@@ -47,6 +47,7 @@ fn backends(format: ListFormat) -> Result<(), ExpectedError> {
             json!({
                 "name": b.name, "summary": b.summary, "default": b.default,
                 "tuned": b.tuned, "boot": b.boot, "offers": b.offers,
+                "settings": b.setting_names().collect::<Vec<_>>(),
             })
         })
         .collect();
@@ -60,6 +61,9 @@ fn backends(format: ListFormat) -> Result<(), ExpectedError> {
             vec![b.name.clone(), boot, offers, b.summary.clone()]
         })
         .collect();
+    let common = |(name, default): (String, String)| {
+        vec!["(each)".to_owned(), name, default.clone(), default]
+    };
     let settings: Vec<Vec<String>> = all
         .iter()
         .flat_map(|b| {
@@ -69,6 +73,7 @@ fn backends(format: ListFormat) -> Result<(), ExpectedError> {
             };
             b.default.iter().map(row)
         })
+        .chain(registry::common_settings().into_iter().map(common))
         .collect();
     output::print(&format!(
         "{}\n{}",
