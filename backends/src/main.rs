@@ -13,7 +13,7 @@ use std::{
     process::ExitCode,
 };
 
-use execlab_backends::{AttachError, Seam, Settings, Stop, find, seam::Form};
+use execlab_backends::{AttachError, Backend, Monitor, Seam, Settings, Stop, find, seam::Form};
 use execlab_model::seam::{Done, Message, Ready, Reason};
 
 fn main() -> ExitCode {
@@ -69,17 +69,7 @@ fn start(arguments: &[String]) -> Result<(), String> {
             return Err(error.to_string());
         }
     };
-    say(
-        &mut seam,
-        Message::Ready(Ready {
-            evidence: monitor.evidence(),
-            kernel_threads: backend
-                .kernel_threads()
-                .iter()
-                .map(|&name| name.to_owned())
-                .collect(),
-        }),
-    )?;
+    say(&mut seam, Message::Ready(ready(backend, monitor.as_ref())))?;
     let ended = monitor.run(&mut seam, &stop);
     let notes = monitor.notes();
     drop(monitor);
@@ -94,5 +84,56 @@ fn start(arguments: &[String]) -> Result<(), String> {
             )?;
             Err(error.to_string())
         }
+    }
+}
+
+fn ready(backend: &dyn Backend, monitor: &dyn Monitor) -> Ready {
+    let threads = backend.kernel_threads().iter();
+    Ready {
+        evidence: monitor.evidence(),
+        kernel_threads: threads.map(|&name| name.to_owned()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use execlab_backends::{MonitorError, Offers};
+
+    use super::*;
+
+    struct Example;
+
+    impl Backend for Example {
+        fn name(&self) -> &'static str {
+            "example"
+        }
+        fn about(&self) -> &'static str {
+            ""
+        }
+        fn kernel_threads(&self) -> &'static [&'static str] {
+            &["kexampled"]
+        }
+        fn offers(&self) -> Offers {
+            Offers::default()
+        }
+        fn attach(&self, _: &Settings) -> Result<Box<dyn Monitor>, AttachError> {
+            Ok(Box::new(Self))
+        }
+    }
+
+    impl Monitor for Example {
+        fn evidence(&self) -> Vec<String> {
+            vec!["attached".into()]
+        }
+        fn run(&mut self, _: &mut Seam, _: &Stop) -> Result<(), MonitorError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_said_when_attached_names_the_kernel_threads() {
+        let ready = ready(&Example, &Example);
+        assert_eq!(ready.evidence, ["attached"]);
+        assert_eq!(ready.kernel_threads, ["kexampled"]);
     }
 }
