@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use execlab_model::result::TrialResult;
+use execlab_model::{repeat::Repeat, result::TrialResult};
 use execlab_reports::Summary;
 pub use execlab_reports::TerminalOptions;
 
@@ -57,14 +57,20 @@ impl FromStr for Format {
 }
 
 /// Results as a document that ends with a newline. `screen` matters to the terminal only.
-pub fn render(results: &[TrialResult], format: Format, screen: &TerminalOptions) -> String {
+pub fn render(
+    results: &[TrialResult],
+    repeats: &[Repeat],
+    format: Format,
+    screen: &TerminalOptions,
+) -> String {
     let mut text = match format {
-        Format::Terminal => execlab_reports::terminal(results, screen),
-        Format::Markdown => execlab_reports::markdown(results),
-        Format::Html => execlab_reports::html(results),
-        Format::Junit => execlab_reports::junit(results),
+        Format::Terminal => execlab_reports::terminal(results, repeats, screen),
+        Format::Markdown => execlab_reports::markdown(results, repeats),
+        Format::Html => execlab_reports::html(results, repeats),
+        Format::Junit => execlab_reports::junit(results, repeats),
         Format::Json => {
-            serde_json::to_string_pretty(&Summary::new(results)).expect("plain data always encodes")
+            let summary = Summary::new(results, repeats);
+            serde_json::to_string_pretty(&summary).expect("plain data always encodes")
         }
     };
     if !text.ends_with('\n') {
@@ -74,19 +80,27 @@ pub fn render(results: &[TrialResult], format: Format, screen: &TerminalOptions)
 }
 
 /// Rewrites `summary.json`.
-pub fn write_summary(dir: &RunDir, results: &[TrialResult]) -> Result<(), StoreError> {
-    write(dir, "summary.json", results, Format::Json)
+pub fn write_summary(
+    dir: &RunDir,
+    results: &[TrialResult],
+    repeats: &[Repeat],
+) -> Result<(), StoreError> {
+    write(dir, "summary.json", results, repeats, Format::Json)
 }
 
 /// Rewrites every document of a run directory.
-pub fn write_all(dir: &RunDir, results: &[TrialResult]) -> Result<(), StoreError> {
-    write_summary(dir, results)?;
+pub fn write_all(
+    dir: &RunDir,
+    results: &[TrialResult],
+    repeats: &[Repeat],
+) -> Result<(), StoreError> {
+    write_summary(dir, results, repeats)?;
     for (name, format) in [
         ("report.md", Format::Markdown),
         ("report.html", Format::Html),
         ("junit.xml", Format::Junit),
     ] {
-        write(dir, name, results, format)?;
+        write(dir, name, results, repeats, format)?;
     }
     Ok(())
 }
@@ -95,8 +109,9 @@ fn write(
     dir: &RunDir,
     name: &str,
     results: &[TrialResult],
+    repeats: &[Repeat],
     format: Format,
 ) -> Result<(), StoreError> {
     let screen = TerminalOptions::default();
-    dir.write(name, render(results, format, &screen).as_bytes())
+    dir.write(name, render(results, repeats, format, &screen).as_bytes())
 }

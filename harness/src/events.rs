@@ -4,7 +4,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use execlab_model::result::{Status, TrialResult};
+use execlab_model::{
+    repeat::Repeat,
+    result::{Status, TrialResult},
+};
 
 use crate::lab::ImageNews;
 
@@ -45,6 +48,15 @@ pub enum Event {
     TrialAbandoned {
         /// Its id.
         trial: String,
+    },
+    /// A trial was run again; its line is in `verify.jsonl`.
+    Repeated {
+        /// The line.
+        repeat: Box<Repeat>,
+        /// How many trials were run again.
+        done: usize,
+        /// How many will have been in the end.
+        total: usize,
     },
     /// The user wants the run to end.
     Interrupted {
@@ -102,25 +114,9 @@ impl Tally {
     }
 }
 
-/// Time left, if the trials to come take as long as those that `walls` tells of.
-pub fn time_left(walls: &[Duration], left: usize, jobs: usize) -> Option<Duration> {
-    let count = u32::try_from(walls.len()).ok().filter(|&n| n > 0)?;
-    let mean = walls.iter().sum::<Duration>() / count;
-    let rounds = u32::try_from(left.div_ceil(jobs.max(1))).ok()?;
-    mean.checked_mul(rounds)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn time_left_is_what_is_left_by_the_mean_of_what_is_done() {
-        let walls = [Duration::from_secs(1), Duration::from_secs(3)];
-        assert_eq!(time_left(&walls, 5, 2), Some(Duration::from_secs(6)));
-        assert_eq!(time_left(&walls, 0, 2), Some(Duration::ZERO));
-        assert_eq!(time_left(&[], 5, 2), None);
-    }
 
     #[test]
     fn a_tally_names_only_what_there_is() {

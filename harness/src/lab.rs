@@ -9,12 +9,11 @@ mod guest_files;
 
 use std::{fmt, path::Path, sync::atomic::AtomicBool, time::Duration};
 
+pub use execlab_model::repeat::Start;
 use execlab_model::{
     record::Record,
     result::{KernelId, Provenance},
 };
-
-use serde::{Deserialize, Serialize};
 
 use crate::plan::TrialSpec;
 
@@ -30,6 +29,12 @@ pub trait Laboratory: Sync {
     ///
     /// Must depend on nothing that differs from run to run. Called after [`Self::check`].
     fn digest(&self, trial: &TrialSpec) -> Result<String, LabError>;
+
+    /// What a trial takes of the host's memory at most, its emulator included.
+    fn memory_bytes(&self, trial: &TrialSpec) -> u64 {
+        let _ = trial;
+        1 << 30
+    }
 
     /// Whether guests can start warm; where not, [`Start`] says nothing.
     fn has_images(&self) -> bool {
@@ -56,33 +61,6 @@ pub trait Laboratory: Sync {
     /// Never panics on account of a guest, leaves no process behind, and keeps the guest's serial
     /// log at `serial_log` whatever happens (a second try overwrites the first one's).
     fn run(&self, trial: &TrialSpec, start: Start, digest: &str, serial_log: &Path) -> Ran;
-}
-
-/// How a guest comes to where its trial begins. No part of a digest: both give the same record.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Start {
-    /// Restored from an image of a guest that had booted and settled.
-    #[default]
-    Warm,
-    /// Booted.
-    Cold,
-}
-
-impl Start {
-    /// The name used in every output.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Warm => "warm",
-            Self::Cold => "cold",
-        }
-    }
-}
-
-impl fmt::Display for Start {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 /// What became of one image that guests are restored from.

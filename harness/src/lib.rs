@@ -9,6 +9,8 @@
 //! | [`results`] | a trial and what came back of it as one line of `results.jsonl` |
 //! | [`store`] | the run directory: never overwritten, always resumable |
 //! | [`run`] | the loop: runs trials, writes each result as it comes |
+//! | [`verify`] | which trials are run again to see whether they repeat |
+//! | [`durations`] | how long trials take, for their order and the time left |
 //! | [`events`] | what happens in a run, as one typed stream |
 //! | [`progress`] | readers of that stream for people |
 //! | [`documents`] | reports made from results alone |
@@ -16,6 +18,7 @@
 
 pub mod documents;
 pub mod duration;
+pub mod durations;
 pub mod events;
 pub mod lab;
 pub mod matrix;
@@ -27,3 +30,4 @@ pub mod results;
 pub mod run;
 pub mod score;
 pub mod store;
+pub mod verify;

@@ -92,6 +92,8 @@ pub struct Selection {
     pub seeds: Option<Given>,
     /// Name of the lab.
     pub lab: Option<Given>,
+    /// Virtual CPUs.
+    pub cpus: Option<Given>,
     /// Groups of settings; only a file has them.
     pub variants: Vec<Variant>,
 }
@@ -113,6 +115,7 @@ impl Selection {
             populations: self.populations.or(below.populations),
             seeds: self.seeds.or(below.seeds),
             lab: self.lab.or(below.lab),
+            cpus: self.cpus.or(below.cpus),
             variants,
         }
     }

@@ -6,7 +6,10 @@ mod lines;
 
 use std::{fmt::Write as _, time::Duration};
 
-use execlab_model::result::TrialResult;
+use execlab_model::{
+    repeat::{Difference, Repeat},
+    result::TrialResult,
+};
 
 pub use self::{bars::Bars, lines::Lines};
 use crate::lab::{ImageNews, ImageState};
@@ -29,6 +32,23 @@ fn verdict(result: &TrialResult) -> String {
     }
     if result.host.contains_key("tries") {
         text.push_str("  (second try)");
+    }
+    text
+}
+
+/// One line about a trial that was run again.
+fn again(repeat: &Repeat, done: usize, total: usize) -> String {
+    let what = repeat.verdict.as_str();
+    let mut text = format!(
+        "run again {done}/{total}: {what} ({})  {}",
+        repeat.start, repeat.trial
+    );
+    if let Some(Difference { path, one, other }) = &repeat.difference {
+        let values = format!("{path} was {one} and then {other}");
+        let _ = write!(text, "  ({})", one_line(&values));
+    }
+    if let Some(reason) = &repeat.reason {
+        let _ = write!(text, "  ({})", one_line(reason));
     }
     text
 }

@@ -2,12 +2,13 @@
 //!
 //! The one place where scoring is connected: everything else handles lines.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use execlab_model::{
     record::{Costs, Record},
     result::{KernelId, PathClass, Provenance, SCHEMA, Status, TrialResult},
 };
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     lab::{Outcome, Ran},
@@ -36,7 +37,10 @@ pub fn line(
     line.kernel = ran.kernel;
     line.provenance = ran.provenance;
     match ran.outcome {
-        Outcome::Record(record) => score(&mut line, &record, best, baselines),
+        Outcome::Record(record) => {
+            line.record_sha256 = Some(record_sha256(&record));
+            score(&mut line, &record, best, baselines);
+        }
         Outcome::Lost { reason } => {
             line.status = Status::Lost;
             line.reason = Some(reason);
@@ -46,6 +50,16 @@ pub fn line(
     line
 }
 
+/// Of the record as it is written: its encoding has one form, so these are the guest's own bytes.
+fn record_sha256(record: &Record) -> String {
+    let bytes = postcard::to_allocvec(record).expect("plain data always encodes");
+    let mut hex = String::new();
+    for byte in Sha256::digest(&bytes) {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
+
 /// A line that says no more than the plan does. Its status is the one of a trial of which nothing is
 /// known, so that whatever is forgotten later never passes.
 pub fn blank(trial: &TrialSpec, digest: &str) -> TrialResult {
@@ -53,6 +67,7 @@ pub fn blank(trial: &TrialSpec, digest: &str) -> TrialResult {
         schema: SCHEMA,
         trial: trial.id.clone(),
         digest: digest.to_owned(),
+        record_sha256: None,
         status: Status::Infra,
         reason: None,
         late: 0,

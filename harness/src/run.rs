@@ -1,40 +1,46 @@
 //! The loop: runs the trials of a plan, and has each result on the disk before it tells of it.
 //!
-//! Workers take the first trial of the plan whose baselines have ended, so every line can be scored
-//! when its trial ends and none is held back in memory where a cut would lose it. One thread writes.
+//! Workers take trials whose baselines have ended, the longest first, so every line can be scored
+//! when its trial ends and none is held back in memory where a cut would lose it. When all have ended,
+//! some are run again to see whether they repeat. One thread writes.
 
+mod attempt;
 mod end;
 mod queue;
 mod worker;
+mod writer;
 
 use std::{
+    collections::HashSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use execlab_model::result::{Status, TrialResult};
+use execlab_model::{
+    repeat::{Repeat, Verdict},
+    result::{Status, TrialResult},
+};
 
 pub use self::end::RunEnd;
-use self::{queue::Queue, worker::Said};
+use self::{
+    queue::{Queue, Repeats},
+    worker::Said,
+    writer::Writer,
+};
 use crate::{
     documents,
-    events::{Event, Reporter, Tally, time_left},
+    events::{Event, Reporter, Tally},
     lab::{LabError, Laboratory, Start},
-    plan::{Plan, TrialSpec},
+    plan::Plan,
     registry::Registry,
     store::{RunDir, StoreError},
+    verify::{self, Chosen, Verify},
 };
-
-/// How soon an interrupt is noticed.
-const GLANCE: Duration = Duration::from_millis(100);
-
-/// How old `summary.json` may be while a run goes on.
-const SUMMARY_AGE: Duration = Duration::from_secs(1);
 
 /// What a run works with.
 #[derive(Clone, Copy)]
@@ -49,6 +55,10 @@ pub struct Run<'a> {
     pub jobs: usize,
     /// How guests start.
     pub start: Start,
+    /// How many trials are run again.
+    pub verify: Verify,
+    /// How long each trial may take, by position; may be empty.
+    pub expected: &'a [Duration],
     /// Set when the user wants the run to end.
     pub interrupted: &'a AtomicBool,
 }
@@ -80,88 +90,137 @@ pub enum RunError {
 }
 
 impl Run<'_> {
-    /// Runs what `kept` has no line for.
+    /// Runs what `done` has no line for, and some of it again.
     ///
     /// One bad trial never ends the run; only a run directory that cannot be written does.
     pub fn go(
         self,
         dir: &mut RunDir,
-        kept: Vec<TrialResult>,
+        done: Done,
         reporter: &mut dyn Reporter,
     ) -> Result<RunEnd, RunError> {
-        let lines = self.by_position(kept);
-        let queue = Queue::new(self.plan.baselines(), lines);
-        let mut tally = Tally {
-            total: self.plan.trials.len(),
-            ..Tally::default()
+        let lines = self.by_position(done.lines);
+        let queue = Queue::new(self.plan.baselines(), lines, self.expected);
+        let logs = dir.logs();
+        let mut writer = Writer {
+            run: self,
+            dir,
+            reporter,
+            tally: Tally {
+                total: self.plan.trials.len(),
+                ..Tally::default()
+            },
+            results: queue.results().into_iter().map(|(_, line)| line).collect(),
+            repeats: done.repeats,
+            to_repeat: 0,
+            summarised: None,
+            walls: Vec::new(),
+            left: queue.left(),
+            running: 0,
+            told: false,
+            panicked: false,
         };
-        for line in queue.results() {
-            tally.count(line.status);
+        for line in &writer.results {
+            writer.tally.count(line.status);
         }
-        reporter.event(&Event::RunStarted {
-            directory: dir.path().to_owned(),
+        writer.reporter.event(&Event::RunStarted {
+            directory: writer.dir.path().to_owned(),
             jobs: self.jobs,
-            tally: tally.clone(),
+            tally: writer.tally.clone(),
         });
+        let nothing_to_do = writer.left.is_empty()
+            && self
+                .left_to_repeat(&queue.results(), &writer.repeats)
+                .is_empty();
+        if self.start == Start::Warm && !nothing_to_do {
+            self.warm_up(writer.reporter);
+        }
 
-        self.warm_up(&queue, reporter);
-        let (sender, said) = mpsc::channel();
-        let mut written = Ok(());
-        let mut panicked = false;
-        std::thread::scope(|scope| {
-            for _ in 0..self.jobs.max(1) {
-                let worker = worker::Worker {
-                    run: self,
-                    queue: &queue,
-                    logs: dir.logs(),
-                    say: sender.clone(),
-                };
-                scope.spawn(move || worker.work());
-            }
-            drop(sender);
-            let mut writer = Writer {
-                run: self,
-                dir,
-                reporter,
-                tally: &mut tally,
-                results: queue.results(),
-                summarised: None,
-                walls: Vec::new(),
-                running: 0,
-                told: false,
-                panicked: &mut panicked,
-            };
-            written = writer.write_all(&said);
-            if written.is_err() {
-                queue.stop();
-            }
-        });
-        written?;
+        let worker = |say| worker::Worker {
+            run: self,
+            queue: &queue,
+            logs: &logs,
+            say,
+        };
+        let trials = |say| worker(say).work();
+        self.on_all_workers(&mut writer, trials, || queue.stop())?;
 
-        let end = RunEnd::new(
-            self.plan,
-            queue.results(),
-            panicked,
-            self.interrupted.load(Ordering::Relaxed),
-        );
-        documents::write_all(dir, &end.results)?;
-        reporter.event(&Event::RunFinished {
-            directory: dir.path().to_owned(),
-            tally,
+        let results = queue.results();
+        let chosen = self.left_to_repeat(&results, &writer.repeats);
+        writer.to_repeat = writer.repeats.len() + chosen.len();
+        let repeats = Repeats::new(chosen, self.expected);
+        let again = |say| worker(say).work_again(&repeats);
+        self.on_all_workers(&mut writer, again, || repeats.stop())?;
+
+        let end = RunEnd {
+            absent: self.absent(&results),
+            results: results.into_iter().map(|(_, line)| line).collect(),
+            unverified: writer.to_repeat - writer.repeats.len(),
+            repeats: writer.repeats,
+            walls: writer.walls,
+            interrupted: self.is_interrupted(),
+            panicked: writer.panicked,
+        };
+        documents::write_all(writer.dir, &end.results, &end.repeats)?;
+        writer.reporter.event(&Event::RunFinished {
+            directory: writer.dir.path().to_owned(),
+            tally: writer.tally,
             interrupted: end.interrupted,
         });
         Ok(end)
     }
 
-    /// Has the images made that trials without a line start from.
-    fn warm_up(&self, queue: &Queue, reporter: &mut dyn Reporter) {
-        let left: Vec<TrialSpec> = queue
-            .left()
-            .map(|at| self.plan.trials[at].clone())
-            .collect();
-        if self.start == Start::Cold || left.is_empty() {
-            return;
+    /// Has all workers do something, and writes what they say, until they have nothing left to do.
+    fn on_all_workers(
+        &self,
+        writer: &mut Writer<'_>,
+        work: impl Fn(mpsc::Sender<Said>) + Sync,
+        stop: impl FnOnce(),
+    ) -> Result<(), StoreError> {
+        let (sender, said) = mpsc::channel();
+        let work = &work;
+        std::thread::scope(|scope| {
+            for _ in 0..self.jobs.max(1) {
+                let sender = sender.clone();
+                scope.spawn(move || work(sender));
+            }
+            drop(sender);
+            let written = writer.write_all(&said);
+            if written.is_err() {
+                stop();
+            }
+            written
+        })
+    }
+
+    /// What is run again of a run that is whole: not yet where it was cut off.
+    fn left_to_repeat(&self, results: &[(usize, TrialResult)], done: &[Repeat]) -> Vec<Chosen> {
+        if self.is_interrupted() {
+            return Vec::new();
         }
+        let warm = self.start == Start::Warm && self.lab.has_images();
+        let lines = results.iter().map(|(at, line)| (*at, line));
+        let mut chosen = verify::choose(self.verify, lines, warm);
+        let there = |c: &Chosen| done.iter().any(|r| r.trial == self.plan.trials[c.at].id);
+        chosen.retain(|c| !there(c));
+        chosen
+    }
+
+    fn absent(&self, results: &[(usize, TrialResult)]) -> Vec<String> {
+        let there: HashSet<usize> = results.iter().map(|(at, _)| *at).collect();
+        let trials = self.plan.trials.iter().enumerate();
+        trials
+            .filter(|(at, _)| !there.contains(at))
+            .map(|(_, trial)| trial.id.clone())
+            .collect()
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// Has the images made that trials start from.
+    fn warm_up(&self, reporter: &mut dyn Reporter) {
         let (sender, news) = mpsc::channel();
         std::thread::scope(|scope| {
             scope.spawn(move || {
@@ -169,7 +228,8 @@ impl Run<'_> {
                     // The receiver below outlives this thread.
                     let _ = sender.send(news);
                 };
-                let make = || self.lab.warm_up(&left, self.jobs, self.interrupted, &tell);
+                let trials = &self.plan.trials;
+                let make = || self.lab.warm_up(trials, self.jobs, self.interrupted, &tell);
                 // A defect here shows again in every trial that needs the image.
                 let _ = catch_unwind(AssertUnwindSafe(make));
             });
@@ -189,18 +249,23 @@ impl Run<'_> {
     }
 }
 
+/// What a run that is gone on with has done already.
+#[derive(Debug, Clone, Default)]
+pub struct Done {
+    /// Lines of `results.jsonl` that stay.
+    pub lines: Vec<TrialResult>,
+    /// Lines of `verify.jsonl` that stay.
+    pub repeats: Vec<Repeat>,
+}
+
 /// Which lines of a run that was cut off can stay.
 ///
 /// What broke on the host's side is tried again, and so is what was compared with it: its line was
 /// written without a cost. Lines whose inputs have changed since cannot stand beside new ones.
-pub fn keep(
-    plan: &Plan,
-    lab: &dyn Laboratory,
-    found: Vec<TrialResult>,
-) -> Result<Vec<TrialResult>, RunError> {
+pub fn keep(plan: &Plan, lab: &dyn Laboratory, found: Done) -> Result<Done, RunError> {
     let place = |id: &str| plan.trials.iter().position(|t| t.id == id);
     let mut good: Vec<Option<TrialResult>> = vec![None; plan.trials.len()];
-    for line in found {
+    for line in found.lines {
         if let Some(at) = place(&line.trial).filter(|_| line.status != Status::Infra) {
             good[at] = Some(line);
         }
@@ -215,93 +280,17 @@ pub fn keep(
         }
     }
     let there: Vec<bool> = good.iter().map(Option::is_some).collect();
-    let kept = good
+    let lines: Vec<TrialResult> = good
         .into_iter()
         .zip(plan.baselines())
         .filter(|(_, b)| [b.plain, b.boot].into_iter().flatten().all(|at| there[at]))
-        .filter_map(|(line, _)| line);
-    Ok(kept.collect())
-}
-
-/// The one thread that writes and reports.
-struct Writer<'a> {
-    run: Run<'a>,
-    dir: &'a mut RunDir,
-    reporter: &'a mut dyn Reporter,
-    tally: &'a mut Tally,
-    results: Vec<TrialResult>,
-    summarised: Option<Instant>,
-    walls: Vec<Duration>,
-    running: usize,
-    /// Whether the interrupt was told.
-    told: bool,
-    panicked: &'a mut bool,
-}
-
-impl Writer<'_> {
-    /// Until every worker has hung up.
-    fn write_all(&mut self, said: &mpsc::Receiver<Said>) -> Result<(), StoreError> {
-        loop {
-            match said.recv_timeout(GLANCE) {
-                Ok(said) => self.hear(said)?,
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
-            }
-            if !self.told && self.run.interrupted.load(Ordering::Relaxed) {
-                self.told = true;
-                self.reporter.event(&Event::Interrupted {
-                    running: self.running,
-                });
-            }
-        }
-    }
-
-    fn hear(&mut self, said: Said) -> Result<(), StoreError> {
-        let id = |at: usize| self.run.plan.trials[at].id.clone();
-        match said {
-            Said::Started(at) => {
-                self.running += 1;
-                self.reporter.event(&Event::TrialStarted { trial: id(at) });
-            }
-            Said::Retried(at, reason) => {
-                let trial = id(at);
-                self.reporter.event(&Event::TrialRetried { trial, reason });
-            }
-            Said::Abandoned(at) => {
-                self.running -= 1;
-                self.reporter
-                    .event(&Event::TrialAbandoned { trial: id(at) });
-            }
-            Said::Finished {
-                result,
-                wall,
-                panicked,
-            } => {
-                self.running -= 1;
-                *self.panicked |= panicked;
-                self.dir.append(&result)?;
-                self.tally.count(result.status);
-                self.walls.push(wall);
-                let left = self.tally.total - self.tally.done;
-                self.tally.left = time_left(&self.walls, left, self.run.jobs);
-                self.results.push(TrialResult::clone(&result));
-                self.summarise()?;
-                self.reporter.event(&Event::TrialFinished {
-                    result,
-                    tally: self.tally.clone(),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// Rewrites the summary, unless that was done just now: it grows with the run.
-    fn summarise(&mut self) -> Result<(), StoreError> {
-        if self.summarised.is_some_and(|at| at.elapsed() < SUMMARY_AGE) {
-            return Ok(());
-        }
-        documents::write_summary(self.dir, &self.results)?;
-        self.summarised = Some(Instant::now());
-        Ok(())
-    }
+        .filter_map(|(line, _)| line)
+        .collect();
+    // What broke is tried again too; what was compared with another line says nothing of this one.
+    let mut repeats = found.repeats;
+    repeats.retain(|repeat| {
+        let same = |l: &TrialResult| l.trial == repeat.trial && l.digest == repeat.digest;
+        repeat.verdict != Verdict::Failed && lines.iter().any(same)
+    });
+    Ok(Done { lines, repeats })
 }

@@ -1,4 +1,5 @@
-//! The run directory: `plan.json` first, one line of `results.jsonl` for each trial as it ends.
+//! The run directory: `plan.json` first, one line of `results.jsonl` for each trial as it ends, and one
+//! of `verify.jsonl` for each that was run again.
 //!
 //! It is never overwritten, belongs to one process at a time, and can be gone on with after any cut:
 //! a line counts from its newline on, and every other file is replaced whole.
@@ -11,7 +12,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use execlab_model::result::TrialResult;
+use execlab_model::{repeat::Repeat, result::TrialResult};
+use serde::de::DeserializeOwned;
 
 pub use self::lines::{Lines, parse};
 use crate::plan::Plan;
@@ -20,6 +22,7 @@ use crate::plan::Plan;
 pub const DEFAULT_PARENT: &str = "execlab-out";
 const PLAN: &str = "plan.json";
 const RESULTS: &str = "results.jsonl";
+const VERIFY: &str = "verify.jsonl";
 const LOGS: &str = "logs";
 const LOCK: &str = "lock";
 
@@ -99,6 +102,7 @@ pub struct RunDir {
     /// Held as long as this lives; the kernel lets go of it however the process ends.
     _lock: File,
     results: File,
+    verify: File,
     made_directory: bool,
 }
 
@@ -111,6 +115,8 @@ pub struct Resumed {
     pub plan: Plan,
     /// What it had done.
     pub results: Vec<TrialResult>,
+    /// What it had run again.
+    pub repeats: Vec<Repeat>,
 }
 
 impl RunDir {
@@ -134,7 +140,8 @@ impl RunDir {
         let json = serde_json::to_vec_pretty(plan).expect("plain data always encodes");
         replace(&path.join(PLAN), &json)?;
         Ok(Self {
-            results: open_results(path)?,
+            results: open_lines(&path.join(RESULTS))?,
+            verify: open_lines(&path.join(VERIFY))?,
             path: path.to_owned(),
             _lock: lock,
             made_directory,
@@ -169,27 +176,21 @@ impl RunDir {
     pub fn resume(path: &Path) -> Result<Resumed, StoreError> {
         let plan = read_plan(path)?;
         let lock = lock(path)?;
-        let file = path.join(RESULTS);
-        let lines = if file.exists() {
-            read_lines(path)?
-        } else {
-            Lines::default()
-        };
-        let results = open_results(path)?;
-        results
-            .set_len(lines.whole_bytes)
-            .map_err(unwritable(&file))?;
+        let (results, file) = whole_lines(&path.join(RESULTS))?;
+        let (repeats, verify) = whole_lines(&path.join(VERIFY))?;
         let logs = path.join(LOGS);
         fs::create_dir_all(&logs).map_err(unwritable(&logs))?;
         Ok(Resumed {
             dir: Self {
                 path: path.to_owned(),
                 _lock: lock,
-                results,
+                results: file,
+                verify,
                 made_directory: false,
             },
             plan,
-            results: lines.results,
+            results,
+            repeats,
         })
     }
 
@@ -205,19 +206,35 @@ impl RunDir {
 
     /// Adds a line and sees it to the disk.
     pub fn append(&mut self, result: &TrialResult) -> Result<(), StoreError> {
-        let line = lines::line(result);
-        let path = self.path.join(RESULTS);
-        self.results
-            .write_all(&line)
-            .and_then(|()| self.results.sync_data())
-            .map_err(unwritable(&path))
+        append(
+            &mut self.results,
+            &self.path.join(RESULTS),
+            &lines::line(result),
+        )
+    }
+
+    /// Adds what came of a repeat and sees it to the disk.
+    pub fn append_repeat(&mut self, repeat: &Repeat) -> Result<(), StoreError> {
+        append(
+            &mut self.verify,
+            &self.path.join(VERIFY),
+            &lines::line(repeat),
+        )
     }
 
     /// Replaces all lines: those of trials that are tried again are taken out.
-    pub fn keep_only(&mut self, results: &[TrialResult]) -> Result<(), StoreError> {
+    pub fn keep_only(
+        &mut self,
+        results: &[TrialResult],
+        repeats: &[Repeat],
+    ) -> Result<(), StoreError> {
+        let (file, verify) = (self.path.join(RESULTS), self.path.join(VERIFY));
         let text: Vec<u8> = results.iter().flat_map(lines::line).collect();
-        replace(&self.path.join(RESULTS), &text)?;
-        self.results = open_results(&self.path)?;
+        replace(&file, &text)?;
+        let text: Vec<u8> = repeats.iter().flat_map(lines::line).collect();
+        replace(&verify, &text)?;
+        self.results = open_lines(&file)?;
+        self.verify = open_lines(&verify)?;
         Ok(())
     }
 
@@ -228,7 +245,7 @@ impl RunDir {
 
     /// Takes back a directory in which nothing was run.
     pub fn discard(self) {
-        for file in [PLAN, RESULTS, LOCK] {
+        for file in [PLAN, RESULTS, VERIFY, LOCK] {
             let _ = fs::remove_file(self.path.join(file));
         }
         let _ = fs::remove_dir(self.path.join(LOGS));
@@ -240,22 +257,41 @@ impl RunDir {
 }
 
 /// The results of a run directory, whole lines only.
-pub fn read_lines(path: &Path) -> Result<Lines, StoreError> {
-    let file = path.join(RESULTS);
-    let bytes = match fs::read(&file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(StoreError::NotARun {
-                path: path.to_owned(),
-                missing: RESULTS,
-            });
-        }
-        other => other.map_err(unreadable(&file))?,
+pub fn read_lines(path: &Path) -> Result<Lines<TrialResult>, StoreError> {
+    let missing = || StoreError::NotARun {
+        path: path.to_owned(),
+        missing: RESULTS,
     };
-    parse(&bytes).map_err(|(line, source)| StoreError::Damaged {
-        path: file,
+    lines_of(&path.join(RESULTS))?.ok_or_else(missing)
+}
+
+/// The repeats of a run directory, whole lines only; none where it has no such file.
+pub fn read_repeats(path: &Path) -> Result<Vec<Repeat>, StoreError> {
+    let lines = lines_of(&path.join(VERIFY))?;
+    Ok(lines.map(|lines| lines.items).unwrap_or_default())
+}
+
+/// The lines of a file; `None` where there is no such file.
+fn lines_of<T: DeserializeOwned>(file: &Path) -> Result<Option<Lines<T>>, StoreError> {
+    let bytes = match fs::read(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(unreadable(file))?,
+    };
+    let lines = parse(&bytes).map_err(|(line, source)| StoreError::Damaged {
+        path: file.to_owned(),
         line,
         source,
-    })
+    });
+    lines.map(Some)
+}
+
+/// The lines of a file that is gone on with, once a line that was cut off is taken off it.
+fn whole_lines<T: DeserializeOwned>(path: &Path) -> Result<(Vec<T>, File), StoreError> {
+    let lines = lines_of(path)?;
+    let file = open_lines(path)?;
+    let whole = lines.as_ref().map_or(0, |lines| lines.whole_bytes);
+    file.set_len(whole).map_err(unwritable(path))?;
+    Ok((lines.map(|lines| lines.items).unwrap_or_default(), file))
 }
 
 /// The plan of a run directory.
@@ -277,13 +313,18 @@ pub fn read_plan(path: &Path) -> Result<Plan, StoreError> {
     })
 }
 
-fn open_results(path: &Path) -> Result<File, StoreError> {
-    let file = path.join(RESULTS);
+fn open_lines(path: &Path) -> Result<File, StoreError> {
     OpenOptions::new()
         .create(true)
         .append(true)
-        .open(&file)
-        .map_err(unwritable(&file))
+        .open(path)
+        .map_err(unwritable(path))
+}
+
+fn append(file: &mut File, path: &Path, line: &[u8]) -> Result<(), StoreError> {
+    file.write_all(line)
+        .and_then(|()| file.sync_data())
+        .map_err(unwritable(path))
 }
 
 fn lock(path: &Path) -> Result<File, StoreError> {

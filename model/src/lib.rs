@@ -12,6 +12,7 @@
 //! | [`record`] | what comes back from a guest |
 //! | [`frame`] | how bytes pass between host and guest |
 //! | [`result`] | one line of `results.jsonl` |
+//! | [`repeat`] | one line of `verify.jsonl` |
 //! | [`exit`] | the exit codes of the `execlab` command |
 
 pub mod bytes;
@@ -19,6 +20,7 @@ pub mod exit;
 pub mod frame;
 pub mod plan;
 pub mod record;
+pub mod repeat;
 pub mod result;
 pub mod seam;
 pub mod sighting;

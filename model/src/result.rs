@@ -486,6 +486,10 @@ pub struct TrialResult {
     pub trial: String,
     /// Hash of all inputs; equal digests must give equal results.
     pub digest: String,
+    /// SHA-256 of the whole record (sightings and all); `null` where none came back. Equal digests
+    /// must give equal records.
+    #[serde(default)]
+    pub record_sha256: Option<String>,
     /// What became of it.
     pub status: Status,
     /// Why, unless it is `completed`.

@@ -22,10 +22,10 @@ fn main() {
     let write = |name: &str, text: String| {
         fs::write(dir.join(name), text).unwrap_or_else(|e| panic!("cannot write {name}: {e}"));
     };
-    write("report.html", html(&results));
-    write("report.md", markdown(&results));
-    write("junit.xml", junit(&results));
-    let summary = serde_json::to_string_pretty(&Summary::new(&results));
+    write("report.html", html(&results, &[]));
+    write("report.md", markdown(&results, &[]));
+    write("junit.xml", junit(&results, &[]));
+    let summary = serde_json::to_string_pretty(&Summary::new(&results, &[]));
     write("summary.json", summary.expect("a summary is plain data"));
     let width = rest
         .first()
@@ -34,6 +34,7 @@ fn main() {
         "{}",
         terminal(
             &results,
+            &[],
             &TerminalOptions {
                 width,
                 color: rest.len() > 1

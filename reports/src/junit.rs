@@ -1,9 +1,13 @@
 //! `junit.xml`: one suite for each kernel and backend, one case for each trial.
 //!
 //! A trial passes when it was completed, whatever it scored: whether a score is good enough is for a
-//! gate to say. `unsupported` is skipped, everything else is an error.
+//! gate to say. `unsupported` is skipped, everything else is an error. Trials that were run again have
+//! a suite of their own.
 
-use execlab_model::result::{Status, TrialResult};
+use execlab_model::{
+    repeat::{Repeat, Verdict},
+    result::{Status, TrialResult},
+};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::{
@@ -13,7 +17,7 @@ use crate::{
 };
 
 /// The document.
-pub fn junit(results: &[TrialResult]) -> String {
+pub fn junit(results: &[TrialResult], repeats: &[Repeat]) -> String {
     let matrix = Matrix::new(results);
     let mut report = Report::new("execlab");
     for (kernel, kernel_label) in matrix.kernels.iter().map(|k| &k.label).enumerate() {
@@ -40,11 +44,40 @@ pub fn junit(results: &[TrialResult]) -> String {
             report.add_test_suite(suite);
         }
     }
+    if let Some(suite) = repeated(repeats) {
+        report.add_test_suite(suite);
+    }
     let mut out = Vec::new();
     report
         .serialize(&mut out)
         .expect("writing to memory does not fail");
     String::from_utf8(out).expect("quick-junit writes UTF-8")
+}
+
+/// Trials that were run again: each fails where it did not come out the same.
+fn repeated(repeats: &[Repeat]) -> Option<TestSuite> {
+    let mut repeats: Vec<&Repeat> = repeats.iter().collect();
+    repeats.sort_by(|a, b| a.trial.cmp(&b.trial));
+    let mut suite = TestSuite::new("run again");
+    for repeat in &repeats {
+        let mut status = match repeat.verdict {
+            Verdict::Same => TestCaseStatus::success(),
+            Verdict::Differs => TestCaseStatus::non_success(NonSuccessKind::Failure),
+            Verdict::Failed => TestCaseStatus::non_success(NonSuccessKind::Error),
+        };
+        if repeat.verdict != Verdict::Same {
+            let difference = repeat.difference.as_ref().map(ToString::to_string);
+            let why = difference.or_else(|| repeat.reason.clone());
+            status.set_type(repeat.verdict.as_str());
+            status.set_message(clean(&why.unwrap_or_default()));
+        }
+        let mut case = TestCase::new(clean(&repeat.trial), status);
+        case.set_classname("run again");
+        case.add_property(Property::new("start", repeat.start.as_str()));
+        case.add_property(Property::new("digest", clean(&repeat.digest)));
+        suite.add_test_case(case);
+    }
+    (!repeats.is_empty()).then_some(suite)
 }
 
 fn case(trial: &TrialResult, class: &str) -> TestCase {

@@ -1,4 +1,5 @@
-//! Results in, documents out: every report is a pure function of the lines of `results.jsonl`.
+//! Results in, documents out: every report is a pure function of the lines of `results.jsonl`, and
+//! of `verify.jsonl` where trials were run again.
 //!
 //! | function | document |
 //! |---|---|
@@ -35,6 +36,7 @@ pub mod number;
 mod order;
 pub mod overview;
 mod reasons;
+pub mod repeat;
 pub mod schema;
 mod summary;
 mod terminal;
@@ -44,6 +46,7 @@ pub use guide::metrics_guide;
 pub use html::html;
 pub use junit::junit;
 pub use markdown::markdown;
+pub use repeat::{Repeatability, difference};
 pub use schema::results as schema;
 pub use summary::{CellSummary, Exit, Summary, Totals};
 pub use terminal::{TerminalOptions, terminal};

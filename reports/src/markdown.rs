@@ -1,6 +1,9 @@
 //! `report.md`, also for the step summary of a CI run.
 
-use execlab_model::result::{Status, TrialResult};
+use execlab_model::{
+    repeat::Repeat,
+    result::{Status, TrialResult},
+};
 
 use crate::{
     conclude::conclude,
@@ -9,14 +12,15 @@ use crate::{
     metric::{Metric, Unit},
     overview::Overview,
     reasons::Reasons,
+    repeat::Repeatability,
     terminal::baselines,
     text::{markdown as escape, shorten},
 };
 
 /// The document.
-pub fn markdown(results: &[TrialResult]) -> String {
+pub fn markdown(results: &[TrialResult], repeats: &[Repeat]) -> String {
     let matrix = Matrix::new(results);
-    let overview = Overview::new(results, &matrix);
+    let overview = Overview::new(results, &Repeatability::new(results, repeats), &matrix);
     let reasons = Reasons::new(&matrix);
     let mut out = String::from("# execlab: what the monitors saw\n\n");
     out += &format!("**{}**\n\n", escape(&overview.totals_line()));

@@ -7,8 +7,12 @@ use execlab_model::result::{Status, TrialResult};
 use crate::{
     matrix::Matrix,
     number::thousands,
+    repeat::Repeatability,
     text::{clean, list, plural},
 };
+
+/// The name of the fact that says what came out of repeats.
+pub(crate) const RUN_AGAIN: &str = "Run again";
 
 /// How many trials ended how, and in which surroundings.
 #[derive(Debug)]
@@ -23,7 +27,11 @@ pub struct Overview {
 
 impl Overview {
     /// Of all results.
-    pub fn new(results: &[TrialResult], matrix: &Matrix<'_>) -> Self {
+    pub fn new(
+        results: &[TrialResult],
+        repeatability: &Repeatability,
+        matrix: &Matrix<'_>,
+    ) -> Self {
         let totals = Status::ALL.map(|s| (s, results.iter().filter(|t| t.status == s).count()));
         let labs = distinct(results, |t| {
             Some(format!(
@@ -57,7 +65,8 @@ impl Overview {
         if !versions.is_empty() {
             facts.push(("execlab", list(&versions)));
         }
-        let mut warnings = Vec::new();
+        facts.extend(repeatability.line().map(|line| (RUN_AGAIN, line)));
+        let mut warnings = repeatability.warnings();
         let mut mind = |what: &str, values: &[String]| {
             if values.len() > 1 {
                 warnings.push(format!(

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use execlab_model::{
     exit::ExitCode,
+    repeat::Repeat,
     result::{Status, TrialResult},
 };
 use schemars::JsonSchema;
@@ -13,6 +14,7 @@ use crate::{
     conclude::conclude,
     matrix::{Cell, Matrix},
     metric::METRICS,
+    repeat::Repeatability,
     text::clean,
 };
 
@@ -30,6 +32,9 @@ pub struct Summary {
     pub exit: Exit,
     /// What to conclude, in sentences for people.
     pub conclusions: Vec<String>,
+    /// Whether trials repeat.
+    #[serde(default)]
+    pub repeatability: Repeatability,
     /// One for each cell: all seeds of the same trial.
     pub cells: Vec<CellSummary>,
 }
@@ -114,13 +119,15 @@ pub struct FigureSummary {
 
 impl Summary {
     /// Of all results of a run.
-    pub fn new(results: &[TrialResult]) -> Self {
+    pub fn new(results: &[TrialResult], repeats: &[Repeat]) -> Self {
         let matrix = Matrix::new(results);
+        let repeatability = Repeatability::new(results, repeats);
         Self {
             schema: SCHEMA,
             totals: Totals::of(results.iter().map(|t| t.status)),
-            exit: Exit::from(exit_code(results)),
+            exit: Exit::from(exit_code(results).and(repeatability.exit_code())),
             conclusions: conclude(&matrix),
+            repeatability,
             cells: matrix
                 .cells()
                 .map(|cell| summarize(&matrix, cell))
@@ -128,8 +135,8 @@ impl Summary {
         }
     }
 
-    /// Takes in what the results alone do not show, such as trials of the plan that have no line or
-    /// a trial that did not repeat: the more basic of the two codes is kept.
+    /// Takes in what the results alone do not show, such as trials of the plan that have no line: the
+    /// more basic of the two codes is kept.
     #[must_use]
     pub fn and(mut self, code: ExitCode) -> Self {
         self.exit = Exit::from(self.exit_code().and(code));

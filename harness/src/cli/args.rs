@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
-use execlab_harness::{documents::Format, registry};
+use execlab_harness::{documents::Format, registry, verify::Verify};
 use execlab_model::exit::ExitCode;
 
 /// Starts storms of execs whose truth it knows, lets monitors watch them on real kernels, and says,
@@ -99,6 +99,9 @@ pub struct SelectionArgs {
     /// Where time comes from: `exact`
     #[arg(long, value_name = "LAB", env = "EXECLAB_LAB")]
     pub lab: Option<String>,
+    /// Virtual CPUs; the lab `exact` has one
+    #[arg(long, value_name = "N", env = "EXECLAB_CPUS")]
+    pub cpus: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -111,6 +114,19 @@ pub struct RunArgs {
     /// Boot every guest instead of restoring it from an image; figures are the same
     #[arg(long, env = "EXECLAB_COLD", value_parser = FalseyValueParser::new())]
     pub cold: bool,
+    /// Run trials a second time, to see whether they repeat: a `sample` [default], `all` of them (as
+    /// without a value), or `none`
+    #[arg(
+        long,
+        value_name = "WHICH",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "sample",
+        hide_default_value = true,
+        default_missing_value = "all",
+        env = "EXECLAB_VERIFY"
+    )]
+    pub verify: Verify,
     /// Run directory, new or empty [default: execlab-out/TIME]
     #[arg(
         long,

@@ -2,6 +2,7 @@
 
 use std::{
     io::{IsTerminal, stderr},
+    path::PathBuf,
     sync::{Mutex, PoisonError},
 };
 
@@ -10,6 +11,18 @@ use execlab_model::result::Lab;
 use execlab_vm::kernels::{FetchEvent, Store};
 
 use super::{args::RunArgs, commands::kernels::Progress, errors::ExpectedError};
+
+/// Where it is kept how long trials took; `None` where there is no place for it.
+pub fn durations_file(args: &RunArgs) -> Option<PathBuf> {
+    let kernels = &args.kernel_store;
+    let store = Store::open(kernels.cache.clone(), kernels.mirror.clone()).ok()?;
+    // What machines that are none take says nothing of others.
+    let name = match args.lab_fake {
+        None => "durations.json",
+        Some(_) => "durations-fake.json",
+    };
+    Some(store.cache_dir().join(name))
+}
 
 /// The laboratory for a run.
 pub fn open(lab: Lab, args: &RunArgs) -> Result<Box<dyn Laboratory>, ExpectedError> {

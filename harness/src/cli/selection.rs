@@ -31,6 +31,7 @@ impl SelectionArgs {
             populations: many("--population", self.population),
             seeds: one("--seeds", self.seeds),
             lab: one("--lab", self.lab),
+            cpus: one("--cpus", self.cpus),
             variants: Vec::new(),
         }
     }

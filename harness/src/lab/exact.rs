@@ -207,6 +207,13 @@ impl Laboratory for ExactLab {
         Ok(hash.finish().into())
     }
 
+    fn memory_bytes(&self, trial: &TrialSpec) -> u64 {
+        // QEMU itself takes some 150 MiB, and what it translates comes on top.
+        const EMULATOR_MIB: u64 = 512;
+        let machine = sizes::machine(trial);
+        (u64::from(machine.memory_mib) + u64::from(machine.channel_mib) + EMULATOR_MIB) << 20
+    }
+
     fn has_images(&self) -> bool {
         true
     }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use execlab_model::result::Status;
+use execlab_model::{repeat::Verdict, result::Status};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{image, one_line, rough, verdict};
+use super::{again, image, one_line, rough, verdict};
 use crate::{
     events::{Event, Reporter},
     lab::ImageState,
@@ -90,6 +90,17 @@ impl Reporter for Bars {
                     self.bar.set_prefix(format!("{} left", rough(left)));
                 }
                 self.ended(&result.trial);
+            }
+            Event::Repeated {
+                repeat,
+                done,
+                total,
+            } => {
+                if repeat.verdict != Verdict::Same {
+                    self.bar.println(again(repeat, *done, *total));
+                }
+                self.bar.set_prefix(format!("run again {done}/{total}"));
+                self.ended(&repeat.trial);
             }
             Event::TrialAbandoned { trial } => self.ended(trial),
             Event::Interrupted { running } => self.bar.println(format!(

@@ -57,6 +57,11 @@ impl<W: Write> Reporter for Lines<W> {
                 };
                 format!("{} {}{left}", Self::place(tally), verdict(result))
             }
+            Event::Repeated {
+                repeat,
+                done,
+                total,
+            } => super::again(repeat, *done, *total),
             Event::TrialAbandoned { trial } => format!("given up: {trial}"),
             Event::Interrupted { running } => {
                 format!("interrupted: waiting for what is running ({running})")

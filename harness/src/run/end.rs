@@ -1,13 +1,13 @@
 //! How a run ended, and with which exit code.
 
-use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use execlab_model::{
     exit::ExitCode,
+    repeat::Repeat,
     result::{Status, TrialResult},
 };
-
-use crate::plan::Plan;
+use execlab_reports::Repeatability;
 
 /// The end of a run.
 #[derive(Debug, Clone)]
@@ -16,8 +16,12 @@ pub struct RunEnd {
     pub results: Vec<TrialResult>,
     /// Ids of trials that have no line.
     pub absent: Vec<String>,
-    /// Pairs of trials with one digest whose figures differ.
-    pub nondeterministic: Vec<(String, String)>,
+    /// All repeats.
+    pub repeats: Vec<Repeat>,
+    /// How many trials were to be run again and were not.
+    pub unverified: usize,
+    /// What was run, by position in the plan, and how long it took.
+    pub walls: Vec<(usize, Duration)>,
     /// Whether the user ended it.
     pub interrupted: bool,
     /// Whether execlab itself failed in one of the trials.
@@ -25,37 +29,20 @@ pub struct RunEnd {
 }
 
 impl RunEnd {
-    pub(super) fn new(
-        plan: &Plan,
-        results: Vec<TrialResult>,
-        panicked: bool,
-        interrupted: bool,
-    ) -> Self {
-        let there: HashSet<&str> = results.iter().map(|line| line.trial.as_str()).collect();
-        let absent = plan
-            .trials
-            .iter()
-            .filter(|t| !there.contains(t.id.as_str()));
-        Self {
-            absent: absent.map(|trial| trial.id.clone()).collect(),
-            nondeterministic: differing(&results),
-            results,
-            interrupted,
-            panicked,
-        }
+    /// Whether trials repeat, as far as it was looked for.
+    pub fn repeatability(&self) -> Repeatability {
+        Repeatability::new(&self.results, &self.repeats)
     }
 
     /// The most basic of all codes that apply.
     pub fn exit_code(&self) -> ExitCode {
-        let statuses = self.results.iter().map(|line| code_of(line.status));
+        let cut_off = !self.absent.is_empty() || self.unverified > 0;
         let others = [
-            (!self.absent.is_empty(), ExitCode::Incomplete),
-            (
-                !self.nondeterministic.is_empty(),
-                ExitCode::Nondeterministic,
-            ),
+            (cut_off, ExitCode::Incomplete),
             (self.panicked, ExitCode::Internal),
+            (true, self.repeatability().exit_code()),
         ];
+        let statuses = self.results.iter().map(|line| code_of(line.status));
         others
             .into_iter()
             .filter_map(|(applies, code)| applies.then_some(code))
@@ -71,32 +58,4 @@ pub fn code_of(status: Status) -> ExitCode {
         Status::BackendFailed | Status::Infra => ExitCode::Incomplete,
         Status::Lost => ExitCode::GuestLost,
     }
-}
-
-/// Trials that were made from the same inputs and did not come out the same.
-fn differing(lines: &[TrialResult]) -> Vec<(String, String)> {
-    let mut first: HashMap<&str, &TrialResult> = HashMap::new();
-    let mut pairs = Vec::new();
-    let comparable = |l: &&TrialResult| l.status == Status::Completed && !l.digest.is_empty();
-    for line in lines.iter().filter(comparable) {
-        match first.get(line.digest.as_str()) {
-            None => {
-                first.insert(&line.digest, line);
-            }
-            Some(other) if figures(other) != figures(line) => {
-                pairs.push((other.trial.clone(), line.trial.clone()));
-            }
-            Some(_) => {}
-        }
-    }
-    pairs
-}
-
-/// A line without what two trials with one digest need not share: names, and facts of the host.
-fn figures(line: &TrialResult) -> TrialResult {
-    let mut figures = line.clone();
-    figures.trial.clear();
-    figures.backend.variant.clear();
-    figures.host.clear();
-    figures
 }

@@ -1,21 +1,24 @@
-//! One worker: takes a trial, runs it, tries it again if the host's side broke, and scores it.
+//! Workers: one kind takes trials, the other takes trials that are run again.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
-    sync::{Arc, atomic::Ordering, mpsc},
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
 
-use execlab_model::result::{KernelId, Provenance, TrialResult};
+use execlab_model::{
+    repeat::{self, Repeat, Verdict},
+    result::{Status, TrialResult},
+};
+use execlab_reports::difference;
 use serde_json::json;
 
-use super::{Run, queue::Queue};
-use crate::{
-    lab::{Outcome, Ran},
-    plan::{TrialSpec, file_name},
-    results::{self, BaselineLines},
+use super::{
+    Run,
+    attempt::millis,
+    queue::{Queue, Repeats},
 };
+use crate::{lab::Outcome, plan::file_name, results::BaselineLines, verify::Chosen};
 
 /// What a worker tells the thread that writes. Trials are named by their position in the plan.
 pub(super) enum Said {
@@ -23,8 +26,13 @@ pub(super) enum Said {
     Retried(usize, String),
     Abandoned(usize),
     Finished {
+        at: usize,
         result: Arc<TrialResult>,
         wall: Duration,
+        panicked: bool,
+    },
+    Repeated {
+        repeat: Repeat,
         panicked: bool,
     },
 }
@@ -32,24 +40,18 @@ pub(super) enum Said {
 pub(super) struct Worker<'a> {
     pub(super) run: Run<'a>,
     pub(super) queue: &'a Queue,
-    pub(super) logs: PathBuf,
+    pub(super) logs: &'a Path,
     pub(super) say: mpsc::Sender<Said>,
 }
 
-/// One try.
-struct Try {
-    digest: String,
-    ran: Ran,
-    panicked: bool,
-}
-
 impl Worker<'_> {
+    /// Runs trials until there are none.
     pub(super) fn work(self) {
-        while !self.interrupted()
+        while !self.run.is_interrupted()
             && let Some((at, baselines)) = self.queue.take()
         {
             // After waiting for a baseline the world may be another one.
-            let line = if self.interrupted() {
+            let line = if self.run.is_interrupted() {
                 None
             } else {
                 self.trial(at, &baselines)
@@ -58,27 +60,31 @@ impl Worker<'_> {
         }
     }
 
+    /// Runs trials again until there are none.
+    pub(super) fn work_again(self, repeats: &Repeats) {
+        while !self.run.is_interrupted()
+            && let Some(chosen) = repeats.take()
+        {
+            self.again(chosen);
+        }
+    }
+
     /// The line of a trial, or `None` where an interrupt took it.
     fn trial(&self, at: usize, baselines: &BaselineLines) -> Option<Arc<TrialResult>> {
         self.say(Said::Started(at));
         let trial = &self.run.plan.trials[at];
+        let start = self.run.start;
         let began = Instant::now();
-        let mut tried = self.try_once(trial);
-        let mut first_reason = None;
-        if let Outcome::Infra { reason } = &tried.ran.outcome
-            && !self.interrupted()
-        {
-            self.say(Said::Retried(at, reason.clone()));
-            first_reason = Some(reason.clone());
-            tried = self.try_once(trial);
-        }
+        let retried = |why: &str| self.say(Said::Retried(at, why.to_owned()));
+        let (tried, first_reason) = self.run.attempt(trial, start, &self.log(at, ""), retried);
         // An interrupt reaches the machines too: what they did not finish says nothing about them.
-        if self.interrupted() && !matches!(tried.ran.outcome, Outcome::Record(_)) {
+        if self.run.is_interrupted() && !matches!(tried.ran.outcome, Outcome::Record(_)) {
             self.say(Said::Abandoned(at));
             return None;
         }
         let wall = tried.ran.wall;
-        let (mut line, panicked) = self.score(trial, tried, baselines);
+        let (mut line, panicked) = self.run.score(trial, tried, baselines);
+        line.host.insert("start".into(), json!(start));
         line.host.insert("wall_ms".into(), json!(millis(wall)));
         line.host
             .insert("wall_with_tries_ms".into(), json!(millis(began.elapsed())));
@@ -89,6 +95,7 @@ impl Worker<'_> {
         let line = Arc::new(line);
         // Said before it is there for others: so it stands in the file before what is built on it.
         self.say(Said::Finished {
+            at,
             result: Arc::clone(&line),
             wall,
             panicked,
@@ -96,91 +103,51 @@ impl Worker<'_> {
         Some(line)
     }
 
-    fn try_once(&self, trial: &TrialSpec) -> Try {
-        let log = self
-            .logs
-            .join(format!("{}.serial.log", file_name(&trial.id)));
-        let attempt = || match self.run.lab.digest(trial) {
-            Ok(digest) => {
-                let ran = self.run.lab.run(trial, self.run.start, &digest, &log);
-                (digest, ran)
-            }
-            Err(error) => (String::new(), broke(trial, format!("no digest: {error}"))),
+    fn again(&self, Chosen { at, start }: Chosen) {
+        let Some((line, baselines)) = self.queue.ended(at) else {
+            return;
         };
-        match catch_unwind(AssertUnwindSafe(attempt)) {
-            Ok((digest, ran)) => Try {
-                digest,
-                ran,
-                panicked: false,
-            },
-            Err(panic) => Try {
-                digest: String::new(),
-                ran: broke(trial, defect(&*panic)),
-                panicked: true,
-            },
+        self.say(Said::Started(at));
+        let trial = &self.run.plan.trials[at];
+        let retried = |why: &str| self.say(Said::Retried(at, why.to_owned()));
+        let log = self.log(at, ".again");
+        let (tried, _) = self.run.attempt(trial, start, &log, retried);
+        if self.run.is_interrupted() && !matches!(tried.ran.outcome, Outcome::Record(_)) {
+            self.say(Said::Abandoned(at));
+            return;
         }
+        let wall_ms = millis(tried.ran.wall);
+        let (again, panicked) = self.run.score(trial, tried, &baselines);
+        let broke = again.status == Status::Infra;
+        let difference = difference(&line, &again).filter(|_| !broke);
+        let verdict = match &difference {
+            _ if broke => Verdict::Failed,
+            Some(_) => Verdict::Differs,
+            None => Verdict::Same,
+        };
+        self.say(Said::Repeated {
+            repeat: Repeat {
+                schema: repeat::SCHEMA,
+                trial: trial.id.clone(),
+                digest: line.digest.clone(),
+                start,
+                verdict,
+                difference,
+                reason: again.reason.filter(|_| broke),
+                record_sha256: again.record_sha256,
+                wall_ms,
+            },
+            panicked,
+        });
     }
 
-    fn score(
-        &self,
-        trial: &TrialSpec,
-        tried: Try,
-        baselines: &BaselineLines,
-    ) -> (TrialResult, bool) {
-        let best = self
-            .run
-            .registry
-            .scenario(&trial.workload.scenario)
-            .map_or(&[][..], |s| &s.best);
-        let digest = tried.digest;
-        let scored = catch_unwind(AssertUnwindSafe(|| {
-            results::line(trial, &digest, tried.ran, best, baselines)
-        }));
-        match scored {
-            Ok(line) => (line, tried.panicked),
-            Err(panic) => {
-                let mut line = results::blank(trial, &digest);
-                line.reason = Some(defect(&*panic));
-                (line, true)
-            }
-        }
-    }
-
-    fn interrupted(&self) -> bool {
-        self.run.interrupted.load(Ordering::Relaxed)
+    fn log(&self, at: usize, what: &str) -> PathBuf {
+        let name = file_name(&self.run.plan.trials[at].id);
+        self.logs.join(format!("{name}{what}.serial.log"))
     }
 
     fn say(&self, said: Said) {
         // Nobody listens any more once the directory cannot be written; the queue stops soon.
         let _ = self.say.send(said);
-    }
-}
-
-fn millis(wall: Duration) -> u64 {
-    u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn defect(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|s| (*s).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_default();
-    format!("a defect of execlab itself: {text}")
-}
-
-fn broke(trial: &TrialSpec, reason: String) -> Ran {
-    Ran {
-        outcome: Outcome::Infra { reason },
-        provenance: Provenance {
-            execlab: env!("CARGO_PKG_VERSION").to_owned(),
-            ..Provenance::default()
-        },
-        kernel: KernelId {
-            name: trial.kernel.clone(),
-            release: String::new(),
-            sha256: String::new(),
-        },
-        wall: Duration::ZERO,
     }
 }

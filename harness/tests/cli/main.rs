@@ -1,10 +1,12 @@
 //! The `execlab` command end to end, with a laboratory that needs no machines.
 
 mod bad_input;
+mod order;
 mod other_commands;
 mod resume;
 mod support;
 mod trouble;
+mod verify;
 
 use execlab_model::result::Status;
 
@@ -22,6 +24,7 @@ fn a_good_run_leaves_a_whole_directory_and_ends_with_0() {
     insta::assert_snapshot!(bench.files("o").join("\n"), @r#"
     o/junit.xml
     o/lock
+    o/logs/6.1@none@absolute@closed@exact@0.again.serial.log
     o/logs/6.1@none@absolute@closed@exact@0.serial.log
     o/logs/6.1@proc-poll+default@absolute@closed@exact@0.serial.log
     o/plan.json
@@ -29,12 +32,14 @@ fn a_good_run_leaves_a_whole_directory_and_ends_with_0() {
     o/report.md
     o/results.jsonl
     o/summary.json
+    o/verify.jsonl
     "#);
     insta::assert_snapshot!(ran.stderr, @r#"
     run o: 2 trials, 1 at a time
     image of kernel 6.1: found
     [1/2] completed      6.1/none/absolute/closed/exact/0
     [2/2] completed      6.1/proc-poll+default/absolute/closed/exact/0  seen 5/5  cost N %
+    run again 1/1: same (cold)  6.1/none/absolute/closed/exact/0
     done o: 2 completed
     "#);
     assert!(ran.stdout.contains("proc-poll"), "{}", ran.stdout);

@@ -54,7 +54,10 @@ fn trials_are_listed_as_run_would_run_them() {
 fn reports_come_from_results_alone_and_are_those_of_the_run() {
     let bench = Bench::new();
     bench.run(SMALL).code(0);
-    std::fs::copy(bench.path("o/results.jsonl"), bench.path("far.jsonl")).unwrap();
+    std::fs::create_dir(bench.path("far")).unwrap();
+    for file in ["results.jsonl", "verify.jsonl"] {
+        std::fs::copy(bench.path("o").join(file), bench.path("far").join(file)).unwrap();
+    }
     for (format, file) in [
         (Format::Markdown, "report.md"),
         (Format::Html, "report.html"),
@@ -62,7 +65,7 @@ fn reports_come_from_results_alone_and_are_those_of_the_run() {
         (Format::Junit, "junit.xml"),
     ] {
         let ran = bench
-            .command(&["report", "far.jsonl", "--format", format.as_str()])
+            .command(&["report", "far/results.jsonl", "--format", format.as_str()])
             .code(0);
         let written = std::fs::read_to_string(bench.path("o").join(file)).unwrap();
         assert_eq!(ran.stdout, written, "{file}");
@@ -71,6 +74,13 @@ fn reports_come_from_results_alone_and_are_those_of_the_run() {
     bench.command(&["report", "o", "--write"]).code(0);
     assert!(bench.path("o/report.html").exists());
     bench.command(&["report", "nowhere"]).code(21);
+
+    let whole = bench.command(&["report", "far"]).code(0).stdout;
+    assert!(whole.contains("Run again"), "{whole}");
+    std::fs::remove_file(bench.path("far/verify.jsonl")).unwrap();
+    let alone = bench.command(&["report", "far"]).code(0).stdout;
+    let rest = whole.lines().filter(|line| !line.contains("Run again"));
+    assert_eq!(alone.lines().collect::<Vec<_>>(), rest.collect::<Vec<_>>());
 }
 
 #[test]

@@ -155,6 +155,8 @@ fn an_interrupted_run_says_how_to_go_on() {
         events::{Event, Reporter},
         lab::{Start, fake::FakeLab},
         registry::Registry,
+        run::Done,
+        verify::Verify,
     };
 
     struct StopAfterFirst<'a>(&'a AtomicBool);
@@ -178,10 +180,12 @@ fn an_interrupted_run_says_how_to_go_on() {
         registry: &Registry::of_this_build(),
         jobs: 1,
         start: Start::Warm,
+        verify: Verify::Sample,
+        expected: &[],
         interrupted: &interrupted,
     };
     let end = run
-        .go(&mut dir, Vec::new(), &mut StopAfterFirst(&interrupted))
+        .go(&mut dir, Done::default(), &mut StopAfterFirst(&interrupted))
         .unwrap();
     assert!(end.interrupted && !end.absent.is_empty());
     assert_eq!(end.exit_code().code(), 14);

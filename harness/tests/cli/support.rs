@@ -4,7 +4,10 @@ use std::{cell::RefCell, collections::BTreeMap, fs, path::PathBuf};
 
 use assert_cmd::Command;
 use execlab_harness::{plan::Plan, store};
-use execlab_model::result::{Status, TrialResult};
+use execlab_model::{
+    repeat::Repeat,
+    result::{Status, TrialResult},
+};
 use tempfile::TempDir;
 
 /// A matrix of two trials.
@@ -98,7 +101,11 @@ impl Bench {
     }
 
     pub fn results(&self, dir: &str) -> Vec<TrialResult> {
-        store::read_lines(&self.path(dir)).unwrap().results
+        store::read_lines(&self.path(dir)).unwrap().items
+    }
+
+    pub fn repeats(&self, dir: &str) -> Vec<Repeat> {
+        store::read_repeats(&self.path(dir)).unwrap()
     }
 
     pub fn plan(&self, dir: &str) -> Plan {

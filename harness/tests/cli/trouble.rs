@@ -13,6 +13,7 @@ fn a_lost_guest_is_20_and_the_other_trials_go_on() {
     image of kernel 6.1: found
     [1/2] lost           6.1/none/absolute/closed/exact/0  (kernel panic: planted)
     [2/2] completed      6.1/proc-poll+default/absolute/closed/exact/0  seen 5/5
+    run again 1/1: same (cold)  6.1/proc-poll+default/absolute/closed/exact/0
     done o: 1 completed, 1 lost
     "#);
     assert_eq!(bench.statuses("o")[&Status::Lost], 1);
@@ -48,6 +49,7 @@ fn a_broken_host_side_is_tried_once_more_and_that_is_shown() {
     [1/2] completed      6.1/none/absolute/closed/exact/0
     again: 6.1/proc-poll+default/absolute/closed/exact/0  (the machine did not start: planted)
     [2/2] completed      6.1/proc-poll+default/absolute/closed/exact/0  seen 5/5  cost N %  (second try)
+    run again 1/1: same (cold)  6.1/none/absolute/closed/exact/0
     done o: 2 completed
     "#);
     let line = &bench.results("o")[1];
@@ -65,6 +67,7 @@ fn a_host_side_that_stays_broken_is_14() {
     [1/2] completed      6.1/none/absolute/closed/exact/0
     again: 6.1/proc-poll+default/absolute/closed/exact/0  (the machine did not start: planted)
     [2/2] infra          6.1/proc-poll+default/absolute/closed/exact/0  (the machine did not start: planted)  (second try)
+    run again 1/1: same (cold)  6.1/none/absolute/closed/exact/0
     done o: 1 completed, 1 infra
     "#);
     assert_eq!(bench.statuses("o")[&Status::Infra], 1);
@@ -104,8 +107,9 @@ fn one_digest_with_two_results_is_15() {
     [1/3] completed      6.1/none/absolute/closed/exact/0
     [2/3] completed      6.1/proc-poll+default/absolute/closed/exact/0  seen 5/5  cost N %
     [3/3] completed      6.1/proc-poll+twin/absolute/closed/exact/0  seen 5/5  cost N %
+    run again 1/1: same (cold)  6.1/none/absolute/closed/exact/0
     done p: 3 completed
-    warning: not deterministic: 6.1/proc-poll+default/absolute/closed/exact/0 and 6.1/proc-poll+twin/absolute/closed/exact/0 have one digest and differ
+    warning: not deterministic: 6.1/proc-poll+default/absolute/closed/exact/0 and 6.1/proc-poll+twin/absolute/closed/exact/0 have one digest and differ: cost.added_per_exec is 9200.0 and 9200.199999999997
     "#);
 }
 

@@ -9,20 +9,23 @@ mod heat;
 mod plot;
 
 use askama::Template;
-use execlab_model::result::{Status, TrialResult};
+use execlab_model::{
+    repeat::Repeat,
+    result::{Status, TrialResult},
+};
 
 use crate::{
     conclude::conclude, limits::limits, matrix::Matrix, metric::Metric, number::thousands,
-    overview::Overview, reasons::Reasons, terminal::baselines, text::clean,
+    overview::Overview, reasons::Reasons, repeat::Repeatability, terminal::baselines, text::clean,
 };
 use detail::Trial;
 use heat::Heat;
 use plot::Plot;
 
 /// The document.
-pub fn html(results: &[TrialResult]) -> String {
+pub fn html(results: &[TrialResult], repeats: &[Repeat]) -> String {
     let matrix = Matrix::new(results);
-    let overview = Overview::new(results, &matrix);
+    let overview = Overview::new(results, &Repeatability::new(results, repeats), &matrix);
     let reasons = Reasons::new(&matrix);
     let columns = matrix.columns();
     let page = Page {

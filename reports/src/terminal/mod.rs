@@ -7,15 +7,19 @@
 mod paint;
 mod table;
 
-use execlab_model::result::{Status, TrialResult};
+use execlab_model::{
+    repeat::Repeat,
+    result::{Status, TrialResult},
+};
 
 use crate::{
     conclude::conclude,
     limits::limits,
     matrix::{Cell, Matrix},
     metric::Metric,
-    overview::Overview,
+    overview::{Overview, RUN_AGAIN},
     reasons::Reasons,
+    repeat::Repeatability,
     text::{shorten, wrap},
 };
 use paint::Paint;
@@ -39,9 +43,10 @@ impl Default for TerminalOptions {
 }
 
 /// Tables, reasons, totals and conclusions for a terminal; ends with a newline.
-pub fn terminal(results: &[TrialResult], options: &TerminalOptions) -> String {
+pub fn terminal(results: &[TrialResult], repeats: &[Repeat], options: &TerminalOptions) -> String {
     let matrix = Matrix::new(results);
-    let overview = Overview::new(results, &matrix);
+    let repeatability = Repeatability::new(results, repeats);
+    let overview = Overview::new(results, &repeatability, &matrix);
     let reasons = Reasons::new(&matrix);
     let page = Page {
         matrix: &matrix,
@@ -60,6 +65,9 @@ pub fn terminal(results: &[TrialResult], options: &TerminalOptions) -> String {
     out += &page.paint.bold("Totals");
     out.push('\n');
     page.item("- ", &overview.totals_line(), &mut out);
+    if let Some(line) = repeatability.line() {
+        page.item("- ", &format!("{RUN_AGAIN}: {line}"), &mut out);
+    }
     out.push('\n');
     out += &page.paint.bold("What to conclude");
     out.push('\n');

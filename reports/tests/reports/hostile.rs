@@ -57,25 +57,25 @@ proptest! {
         let results = fixture::everything_with(&text);
         let plain = fixture::everything_with("plain");
 
-        let page = html(&results);
+        let page = html(&results, &[]);
         prop_assert_eq!(steers(&page), None);
-        prop_assert_eq!(skeleton(&page), skeleton(&html(&plain)));
+        prop_assert_eq!(skeleton(&page), skeleton(&html(&plain, &[])));
 
         for color in [false, true] {
-            let shown = terminal(&results, &TerminalOptions { width: 100, color });
+            let shown = terminal(&results, &[], &TerminalOptions { width: 100, color });
             prop_assert_eq!(steers(&without_color(&shown)), None);
         }
 
-        let paper = markdown(&results);
+        let paper = markdown(&results, &[]);
         prop_assert_eq!(steers(&paper), None);
         prop_assert!(!paper.contains('<'));
-        prop_assert_eq!(paper.lines().count(), markdown(&plain).lines().count());
-        prop_assert_eq!(paper.matches('|').count(), markdown(&plain).matches('|').count());
+        prop_assert_eq!(paper.lines().count(), markdown(&plain, &[]).lines().count());
+        prop_assert_eq!(paper.matches('|').count(), markdown(&plain, &[]).matches('|').count());
 
-        let cases = junit(&results);
+        let cases = junit(&results, &[]);
         prop_assert_eq!(steers(&cases), None);
-        prop_assert_eq!(skeleton(&cases), skeleton(&junit(&plain)));
+        prop_assert_eq!(skeleton(&cases), skeleton(&junit(&plain, &[])));
 
-        prop_assert_eq!(steers(&Summary::new(&results).conclusions.concat()), None);
+        prop_assert_eq!(steers(&Summary::new(&results, &[]).conclusions.concat()), None);
     }
 }

@@ -48,7 +48,7 @@ fn attributes<'p>(page: &'p str, name: &str) -> Vec<&'p str> {
 }
 
 fn pages() -> [String; 3] {
-    [fixture::everything(), fixture::realistic(), vec![]].map(|results| html(&results))
+    [fixture::everything(), fixture::realistic(), vec![]].map(|results| html(&results, &[]))
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn tables_have_captions_and_headers_have_scopes() {
 
 #[test]
 fn the_plot_takes_its_colors_from_the_style_sheet() {
-    let page = html(&fixture::everything());
+    let page = html(&fixture::everything(), &[]);
     let svg = &page[page.find("<svg aria-hidden").unwrap()..];
     let svg = &svg[..svg.find("</svg>").unwrap()];
     assert!(svg.contains("var(--series-0)") && svg.contains("currentColor"));
@@ -129,7 +129,7 @@ fn the_plot_takes_its_colors_from_the_style_sheet() {
 
 #[test]
 fn every_heat_map_has_its_button() {
-    let page = html(&fixture::realistic());
+    let page = html(&fixture::realistic(), &[]);
     let buttons = attributes(&page, "data-heat");
     assert_eq!(buttons, ["completeness", "path_accuracy", "added_percent"]);
     for button in buttons {
@@ -140,7 +140,7 @@ fn every_heat_map_has_its_button() {
 #[test]
 fn every_trial_has_a_row_and_a_page() {
     let results = fixture::everything();
-    let page = html(&results);
+    let page = html(&results, &[]);
     assert_eq!(page.matches("<details id=\"trial-").count(), results.len());
     assert_eq!(page.matches("<a href=\"#trial-").count(), results.len());
 }
@@ -152,7 +152,7 @@ fn part<'p>(page: &'p str, from: &str, to: &str) -> &'p str {
 
 #[test]
 fn part_heat_map() {
-    let page = html(&fixture::everything());
+    let page = html(&fixture::everything(), &[]);
     insta::assert_snapshot!(part(
         &page,
         "<div class=\"heat\" id=\"heat-completeness\"",
@@ -162,13 +162,13 @@ fn part_heat_map() {
 
 #[test]
 fn part_reasons() {
-    let page = html(&fixture::everything());
+    let page = html(&fixture::everything(), &[]);
     insta::assert_snapshot!(part(&page, "<h2 id=\"reasons\"", "</ol>"));
 }
 
 #[test]
 fn part_page_of_a_trial() {
-    let page = html(&fixture::everything());
+    let page = html(&fixture::everything(), &[]);
     let pages: Vec<&str> = page.split("<details ").collect();
     let failed = pages
         .iter()
@@ -179,6 +179,6 @@ fn part_page_of_a_trial() {
 
 #[test]
 fn part_plot() {
-    let page = html(&fixture::everything());
+    let page = html(&fixture::everything(), &[]);
     insta::assert_snapshot!(part(&page, "<h2 id=\"plot\"", "</figure>"));
 }

@@ -7,18 +7,18 @@ use crate::fixture;
 
 #[test]
 fn markdown_of_every_status() {
-    insta::assert_snapshot!(markdown(&fixture::everything()));
+    insta::assert_snapshot!(markdown(&fixture::everything(), &[]));
 }
 
 #[test]
 fn markdown_of_nothing() {
-    insta::assert_snapshot!(markdown(&[]));
+    insta::assert_snapshot!(markdown(&[], &[]));
 }
 
 #[test]
 fn rows_of_a_markdown_table_have_as_many_fields_as_its_head() {
     for results in [fixture::everything(), fixture::realistic()] {
-        let text = markdown(&results);
+        let text = markdown(&results, &[]);
         let mut fields = None;
         for line in text.lines() {
             let count = line.starts_with('|').then(|| line.matches('|').count());
@@ -32,13 +32,13 @@ fn rows_of_a_markdown_table_have_as_many_fields_as_its_head() {
 
 #[test]
 fn junit_of_every_status() {
-    insta::assert_snapshot!(junit(&fixture::everything()));
+    insta::assert_snapshot!(junit(&fixture::everything(), &[]));
 }
 
 #[test]
 fn junit_counts_what_the_results_say() {
     let results = fixture::everything();
-    let text = junit(&results);
+    let text = junit(&results, &[]);
     let of = |status| results.iter().filter(|t| t.status == status).count();
     assert_eq!(text.matches("<testcase ").count(), results.len());
     assert_eq!(text.matches("<skipped ").count(), of(Status::Unsupported));

@@ -7,7 +7,7 @@ use crate::fixture;
 
 #[test]
 fn totals_and_exit_code_follow_from_the_statuses() {
-    let summary = Summary::new(&fixture::everything());
+    let summary = Summary::new(&fixture::everything(), &[]);
     let totals = Totals {
         trials: 17,
         completed: 13,
@@ -32,14 +32,17 @@ fn each_status_has_its_exit_code() {
     ] {
         let mut trial = fixture::bare("6.1", "ebpf", "absolute", 10, 1);
         trial.status = status;
-        assert_eq!(Summary::new(&[trial]).exit_code(), code, "{status}");
+        assert_eq!(Summary::new(&[trial], &[]).exit_code(), code, "{status}");
     }
-    assert_eq!(Summary::new(&[]).exit_code(), ExitCode::NothingSelected);
+    assert_eq!(
+        Summary::new(&[], &[]).exit_code(),
+        ExitCode::NothingSelected
+    );
 }
 
 #[test]
 fn what_the_results_do_not_show_can_only_make_the_exit_code_more_basic() {
-    let summary = Summary::new(&fixture::realistic());
+    let summary = Summary::new(&fixture::realistic(), &[]);
     assert_eq!(summary.exit_code(), ExitCode::Ok);
     let summary = summary.and(ExitCode::Nondeterministic);
     assert_eq!(summary.exit.code, 15);
@@ -55,7 +58,7 @@ fn what_the_results_do_not_show_can_only_make_the_exit_code_more_basic() {
 
 #[test]
 fn a_cell_has_the_spread_of_its_seeds() {
-    let summary = Summary::new(&fixture::everything());
+    let summary = Summary::new(&fixture::everything(), &[]);
     let cell = |backend: &str, kernel: &str| {
         summary
             .cells
@@ -71,7 +74,7 @@ fn a_cell_has_the_spread_of_its_seeds() {
 
 #[test]
 fn it_reads_back_as_it_was_written() {
-    let summary = Summary::new(&fixture::everything());
+    let summary = Summary::new(&fixture::everything(), &[]);
     let text = serde_json::to_string(&summary).unwrap();
     assert_eq!(serde_json::from_str::<Summary>(&text).unwrap(), summary);
 }
@@ -79,12 +82,12 @@ fn it_reads_back_as_it_was_written() {
 #[test]
 fn the_order_of_the_lines_does_not_matter() {
     let mut results = fixture::everything();
-    let forward = serde_json::to_value(Summary::new(&results)).unwrap();
-    let page = execlab_reports::html(&results);
+    let forward = serde_json::to_value(Summary::new(&results, &[])).unwrap();
+    let page = execlab_reports::html(&results, &[]);
     results.reverse();
     assert_eq!(
-        serde_json::to_value(Summary::new(&results)).unwrap(),
+        serde_json::to_value(Summary::new(&results, &[])).unwrap(),
         forward
     );
-    assert!(execlab_reports::html(&results) == page);
+    assert!(execlab_reports::html(&results, &[]) == page);
 }

@@ -13,17 +13,17 @@ fn plain(width: usize) -> TerminalOptions {
 
 #[test]
 fn every_status_at_80_columns() {
-    insta::assert_snapshot!(terminal(&fixture::everything(), &plain(80)));
+    insta::assert_snapshot!(terminal(&fixture::everything(), &[], &plain(80)));
 }
 
 #[test]
 fn every_status_at_120_columns() {
-    insta::assert_snapshot!(terminal(&fixture::everything(), &plain(120)));
+    insta::assert_snapshot!(terminal(&fixture::everything(), &[], &plain(120)));
 }
 
 #[test]
 fn every_status_at_200_columns() {
-    insta::assert_snapshot!(terminal(&fixture::everything(), &plain(200)));
+    insta::assert_snapshot!(terminal(&fixture::everything(), &[], &plain(200)));
 }
 
 #[test]
@@ -32,24 +32,24 @@ fn every_status_in_color() {
         width: 120,
         color: true,
     };
-    insta::assert_snapshot!(terminal(&fixture::everything(), &options));
+    insta::assert_snapshot!(terminal(&fixture::everything(), &[], &options));
 }
 
 #[test]
 fn the_first_matrix_at_100_columns() {
-    insta::assert_snapshot!(terminal(&fixture::realistic(), &plain(100)));
+    insta::assert_snapshot!(terminal(&fixture::realistic(), &[], &plain(100)));
 }
 
 #[test]
 fn nothing_at_all() {
-    insta::assert_snapshot!(terminal(&[], &plain(80)));
+    insta::assert_snapshot!(terminal(&[], &[], &plain(80)));
 }
 
 #[test]
 fn no_line_is_wider_than_the_terminal() {
     for results in [fixture::everything(), fixture::realistic()] {
         for width in 60..=220 {
-            let text = terminal(&results, &plain(width));
+            let text = terminal(&results, &[], &plain(width));
             let widest = text
                 .lines()
                 .max_by_key(|l| l.chars().count())
@@ -66,17 +66,17 @@ fn no_line_is_wider_than_the_terminal() {
 fn color_says_nothing_that_the_text_does_not() {
     for width in [80, 120, 200] {
         let results = fixture::everything();
-        let colored = terminal(&results, &TerminalOptions { width, color: true });
+        let colored = terminal(&results, &[], &TerminalOptions { width, color: true });
         assert_eq!(
             tight(&without_color(&colored)),
-            tight(&terminal(&results, &plain(width)))
+            tight(&terminal(&results, &[], &plain(width)))
         );
     }
 }
 
 #[test]
 fn loss_and_cost_share_a_row_at_80_columns() {
-    let text = terminal(&fixture::realistic(), &plain(80));
+    let text = terminal(&fixture::realistic(), &[], &plain(80));
     let row = text.lines().find(|l| l.contains("netlink")).unwrap();
     insta::assert_snapshot!(row, @"5.10    netlink      98.50%  41.62%      3  no number  no number    +9,439");
 }

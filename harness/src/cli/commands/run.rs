@@ -11,16 +11,17 @@ use std::{
 
 use execlab_harness::{
     documents,
+    durations::Durations,
     events::Reporter,
     lab::{Laboratory, Start},
     matrix::Selection,
-    plan::Plan,
+    plan::{Plan, TrialSpec},
     progress::{Bars, Lines},
     registry::Registry,
-    run::{Run, RunEnd, keep},
+    run::{Done, Run, RunEnd, keep},
     store::{DEFAULT_PARENT, Resumed, RunDir},
 };
-use execlab_model::{exit::ExitCode, result::TrialResult};
+use execlab_model::exit::ExitCode;
 
 use super::super::{
     args::{Color, RunArgs},
@@ -32,14 +33,12 @@ use super::super::{
 
 /// What a shell calls a process that an interrupt ended.
 const BY_INTERRUPT: i32 = 130;
-/// What one guest takes of the host's memory, its emulator included.
-const GUEST_BYTES: u64 = 1 << 30;
 
 /// Runs a matrix, or goes on with a run.
 pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
     let registry = Registry::of_this_build();
     let chosen = std::mem::take(&mut args.selection).read()?;
-    let (mut dir, plan, kept, lab) = if let Some(path) = args.resume.clone() {
+    let (mut dir, plan, done, lab) = if let Some(path) = args.resume.clone() {
         resume(&path, chosen, &args, &registry)?
     } else {
         let plan = selection::plan(chosen, &registry)?;
@@ -52,7 +51,7 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
         let left: Vec<_> = plan
             .trials
             .iter()
-            .filter(|t| kept.iter().all(|k| k.trial != t.id))
+            .filter(|t| done.lines.iter().all(|k| k.trial != t.id))
             .cloned()
             .collect();
         return dry_run(
@@ -76,18 +75,36 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
     } else {
         Box::new(Lines::new(raw_stderr()))
     };
+    let start = if args.cold { Start::Cold } else { Start::Warm };
+    let durations = laboratory::durations_file(&args);
+    let known = durations
+        .as_deref()
+        .map(Durations::read)
+        .unwrap_or_default();
     let run = Run {
         plan: &plan,
         lab: &*lab,
         registry: &registry,
-        jobs: args.jobs.map_or_else(default_jobs, usize::from),
-        start: if args.cold { Start::Cold } else { Start::Warm },
+        jobs: args
+            .jobs
+            .map_or_else(|| default_jobs(&*lab, &plan.trials), usize::from),
+        start,
+        verify: args.verify,
+        expected: &known.expect(&plan.trials, start),
         interrupted: &interrupted,
     };
-    let end = run.go(&mut dir, kept, &mut *reporter)?;
+    let end = run.go(&mut dir, done, &mut *reporter)?;
     drop(reporter);
+    let took = end.walls.iter().map(|&(at, wall)| (&plan.trials[at], wall));
+    if let Some(path) = durations.filter(|_| !end.walls.is_empty())
+        && let Err(error) = Durations::learn(&path, start, took)
+    {
+        let said = format!("cannot keep how long trials took ({error}); nothing else needs it");
+        stderr.say("warning", &said);
+    }
     output::print(&documents::render(
         &end.results,
+        &end.repeats,
         args.format,
         &output::screen(color),
     ))?;
@@ -95,7 +112,7 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
     Ok(end.exit_code())
 }
 
-type Ready = (RunDir, Plan, Vec<TrialResult>, Box<dyn Laboratory>);
+type Ready = (RunDir, Plan, Done, Box<dyn Laboratory>);
 
 /// A new run: the directory first, since it costs nothing and may fail; then what takes time.
 fn start(plan: Plan, args: &RunArgs) -> Result<Ready, ExpectedError> {
@@ -106,7 +123,7 @@ fn start(plan: Plan, args: &RunArgs) -> Result<Ready, ExpectedError> {
     let lab = laboratory::open(plan.matrix.lab, args)
         .and_then(|lab| lab.check(&plan.trials).map(|()| lab).map_err(Into::into));
     match lab {
-        Ok(lab) => Ok((dir, plan, Vec::new(), lab)),
+        Ok(lab) => Ok((dir, plan, Done::default(), lab)),
         Err(error) => {
             dir.discard();
             Err(error)
@@ -124,6 +141,7 @@ fn resume(
         mut dir,
         plan,
         results,
+        repeats,
     } = RunDir::resume(path)?;
     let other = |difference: String| ExpectedError::OtherPlan {
         directory: path.to_owned(),
@@ -139,10 +157,11 @@ fn resume(
     }
     let lab = laboratory::open(plan.matrix.lab, args)?;
     lab.check(&plan.trials)?;
-    let found = results.len();
-    let kept = keep(&plan, &*lab, results)?;
-    if kept.len() < found && !args.dry_run {
-        dir.keep_only(&kept)?;
+    let found = (results.len(), repeats.len());
+    let lines = results;
+    let kept = keep(&plan, &*lab, Done { lines, repeats })?;
+    if (kept.lines.len(), kept.repeats.len()) != found && !args.dry_run {
+        dir.keep_only(&kept.lines, &kept.repeats)?;
     }
     Ok((dir, plan, kept, lab))
 }
@@ -159,11 +178,15 @@ fn dry_run(plan: &Plan, args: &RunArgs) -> Result<ExitCode, ExpectedError> {
 /// What the report cannot say: what is not in the results.
 fn tell_end(end: &RunEnd, path: &Path, stderr: Stderr) {
     const SHOWN: usize = 5;
-    for (a, b) in &end.nondeterministic {
-        stderr.say(
-            "warning",
-            &format!("not deterministic: {a} and {b} have one digest and differ"),
+    for warning in end.repeatability().warnings() {
+        stderr.say("warning", &warning);
+    }
+    if end.unverified > 0 {
+        let said = format!(
+            "trials that were to be run again and were not: {}",
+            end.unverified
         );
+        stderr.say("warning", &said);
     }
     if !end.absent.is_empty() {
         stderr.say(
@@ -176,10 +199,10 @@ fn tell_end(end: &RunEnd, path: &Path, stderr: Stderr) {
         if end.absent.len() > SHOWN {
             eprintln!("  …");
         }
-        stderr.say(
-            "help",
-            &format!("go on with `execlab run --resume {}`", path.display()),
-        );
+    }
+    if !end.absent.is_empty() || end.unverified > 0 {
+        let go_on = format!("go on with `execlab run --resume {}`", path.display());
+        stderr.say("help", &go_on);
     }
     if end.panicked {
         stderr.say(
@@ -189,13 +212,15 @@ fn tell_end(end: &RunEnd, path: &Path, stderr: Stderr) {
     }
 }
 
-/// As many as there are processors, and as memory has room for.
-fn default_jobs() -> usize {
+/// As many as there are processors, and as memory has room for, were all of the largest kind.
+fn default_jobs(lab: &dyn Laboratory, trials: &[TrialSpec]) -> usize {
+    let largest = trials.iter().map(|trial| lab.memory_bytes(trial)).max();
+    let largest = largest.unwrap_or(0).max(1);
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let room = std::fs::read_to_string("/proc/meminfo")
         .ok()
         .and_then(|text| available_bytes(&text))
-        .and_then(|bytes| usize::try_from(bytes / GUEST_BYTES).ok());
+        .and_then(|bytes| usize::try_from(bytes / largest).ok());
     processors.min(room.unwrap_or(processors)).max(1)
 }
 
@@ -207,6 +232,8 @@ fn available_bytes(meminfo: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use execlab_harness::lab::fake::FakeLab;
+
     use super::*;
 
     #[test]
@@ -214,6 +241,7 @@ mod tests {
         let text = "MemTotal: 9 kB\nMemAvailable:    2048 kB\n";
         assert_eq!(available_bytes(text), Some(2 << 20));
         assert_eq!(available_bytes("MemTotal: 9 kB\n"), None);
-        assert!(default_jobs() >= 1);
+        let lab = FakeLab::default();
+        assert!(default_jobs(&lab, &[]) >= 1);
     }
 }

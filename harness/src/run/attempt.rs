@@ -1,0 +1,124 @@
+//! One try of one trial, with all that may break in it.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    time::Duration,
+};
+
+use execlab_model::{
+    repeat::Start,
+    result::{KernelId, Provenance, TrialResult},
+};
+
+use super::Run;
+use crate::{
+    lab::{Outcome, Ran},
+    plan::TrialSpec,
+    results::{self, BaselineLines},
+};
+
+/// One try.
+pub(super) struct Try {
+    digest: String,
+    pub(super) ran: Ran,
+    panicked: bool,
+}
+
+impl Run<'_> {
+    /// Tries a trial; where the host's side broke, says so and tries it once more. With it comes why
+    /// the first try broke.
+    pub(super) fn attempt(
+        &self,
+        trial: &TrialSpec,
+        start: Start,
+        log: &Path,
+        broke: impl FnOnce(&str),
+    ) -> (Try, Option<String>) {
+        let first = self.try_once(trial, start, log);
+        match &first.ran.outcome {
+            Outcome::Infra { reason } if !self.is_interrupted() => {
+                broke(reason);
+                let reason = reason.clone();
+                (self.try_once(trial, start, log), Some(reason))
+            }
+            _ => (first, None),
+        }
+    }
+
+    fn try_once(&self, trial: &TrialSpec, start: Start, log: &Path) -> Try {
+        let attempt = || match self.lab.digest(trial) {
+            Ok(digest) => {
+                let ran = self.lab.run(trial, start, &digest, log);
+                (digest, ran)
+            }
+            Err(error) => (String::new(), broke(trial, format!("no digest: {error}"))),
+        };
+        match catch_unwind(AssertUnwindSafe(attempt)) {
+            Ok((digest, ran)) => Try {
+                digest,
+                ran,
+                panicked: false,
+            },
+            Err(panic) => Try {
+                digest: String::new(),
+                ran: broke(trial, defect(&*panic)),
+                panicked: true,
+            },
+        }
+    }
+
+    /// The line of a try, and whether execlab itself failed on the way to it.
+    pub(super) fn score(
+        &self,
+        trial: &TrialSpec,
+        tried: Try,
+        baselines: &BaselineLines,
+    ) -> (TrialResult, bool) {
+        let best = self
+            .registry
+            .scenario(&trial.workload.scenario)
+            .map_or(&[][..], |s| &s.best);
+        let digest = tried.digest;
+        let scored = catch_unwind(AssertUnwindSafe(|| {
+            results::line(trial, &digest, tried.ran, best, baselines)
+        }));
+        match scored {
+            Ok(line) => (line, tried.panicked),
+            Err(panic) => {
+                let mut line = results::blank(trial, &digest);
+                line.reason = Some(defect(&*panic));
+                (line, true)
+            }
+        }
+    }
+}
+
+pub(super) fn millis(wall: Duration) -> u64 {
+    u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn defect(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    format!("a defect of execlab itself: {text}")
+}
+
+fn broke(trial: &TrialSpec, reason: String) -> Ran {
+    Ran {
+        outcome: Outcome::Infra { reason },
+        provenance: Provenance {
+            execlab: env!("CARGO_PKG_VERSION").to_owned(),
+            ..Provenance::default()
+        },
+        kernel: KernelId {
+            name: trial.kernel.clone(),
+            release: String::new(),
+            sha256: String::new(),
+        },
+        wall: Duration::ZERO,
+    }
+}
