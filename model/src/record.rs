@@ -36,6 +36,10 @@ pub struct WindowCost {
     /// ([`Ready::kernel_threads`]), in nanoseconds.
     #[serde(default)]
     pub monitor_kernel_ns: u64,
+    /// How often a task was given a CPU (`/proc/schedstat`, ninth field of a CPU). A monitor that is
+    /// woken changes who runs when, and with that what the workload pays: see it here first.
+    #[serde(default)]
+    pub switches: u64,
 }
 
 /// How far a storm was at one moment, counted from its start.
@@ -43,11 +47,11 @@ pub struct WindowCost {
     Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
 )]
 pub struct Checkpoint {
-    /// Execs that were made and, in a closed storm, reaped.
+    /// Execs that were made; in a closed storm and between bursts, all of them were reaped too.
     pub execs: u32,
-    /// By `CLOCK_MONOTONIC`.
+    /// By `CLOCK_MONOTONIC`, in nanoseconds, less what the checkpoints themselves took.
     pub wall_ns: u64,
-    /// As in [`WindowCost::busy_ns`].
+    /// As [`WindowCost::busy_ns`], less what the checkpoints themselves took.
     pub busy_ns: u64,
 }
 
@@ -60,11 +64,14 @@ pub struct Costs {
     pub storm: WindowCost,
     /// After the storm, as long as `idle`: what is above `idle` here is work left over.
     pub catch_up: WindowCost,
-    /// In trials without a monitor: as many execs again by a bare `vfork`, `execve` and `wait` of a
+    /// In trials without a monitor: some execs again by a bare `vfork`, `execve` and `wait` of a
     /// payload that only exits, after everything else. What truth and its evidence cost the storm
     /// shows against it.
     #[serde(default)]
     pub bare: Option<WindowCost>,
+    /// How many execs the bare loop made; 0 stands for as many as the storm.
+    #[serde(default)]
+    pub bare_execs: u32,
     /// The storm in parts, from its start to its end: how cost per exec settled shows in them.
     #[serde(default)]
     pub progress: Vec<Checkpoint>,

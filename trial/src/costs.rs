@@ -1,36 +1,58 @@
 //! What a window of a trial costs: differences of counters that the scheduler keeps anyway.
 
-use std::fs;
+use std::path::Path;
 
 use execlab_model::record::WindowCost;
-use execlab_workloads::clock::monotonic_ns;
+use execlab_workloads::{
+    clock::monotonic_ns,
+    meter::{Meter, SCHEDSTAT},
+};
 
-use crate::{TrialError, cgroups::Cgroups};
+use crate::{TrialError, cgroups::Cgroups, kernel_threads::KernelThreads};
+
+/// Everything from which a window's cost is read.
+#[derive(Debug)]
+pub struct Meters<'a> {
+    scheduler: Meter,
+    cgroups: &'a Cgroups,
+    of_monitor: KernelThreads,
+}
 
 /// All counters at one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Snapshot(WindowCost);
 
-impl Snapshot {
-    /// Reads them. The reader's own current time slice is in none of them yet; it falls into the
-    /// window that follows, in each trial alike.
-    pub fn take(cgroups: &Cgroups) -> Result<Self, TrialError> {
-        let text = fs::read_to_string("/proc/schedstat")
-            .map_err(TrialError::at("read /proc/schedstat"))?;
-        let busy_ns = parse_run_time_ns(&text)
-            .ok_or(std::io::ErrorKind::InvalidData)
-            .map_err(TrialError::at(
-                "find the run time of each CPU in /proc/schedstat",
-            ))?;
-        Ok(Self(WindowCost {
-            wall_ns: monotonic_ns(),
-            busy_ns,
-            storm_ns: cgroups.storm_ns()?,
-            monitor_ns: cgroups.monitor_ns()?,
-            monitor_kernel_ns: 0,
-        }))
+impl<'a> Meters<'a> {
+    /// Opens them; `of_monitor` names the kernel threads that work for the monitor, which are looked
+    /// for now.
+    pub fn open(cgroups: &'a Cgroups, of_monitor: &[&str]) -> Result<Self, TrialError> {
+        Ok(Self {
+            scheduler: Meter::open(Path::new(SCHEDSTAT))
+                .map_err(TrialError::at(format!("open {SCHEDSTAT}")))?,
+            cgroups,
+            of_monitor: KernelThreads::find(Path::new("/proc"), of_monitor)?,
+        })
     }
 
+    /// Reads them. The reader's own current time slice is in none of them yet; it falls into the
+    /// window that follows, in each trial alike.
+    pub fn read(&mut self) -> Result<Snapshot, TrialError> {
+        let scheduler = self
+            .scheduler
+            .read()
+            .map_err(TrialError::at(format!("read {SCHEDSTAT}")))?;
+        Ok(Snapshot(WindowCost {
+            wall_ns: monotonic_ns(),
+            busy_ns: scheduler.busy_ns,
+            storm_ns: self.cgroups.storm_ns()?,
+            monitor_ns: self.cgroups.monitor_ns()?,
+            monitor_kernel_ns: self.of_monitor.run_time_ns()?,
+            switches: scheduler.switches,
+        }))
+    }
+}
+
+impl Snapshot {
     /// What happened since `earlier`.
     pub fn since(self, earlier: Self) -> WindowCost {
         let (now, then) = (self.0, earlier.0);
@@ -40,20 +62,9 @@ impl Snapshot {
             storm_ns: now.storm_ns - then.storm_ns,
             monitor_ns: now.monitor_ns - then.monitor_ns,
             monitor_kernel_ns: now.monitor_kernel_ns - then.monitor_kernel_ns,
+            switches: now.switches - then.switches,
         }
     }
-}
-
-/// The time that tasks other than the idle one ran, over all CPUs: the seventh field of each `cpuN`
-/// line (Documentation/scheduler/sched-stats.rst; unchanged from version 15 to 17).
-fn parse_run_time_ns(text: &str) -> Option<u64> {
-    let mut cpus = text
-        .lines()
-        .filter(|line| line.starts_with("cpu"))
-        .peekable();
-    cpus.peek()?;
-    cpus.map(|line| line.split_ascii_whitespace().nth(7)?.parse::<u64>().ok())
-        .sum()
 }
 
 #[cfg(test)]
@@ -61,11 +72,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn run_time_is_summed_over_cpus() {
-        let text = "version 17\ntimestamp 4294896041\ncpu0 0 0 5 1 2 3 1000 77 9\n\
-                    domain0 MC 00000003 1 2\ncpu1 0 0 5 1 2 3 200 77 9\n";
-        assert_eq!(parse_run_time_ns(text), Some(1200));
-        assert_eq!(parse_run_time_ns("version 15\n"), None);
-        assert_eq!(parse_run_time_ns("cpu0 1 2\n"), None);
+    fn a_window_is_the_difference_of_every_counter() {
+        let window = |n: u64| WindowCost {
+            wall_ns: n,
+            busy_ns: 2 * n,
+            storm_ns: 3 * n,
+            monitor_ns: 4 * n,
+            monitor_kernel_ns: 5 * n,
+            switches: 6 * n,
+        };
+        assert_eq!(Snapshot(window(7)).since(Snapshot(window(5))), window(2));
     }
 }

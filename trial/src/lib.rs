@@ -6,12 +6,13 @@
 //! |---|---|
 //! | [`runner`] | the steps of a trial, in order |
 //! | [`storm`], [`monitor`] | the two processes, held from outside |
-//! | [`cgroups`], [`costs`] | who runs where, and what that costs |
+//! | [`cgroups`], [`costs`], [`kernel_threads`] | who runs where, and what that costs |
 //! | [`guest`] | being process 1 of a guest: mounts, modules, channel |
 
 pub mod cgroups;
 pub mod costs;
 pub mod guest;
+pub mod kernel_threads;
 pub mod monitor;
 pub mod runner;
 pub mod storm;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use execlab_model::{
     plan::TrialPlan,
-    record::{Canary, Costs, GuestStatus, Record, WindowCost},
+    record::{Canary, Costs, GuestStatus, Record},
     seam::{Message, Ready},
     sighting::{Argv, Sighting},
     truth::{FIRST_CANARY_ID, parse_id_argument},
@@ -15,7 +15,7 @@ use execlab_workloads::clock::{monotonic_ns, sleep_until_ns};
 use crate::{
     Programs, TrialError,
     cgroups::Cgroups,
-    costs::Snapshot,
+    costs::Meters,
     monitor::{Farewell, MonitorProcess},
     storm::StormProcess,
 };
@@ -24,6 +24,8 @@ use crate::{
 const NO_MONITOR: &str = "none";
 /// Before each window, so that what started it has quietened.
 const PAUSE_NS: u64 = 200_000_000;
+/// Enough for the bare loop: each of its execs costs the same, after a storm that warmed everything.
+const BARE_EXECS: u32 = 256;
 
 /// How a monitor's attachment went.
 enum Attached {
@@ -85,10 +87,12 @@ pub fn run(
     }
     progress("attached");
 
-    record.costs = windows(plan, cgroups, &mut storm)?;
+    let threads = record.ready.iter().flat_map(|ready| &ready.kernel_threads);
+    let mut meters = Meters::open(cgroups, &threads.map(String::as_str).collect::<Vec<_>>())?;
+    record.costs = windows(plan, &mut meters, &mut storm)?;
     progress("stormed");
     if plan.backend == NO_MONITOR {
-        record.costs.bare = bare_window(plan, cgroups, &mut storm)?;
+        bare_window(plan, &mut meters, &mut storm, &mut record.costs)?;
     }
     if let Some(mut process) = monitor {
         record.monitor_peak_bytes = MonitorProcess::peak_bytes(cgroups);
@@ -108,7 +112,8 @@ pub fn run(
         }
     }
     progress("drained");
-    record.truth = storm.report()?;
+    let report = storm.report()?;
+    (record.truth, record.costs.progress) = (report.truth, report.progress);
     canaries.strip(&mut record);
     progress("told");
     Ok(record)
@@ -117,46 +122,49 @@ pub fn run(
 /// The three windows in which cost is measured.
 fn windows(
     plan: &TrialPlan,
-    cgroups: &Cgroups,
+    meters: &mut Meters<'_>,
     storm: &mut StormProcess,
 ) -> Result<Costs, TrialError> {
     sleep_until_ns(monotonic_ns() + PAUSE_NS);
-    let start = Snapshot::take(cgroups)?;
+    let start = meters.read()?;
     sleep_until_ns(monotonic_ns() + plan.timing.idle_ns);
-    let quiet = Snapshot::take(cgroups)?;
+    let quiet = meters.read()?;
     storm.align()?;
-    let before = Snapshot::take(cgroups)?;
+    let before = meters.read()?;
     storm.run()?;
-    let after = Snapshot::take(cgroups)?;
+    let after = meters.read()?;
     sleep_until_ns(monotonic_ns() + plan.timing.catch_up_ns);
-    let end = Snapshot::take(cgroups)?;
+    let end = meters.read()?;
     Ok(Costs {
         idle: quiet.since(start),
         storm: after.since(before),
         catch_up: end.since(after),
-        bare: None,
-        progress: Vec::new(),
+        ..Costs::default()
     })
 }
 
-/// The storm's execs again without truth. Only a closed storm of payloads that end at once has a
+/// Some of the storm's execs again without truth. Only a closed storm of payloads that end at once has a
 /// bare loop that is like it in all else.
 fn bare_window(
     plan: &TrialPlan,
-    cgroups: &Cgroups,
+    meters: &mut Meters<'_>,
     storm: &mut StormProcess,
-) -> Result<Option<WindowCost>, TrialError> {
+    costs: &mut Costs,
+) -> Result<(), TrialError> {
     let workload = &plan.workload;
     let comparable = workload.load == Load::Closed
         && workload.lifetime_ns == 0
         && workload.spawn == Spawn::Vfork;
     if !comparable {
-        return Ok(None);
+        return Ok(());
     }
+    let execs = workload.execs.min(BARE_EXECS);
     sleep_until_ns(monotonic_ns() + PAUSE_NS);
-    let before = Snapshot::take(cgroups)?;
-    storm.bare()?;
-    Ok(Some(Snapshot::take(cgroups)?.since(before)))
+    let before = meters.read()?;
+    storm.bare(execs)?;
+    costs.bare = Some(meters.read()?.since(before));
+    costs.bare_execs = execs;
+    Ok(())
 }
 
 fn attach(

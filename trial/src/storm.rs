@@ -6,8 +6,8 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-use execlab_model::{truth::Truth, workload::Workload};
-use execlab_workloads::protocol::{Answer, Order, receive, send};
+use execlab_model::workload::Workload;
+use execlab_workloads::protocol::{Answer, Order, Report, receive, send};
 
 use crate::{Programs, TrialError, cgroups::Cgroups};
 
@@ -75,15 +75,15 @@ impl StormProcess {
         self.done(&Order::Storm, "run the storm")
     }
 
-    /// As many execs again, without truth.
-    pub fn bare(&mut self) -> Result<(), TrialError> {
-        self.done(&Order::Bare, "run the bare loop")
+    /// So many execs again, without truth.
+    pub fn bare(&mut self, execs: u32) -> Result<(), TrialError> {
+        self.done(&Order::Bare(execs), "run the bare loop")
     }
 
-    /// What really happened; the storm ends.
-    pub fn report(mut self) -> Result<Truth, TrialError> {
+    /// What really happened, and how it went; the storm ends.
+    pub fn report(mut self) -> Result<Report, TrialError> {
         match self.ask(&Order::Report, "get the truth")? {
-            Answer::Truth(truth) => Ok(*truth),
+            Answer::Report(report) => Ok(*report),
             other => Err(unexpected("get the truth", &other)),
         }
     }

@@ -8,6 +8,7 @@
 
 pub mod clock;
 pub mod evidence;
+pub mod meter;
 pub mod population;
 pub mod protocol;
 pub mod scenario;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use execlab_model::{truth::Truth, workload::Workload};
+use execlab_model::{record::Checkpoint, truth::Truth, workload::Workload};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// From the trial runner.
@@ -26,8 +26,8 @@ pub enum Order {
     Align,
     /// Run the storm to its end.
     Storm,
-    /// Make as many execs again in the barest possible way, without evidence and truth.
-    Bare,
+    /// Make so many execs again in the barest possible way, without evidence and truth.
+    Bare(u32),
     /// Hand over the truth and end.
     Report,
 }
@@ -35,14 +35,25 @@ pub enum Order {
 /// From the storm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
-    /// After [`Order::Prepare`], [`Order::Align`], [`Order::Storm`] and [`Order::Bare`].
+    /// After [`Order::Prepare`], [`Order::Align`], [`Order::Storm`] and
+    /// [`Order::Bare`].
     Done,
     /// After [`Order::Canary`]: the host pid that it had.
     Canary(u32),
     /// After [`Order::Report`].
-    Truth(Box<Truth>),
+    Report(Box<Report>),
     /// The order could not be carried out; what happened, to what.
     Failed(String),
+}
+
+/// What a storm hands over at its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// What really happened.
+    pub truth: Truth,
+    /// How far it was when, by its own meter; empty where the kernel keeps no
+    /// [scheduler statistics](crate::meter).
+    pub progress: Vec<Checkpoint>,
 }
 
 /// Writes one message: length u32 LE, postcard.

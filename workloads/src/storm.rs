@@ -15,7 +15,7 @@ use nix::sys::wait::waitpid;
 use crate::{
     evidence,
     population::Population,
-    protocol::{Answer, Order, receive, send},
+    protocol::{Answer, Order, Report, receive, send},
     scenario::{self, Ground, Prepared, SetupError},
     spawn::{Bare, Launcher},
 };
@@ -23,9 +23,12 @@ use crate::{
 mod ledger;
 mod load;
 mod perturb;
+mod progress;
 
 pub use ledger::{Entry, Ledger, TruthError};
 pub use perturb::Perturbation;
+
+use progress::Progress;
 
 /// Evidence has room for this many canaries beside the execs.
 const CANARIES: usize = 64;
@@ -40,6 +43,7 @@ struct Storm {
     launcher: Launcher,
     evidence: File,
     ledger: Ledger,
+    progress: Progress,
 }
 
 /// Takes orders until [`Order::Report`] or the end of `orders`.
@@ -65,10 +69,10 @@ pub fn serve(ground: &Ground, orders: &mut impl Read, answers: &mut impl Write) 
                 Ok(Answer::Done)
             }
             (Order::Storm, Some(storm)) => storm.run().map(|()| Answer::Done),
-            (Order::Bare, Some(storm)) => storm.bare().map(|()| Answer::Done),
-            (Order::Report, Some(storm)) => {
-                storm.truth().map(|truth| Answer::Truth(Box::new(truth)))
-            }
+            (Order::Bare(execs), Some(storm)) => storm.bare(execs).map(|()| Answer::Done),
+            (Order::Report, Some(storm)) => storm
+                .report()
+                .map(|report| Answer::Report(Box::new(report))),
         };
         send(answers, &answer.unwrap_or_else(Answer::Failed))?;
         if last {
@@ -89,9 +93,11 @@ impl Storm {
             let evidence = evidence::create_log(execs + CANARIES)
                 .and_then(evidence::let_inherit)
                 .map_err(SetupError::at("make the evidence log"))?;
-            Ok((population, evidence, scenario.prepare(ground)?))
+            let progress =
+                Progress::new(workload.execs).map_err(SetupError::at("read the meter"))?;
+            Ok((population, evidence, scenario.prepare(ground)?, progress))
         };
-        let (population, evidence, prepared) = build().map_err(|e| e.to_string())?;
+        let (population, evidence, prepared, progress) = build().map_err(|e| e.to_string())?;
         Ok(Self {
             launcher: Launcher::new(perturbation.padding),
             ledger: Ledger::with_capacity(execs),
@@ -100,6 +106,7 @@ impl Storm {
             prepared,
             population,
             evidence,
+            progress,
         })
     }
 
@@ -120,20 +127,28 @@ impl Storm {
             ways: &self.prepared.ways,
             launcher: &mut self.launcher,
             ledger: &mut self.ledger,
+            progress: &mut self.progress,
         };
         driver
             .run()
             .map_err(|e| format!("the storm broke off: {e}"))
     }
 
-    fn bare(&mut self) -> Result<(), String> {
+    fn bare(&mut self, execs: u32) -> Result<(), String> {
         let mut bare = Bare::new(&mut self.launcher, &self.prepared.ways);
-        for n in 0..self.workload.execs as usize {
+        for n in 0..execs as usize {
             bare.spawn(n)
                 .and_then(|pid| waitpid(pid, None))
                 .map_err(|e| format!("the bare loop broke off: {e}"))?;
         }
         Ok(())
+    }
+
+    fn report(&mut self) -> Result<Report, String> {
+        Ok(Report {
+            truth: self.truth()?,
+            progress: self.progress.checkpoints(),
+        })
     }
 
     fn truth(&mut self) -> Result<Truth, String> {

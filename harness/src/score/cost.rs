@@ -80,7 +80,7 @@ mod tests {
             busy_ns,
             storm_ns,
             monitor_ns,
-            monitor_kernel_ns: 0,
+            ..WindowCost::default()
         }
     }
 
@@ -89,8 +89,7 @@ mod tests {
             idle: window(2_000_000_000, 1_000, 0, 0),
             storm: window(5, 800_000, 700_000, 0),
             catch_up: window(2_000_000_000, 1_000, 0, 0),
-            bare: None,
-            progress: Vec::new(),
+            ..Costs::default()
         }
     }
 
@@ -101,8 +100,7 @@ mod tests {
             idle: window(2_000_000_000, 3_000, 0, 500),
             storm: window(5, 1_000_000, 720_000, 100_000),
             catch_up: window(2_000_000_000, 13_000, 0, 8_500),
-            bare: None,
-            progress: Vec::new(),
+            ..Costs::default()
         };
         let cost = cost(&own, 10, Some(&plain()), None);
         assert_eq!(cost.baseline_per_exec, Some(80_000.0));

@@ -14,7 +14,7 @@ use execlab_model::{
 };
 use execlab_workloads::clock::{monotonic_ns, sleep_until_ns};
 
-use crate::{Programs, TrialError, cgroups::Cgroups, costs::Snapshot, storm::StormProcess};
+use crate::{Programs, TrialError, cgroups::Cgroups, costs::Meters, storm::StormProcess};
 
 const SECOND_NS: u64 = 1_000_000_000;
 /// Nothing is looked at before: crypto self-tests and module loading take the first seconds.
@@ -94,15 +94,16 @@ pub fn settle(programs: &Programs, cgroups: &Cgroups) -> Result<Settled, TrialEr
 
 /// One quiet second and one storm.
 fn round(programs: &Programs, cgroups: &Cgroups) -> Result<Round, TrialError> {
-    let quiet = Snapshot::take(cgroups)?;
+    let mut meters = Meters::open(cgroups, &[])?;
+    let quiet = meters.read()?;
     sleep_until_ns(monotonic_ns() + SECOND_NS);
-    let idle = Snapshot::take(cgroups)?.since(quiet);
+    let idle = meters.read()?.since(quiet);
     let mut storm = StormProcess::start(programs, cgroups)?;
     storm.prepare(&workload(), 0)?;
     storm.align()?;
-    let before = Snapshot::take(cgroups)?;
+    let before = meters.read()?;
     storm.run()?;
-    let WindowCost { busy_ns, .. } = Snapshot::take(cgroups)?.since(before);
+    let WindowCost { busy_ns, .. } = meters.read()?.since(before);
     storm.report()?;
     Ok(Round {
         per_exec: busy_ns as f64 / f64::from(EXECS),

@@ -1,5 +1,7 @@
 //! When the execs come: the loop on the timed path.
 
+use std::io;
+
 use execlab_model::workload::{Load, Workload};
 use nix::{
     errno::Errno,
@@ -10,7 +12,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{Ledger, Perturbation};
+use super::{Ledger, Perturbation, Progress};
 use crate::{
     clock::{monotonic_ns, sleep_until_ns},
     scenario::Way,
@@ -27,11 +29,13 @@ pub struct Driver<'a> {
     pub ways: &'a [Way],
     pub launcher: &'a mut Launcher,
     pub ledger: &'a mut Ledger,
+    pub progress: &'a mut Progress,
 }
 
 impl Driver<'_> {
     /// Makes every exec and reaps every child.
-    pub fn run(&mut self) -> Result<(), Errno> {
+    pub fn run(&mut self) -> io::Result<()> {
+        self.progress.mark(0)?;
         self.ledger.began_ns = monotonic_ns();
         match self.workload.load {
             Load::Closed => self.closed()?,
@@ -39,19 +43,20 @@ impl Driver<'_> {
             Load::Burst(at_once) => self.burst(at_once)?,
         }
         self.ledger.finished_ns = monotonic_ns();
-        Ok(())
+        self.progress.finish(self.workload.execs)
     }
 
-    fn closed(&mut self) -> Result<(), Errno> {
+    fn closed(&mut self) -> io::Result<()> {
         for id in 0..self.workload.execs {
             let pid = self.spawn(id)?;
             let status = waitpid(pid, None)?;
             self.ledger.reaped(status, monotonic_ns());
+            self.progress.mark(id + 1)?;
         }
         Ok(())
     }
 
-    fn burst(&mut self, at_once: u32) -> Result<(), Errno> {
+    fn burst(&mut self, at_once: u32) -> io::Result<()> {
         let mut next = 0;
         while next < self.workload.execs {
             let end = next.saturating_add(at_once).min(self.workload.execs);
@@ -62,6 +67,7 @@ impl Driver<'_> {
                 self.reap(None)?;
             }
             next = end;
+            self.progress.mark(next)?;
             if next < self.workload.execs {
                 sleep_until_ns(monotonic_ns() + QUIET_NS);
             }
@@ -69,7 +75,7 @@ impl Driver<'_> {
         Ok(())
     }
 
-    fn rate(&mut self, per_second: u32) -> Result<(), Errno> {
+    fn rate(&mut self, per_second: u32) -> io::Result<()> {
         // Blocked, so that it can be waited for together with the next due time.
         let mut child_signal = SigSet::empty();
         child_signal.add(Signal::SIGCHLD);
@@ -81,11 +87,12 @@ impl Driver<'_> {
             let late = monotonic_ns().saturating_sub(due);
             self.ledger.worst_lateness_ns = self.ledger.worst_lateness_ns.max(late);
             self.spawn(id)?;
+            self.progress.mark(id + 1)?;
         }
         while self.ledger.running() > 0 {
             self.reap(None)?;
         }
-        child_signal.thread_unblock()
+        Ok(child_signal.thread_unblock()?)
     }
 
     /// Reaps as children end until it is `due`; at least whatever has ended by now.

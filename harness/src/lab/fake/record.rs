@@ -130,9 +130,8 @@ fn costs(trial: &TrialSpec, truth: &Truth, extra: u64) -> Costs {
     let quiet = WindowCost {
         wall_ns: 1_000_000_000,
         busy_ns: 500_000 + watching,
-        storm_ns: 0,
         monitor_ns: watching,
-        monitor_kernel_ns: 0,
+        ..WindowCost::default()
     };
     Costs {
         idle: quiet,
@@ -141,10 +140,9 @@ fn costs(trial: &TrialSpec, truth: &Truth, extra: u64) -> Costs {
             busy_ns: execs * (BASE_NS + boot + watching) + extra,
             storm_ns: execs * (BASE_NS + boot),
             monitor_ns: execs * watching,
-            monitor_kernel_ns: 0,
+            ..WindowCost::default()
         },
         catch_up: quiet,
-        bare: None,
-        progress: Vec::new(),
+        ..Costs::default()
     }
 }
