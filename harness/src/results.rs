@@ -126,6 +126,10 @@ fn score(line: &mut TrialResult, record: &Record, best: &[PathClass], baselines:
         ));
         return;
     }
+    if line.is_baseline() {
+        line.notes
+            .extend(score::distrust(&line.workload, &record.costs));
+    }
     let plain = windows(baselines.plain.as_deref(), &mut line.notes);
     let booted = windows(baselines.boot.as_deref(), &mut line.notes);
     line.cost = Some(score::cost(

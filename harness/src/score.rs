@@ -11,6 +11,8 @@
 //! | [`timing`] | how late, and in which order? |
 //! | [`loss`] | did the monitor know what it lost? |
 //! | [`cost()`] | what did watching add? |
+//! | [`slope()`] | what does one more exec cost? |
+//! | [`distrust()`] | can the meter of cost be trusted? |
 //! | [`calibration`] | does all that find exactly what was planted? |
 //! | [`judge()`] | all of it but the cost, put together |
 
@@ -21,8 +23,12 @@ pub mod fields;
 mod judge;
 pub mod loss;
 pub mod matching;
+mod meter;
 pub mod path;
+mod slope;
 pub mod timing;
 
 pub use cost::cost;
 pub use judge::{Judgement, judge};
+pub use meter::distrust;
+pub use slope::slope;

@@ -5,6 +5,8 @@ use execlab_model::{
     result::Cost,
 };
 
+use super::slope::{slope, slope_against};
+
 /// What a trial cost, against its baselines.
 ///
 /// - `own`: the windows of the trial itself;
@@ -20,6 +22,8 @@ pub fn cost(own: &Costs, execs: u64, plain: Option<&Costs>, booted: Option<&Cost
     let per_exec = |costs: &Costs, of: Meter| figure(costs, of) / execs.max(1) as f64;
     let whole = per_exec(own, BUSY);
     let monitor = per_exec(own, MONITOR);
+    let of_storm = |costs: &Costs, of: Meter| of(&costs.storm) as f64 / execs.max(1) as f64;
+    let switches = of_storm(own, SWITCHES);
     let baseline = plain.map(|plain| per_exec(plain, BUSY));
     let added = baseline.map(|baseline| whole - baseline);
     let inline = plain.map(|plain| per_exec(own, STORM) - per_exec(plain, STORM));
@@ -33,9 +37,12 @@ pub fn cost(own: &Costs, execs: u64, plain: Option<&Costs>, booted: Option<&Cost
             .map(|baseline| (whole - baseline) / baseline * 100.0),
         inline_per_exec: inline,
         monitor_per_exec: monitor,
-        monitor_kernel_per_exec: 0.0,
-        stall_per_exec: 0.0,
-        slope: None,
+        monitor_kernel_per_exec: per_exec(own, MONITOR_KERNEL),
+        // On several CPUs more than the wall's time can be busy.
+        stall_per_exec: (of_storm(own, WALL) - of_storm(own, BUSY)).max(0.0),
+        switches_per_exec: switches,
+        added_switches_per_exec: plain.map(|plain| switches - of_storm(plain, SWITCHES)),
+        slope: slope_against(&own.progress, plain.map(|plain| plain.progress.as_slice())),
         rest_per_exec: added
             .zip(inline)
             .map(|(added, inline)| added - inline - monitor),
@@ -43,10 +50,7 @@ pub fn cost(own: &Costs, execs: u64, plain: Option<&Costs>, booted: Option<&Cost
             .zip(baseline)
             .map(|(booted, baseline)| per_exec(booted, BUSY) - baseline),
         idle_added_per_second: plain.and_then(|plain| Some(idle_rate(own)? - idle_rate(plain)?)),
-        truth_ratio: own
-            .bare
-            .filter(|bare| bare.busy_ns > 0)
-            .map(|bare| own.storm.busy_ns as f64 / bare.busy_ns as f64),
+        truth_ratio: truth_ratio(own, execs),
         windows: own.clone(),
     }
 }
@@ -55,13 +59,31 @@ pub fn cost(own: &Costs, execs: u64, plain: Option<&Costs>, booted: Option<&Cost
 type Meter = fn(&WindowCost) -> u64;
 const BUSY: Meter = |window| window.busy_ns;
 const STORM: Meter = |window| window.storm_ns;
-const MONITOR: Meter = |window| window.monitor_ns;
+const MONITOR: Meter = |window| window.monitor_ns + window.monitor_kernel_ns;
+const MONITOR_KERNEL: Meter = |window| window.monitor_kernel_ns;
+const WALL: Meter = |window| window.wall_ns;
+const SWITCHES: Meter = |window| window.switches;
 
 /// What one meter showed for the storm and what it left over, in nanoseconds.
 fn figure(costs: &Costs, of: Meter) -> f64 {
     // In integers up to here: a difference of two large sums must not lose its last digits.
     let left_over = i128::from(of(&costs.catch_up)) - i128::from(of(&costs.idle));
     (i128::from(of(&costs.storm)) + left_over) as f64
+}
+
+/// The bare loop comes last and finds everything warm, so what it is compared with is the storm once
+/// that is warm too.
+fn truth_ratio(own: &Costs, execs: u64) -> Option<f64> {
+    let bare = own.bare.filter(|bare| bare.busy_ns > 0)?;
+    let bare_execs = match own.bare_execs {
+        0 => execs,
+        some => some.into(),
+    };
+    let storm = match slope(&own.progress) {
+        Some(slope) => slope.per_exec,
+        None => own.storm.busy_ns as f64 / execs.max(1) as f64,
+    };
+    Some(storm * bare_execs as f64 / bare.busy_ns as f64)
 }
 
 /// Nanoseconds busy in a second in which nothing happens.
@@ -72,6 +94,8 @@ fn idle_rate(costs: &Costs) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use execlab_model::record::Checkpoint;
+
     use super::*;
 
     fn window(wall_ns: u64, busy_ns: u64, storm_ns: u64, monitor_ns: u64) -> WindowCost {
@@ -133,6 +157,63 @@ mod tests {
         own.catch_up.busy_ns = 0;
         let cost = cost(&own, 10, Some(&plain()), None);
         assert_eq!(cost.added_per_exec, Some(-100.0));
+    }
+
+    #[test]
+    #[allow(clippy::float_cmp, reason = "the figures are small integers")]
+    fn kernel_threads_of_the_monitor_are_its_own_and_no_rest() {
+        let mut own = plain();
+        own.storm.busy_ns += 50_000;
+        own.storm.monitor_ns = 20_000;
+        own.storm.monitor_kernel_ns = 10_000;
+        own.catch_up.monitor_kernel_ns = 1_000;
+        own.catch_up.busy_ns += 1_000;
+        let cost = cost(&own, 10, Some(&plain()), None);
+        assert_eq!(cost.added_per_exec, Some(5_100.0));
+        assert_eq!(cost.monitor_per_exec, 3_100.0);
+        assert_eq!(cost.monitor_kernel_per_exec, 1_100.0);
+        assert_eq!(cost.rest_per_exec, Some(2_000.0));
+    }
+
+    #[test]
+    #[allow(clippy::float_cmp, reason = "the figures are small integers")]
+    fn stall_and_switches_are_of_the_storm_alone() {
+        let mut own = plain();
+        own.storm.wall_ns = own.storm.busy_ns + 70_000;
+        own.storm.switches = 60;
+        own.catch_up.switches = 1_000;
+        let mut plain = plain();
+        plain.storm.switches = 40;
+        let against = cost(&own, 10, Some(&plain), None);
+        assert_eq!(against.stall_per_exec, 7_000.0);
+        assert_eq!(against.switches_per_exec, 6.0);
+        assert_eq!(against.added_switches_per_exec, Some(2.0));
+        // Two CPUs were busy.
+        own.storm.wall_ns = own.storm.busy_ns / 2;
+        assert_eq!(cost(&own, 10, None, None).stall_per_exec, 0.0);
+    }
+
+    #[test]
+    #[allow(clippy::float_cmp, reason = "the figures are small integers")]
+    fn a_bare_loop_is_compared_exec_by_exec() {
+        let mut own = plain();
+        own.bare = Some(window(0, 200_000, 0, 0));
+        assert_eq!(cost(&own, 10, None, None).truth_ratio, Some(4.0));
+        own.bare_execs = 5;
+        assert_eq!(cost(&own, 10, None, None).truth_ratio, Some(2.0));
+        // With a slope, only the warm part of the storm counts.
+        let busy = [0, 440_000, 480_000, 520_000, 560_000, 600_000];
+        own.progress = (0..)
+            .zip(busy)
+            .map(|(execs, busy_ns)| Checkpoint {
+                execs,
+                wall_ns: busy_ns,
+                busy_ns,
+            })
+            .collect();
+        let warm = cost(&own, 5, None, None);
+        assert_eq!(warm.truth_ratio, Some(1.0));
+        assert_eq!(warm.slope.unwrap().settled_after, Some(1));
     }
 
     #[test]

@@ -122,6 +122,38 @@ pub(super) fn rest_per_exec(t: &TrialResult) -> Read {
     cost(t, |c| c.rest_per_exec)
 }
 
+pub(super) fn monitor_kernel_per_exec(t: &TrialResult) -> Read {
+    cost(t, |c| Some(c.monitor_kernel_per_exec))
+}
+
+pub(super) fn slope_per_exec(t: &TrialResult) -> Read {
+    cost(t, |c| Some(c.slope.as_ref()?.per_exec))
+}
+
+pub(super) fn slope_added_per_exec(t: &TrialResult) -> Read {
+    cost(t, |c| c.slope.as_ref()?.added_per_exec)
+}
+
+pub(super) fn slope_spread(t: &TrialResult) -> Read {
+    cost(t, |c| Some(c.slope.as_ref()?.spread_percent))
+}
+
+pub(super) fn settled_after(t: &TrialResult) -> Read {
+    let slope = t.cost.as_ref()?.slope.as_ref()?;
+    Some(match slope.settled_after {
+        Some(execs) => Number(execs.into()),
+        None => Word("never"),
+    })
+}
+
+pub(super) fn stall_per_exec(t: &TrialResult) -> Read {
+    cost(t, |c| Some(c.stall_per_exec))
+}
+
+pub(super) fn switches_per_exec(t: &TrialResult) -> Read {
+    cost(t, |c| Some(c.switches_per_exec))
+}
+
 pub(super) fn boot_option_per_exec(t: &TrialResult) -> Read {
     cost(t, |c| c.boot_option_per_exec)
 }
