@@ -1,6 +1,6 @@
 //! How cost per exec spreads over seeds, and whether a small slowdown stands out of that.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
 use anyhow::{Context, Result, bail};
 
@@ -12,6 +12,8 @@ use crate::kernels;
 
 const SEEDS: &str = "0..200";
 const EXECS: &str = "200";
+const PLAIN: &str = "plain";
+const SLOW: &str = "slow";
 /// Backends, and how long payloads live: a poller sees only what lives longer than its interval, and
 /// only what is seen can be slowed down.
 const ROWS: [(&str, &str); 2] = [("netlink,audit,ebpf,ptrace", "0"), ("proc-poll", "250ms")];
@@ -23,40 +25,46 @@ const TURN: f64 = 2.0;
 /// of its standard errors.
 const ERRORS: f64 = 5.0;
 
-/// Costs added by one row on one kernel, by seed.
+/// Costs added by backend and variant, and by seed.
 type Costs = BTreeMap<(String, String), BTreeMap<u64, f64>>;
 
-/// First without, then with the slowdown, each seed against itself.
+/// The spread on the oldest and the newest kernel; on the newest also with the slowdown, each seed
+/// against itself.
 pub fn run(execlab: &Path) -> Result<()> {
-    let releases = kernels::oldest_and_newest(execlab)?.join(",");
+    let [oldest, newest] = kernels::oldest_and_newest(execlab)?;
     println!("added cost per exec over seeds {SEEDS}, {EXECS} execs each, in instructions:");
     let mut hidden = Vec::new();
     for (backends, lifetime) in ROWS {
-        let run = |name, kernels: &str, more: &[&str]| {
-            let common = [
-                &["--kernels", kernels, "--seeds", SEEDS, "--execs", EXECS][..],
-                &["--workloads", "relative", "--load", "closed"],
-                &["--lifetime", lifetime, "--verify=none"],
-            ]
-            .concat();
-            costs(&runs::run(execlab, name, &[&common[..], more].concat())?)
+        let backends: Vec<_> = backends.split(',').collect();
+        let run = |name, kernel: &str, seeds, matrix: &str| {
+            let arguments = [
+                &[matrix, "--kernels", kernel, "--seeds", seeds][..],
+                &["--execs", EXECS, "--workloads", "relative"],
+                &["--load", "closed", "--lifetime", lifetime, "--verify=none"],
+            ];
+            costs(&runs::run(execlab, name, &arguments.concat())?)
         };
-        let plain = run("spread", &releases, &["--backends", backends])?;
-        for ((kernel, backend), before) in &plain {
-            let middle = show(kernel, backend, before);
-            let turns = (middle * PLANTED / TURN).round();
-            let file = format!("[variants.{backend}.slow]\nburden = {turns}\n");
-            let file = runs::matrix_file("planted", &file)?;
-            let slowed = run(
-                "planted",
-                kernel,
-                &[&file, "--backends", &format!("{backend}+slow")],
-            )?;
-            let after = slowed
-                .get(&(kernel.clone(), backend.clone()))
-                .context("the slowed row has no results")?;
-            if !stands_out(before, after, turns * TURN) {
-                hidden.push(format!("{kernel} {backend}"));
+        // How much is planted is fixed before any of the seeds that judge it is run.
+        let first = run("first", &newest, "200..201", &matrix(&backends, &[])?)?;
+        let turns = |backend: &&str| {
+            let costs = first.get(&row(backend, PLAIN));
+            let cost = costs.and_then(|seeds| seeds.values().next());
+            let cost = cost.with_context(|| format!("{backend} has no cost"))?;
+            Ok((cost * PLANTED / TURN).round())
+        };
+        let turns: Vec<f64> = backends.iter().map(turns).collect::<Result<_>>()?;
+        let plain = run("oldest", &oldest, SEEDS, &matrix(&backends, &[])?)?;
+        let both = run("newest", &newest, SEEDS, &matrix(&backends, &turns)?)?;
+        for (backend, turns) in backends.iter().zip(turns) {
+            let of = |costs: &Costs, variant| {
+                let seeds = costs.get(&row(backend, variant)).cloned();
+                seeds.with_context(|| format!("{backend}+{variant} has no results"))
+            };
+            show(&oldest, backend, &of(&plain, PLAIN)?);
+            let before = of(&both, PLAIN)?;
+            show(&newest, backend, &before);
+            if !stands_out(&before, &of(&both, SLOW)?, turns * TURN) {
+                hidden.push(*backend);
             }
         }
     }
@@ -69,8 +77,29 @@ pub fn run(execlab: &Path) -> Result<()> {
     )
 }
 
-/// Prints how a row spreads; its median.
-fn show(kernel: &str, backend: &str, seeds: &BTreeMap<u64, f64>) -> f64 {
+/// A matrix file: each backend as it comes, and slowed down by so many turns where any are given.
+///
+/// As it comes is with a burden of 0, since an argument more is a change too.
+fn matrix(backends: &[&str], turns: &[f64]) -> Result<String> {
+    let mut rows = Vec::new();
+    let mut variants = String::new();
+    for (at, backend) in backends.iter().enumerate() {
+        let slow = turns.get(at).map(|turns| (SLOW, *turns));
+        for (variant, turns) in [(PLAIN, 0.0)].into_iter().chain(slow) {
+            rows.push(format!("\"{backend}+{variant}\""));
+            let _ = writeln!(variants, "[variants.{backend}.{variant}]\nburden = {turns}");
+        }
+    }
+    let text = format!("backends = [{}]\n{variants}", rows.join(", "));
+    runs::matrix_file("spread", &text)
+}
+
+fn row(backend: &str, variant: &str) -> (String, String) {
+    (backend.to_owned(), variant.to_owned())
+}
+
+/// Prints how a row spreads.
+fn show(kernel: &str, backend: &str, seeds: &BTreeMap<u64, f64>) {
     let added: Vec<f64> = seeds.values().copied().collect();
     let (middle, sd) = (quantile(&added, 0.5), deviation(&added));
     println!(
@@ -79,7 +108,6 @@ fn show(kernel: &str, backend: &str, seeds: &BTreeMap<u64, f64>) -> f64 {
         quantile(&added, 0.0),
         quantile(&added, 1.0),
     );
-    middle
 }
 
 /// Prints what became of a planted slowdown; whether it can be told from the spread.
@@ -103,17 +131,14 @@ fn stands_out(before: &BTreeMap<u64, f64>, after: &BTreeMap<u64, f64>, planted: 
 fn costs(finished: &Finished) -> Result<Costs> {
     let mut costs = Costs::new();
     for line in &finished.lines {
-        let (kernel, backend) = (
-            runs::text(line, "/kernel/name"),
-            runs::text(line, "/backend/name"),
-        );
+        let backend = runs::text(line, "/backend/name");
         if backend == "none" {
             continue;
         }
         let seed = line["seed"].as_u64().context("a result has no seed")?;
         let added = runs::number(line, "/cost/added_per_exec")?;
         costs
-            .entry((kernel.to_owned(), backend.to_owned()))
+            .entry(row(backend, runs::text(line, "/backend/variant")))
             .or_default()
             .insert(seed, added);
     }

@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn usual_trials_share_a_size_and_large_ones_have_room() {
         assert_eq!(memory_mib(Load::Closed, 1, 0), 320);
-        assert_eq!(memory_mib(Load::Burst(150), 10_000, 200), 320);
+        assert_eq!(memory_mib(Load::Burst(150), 5_000, 200), 320);
         assert_eq!(memory_mib(Load::Closed, 20_000, 0), 512);
         assert_eq!(memory_mib(Load::Closed, 1000, 5000), 1024);
         assert!(memory_mib(Load::Rate(u32::MAX), u32::MAX, u32::MAX) > 1 << 29);
