@@ -137,14 +137,20 @@ fn completeness(backends: &[OfBackend<'_, '_>]) -> String {
             match best {
                 None => "No backend has a result, so there is nothing to choose from.".into(),
                 Some((mean, best)) => format!(
-                    "No backend saw every exec{}. The most complete is {}, with {} on average.",
+                    "No backend saw every exec{}. The most complete is {}, with {} on average{}.",
                     if best.failed() {
                         " and lasted to the end"
                     } else {
                         ""
                     },
                     best.named(),
-                    number::share(mean)
+                    number::share(mean),
+                    best.worst("completeness")
+                        .filter(|(worst, _)| *worst < mean)
+                        .map_or_else(String::new, |(worst, _)| format!(
+                            " and {} at worst",
+                            number::share(worst)
+                        ))
                 ),
             }
         }
@@ -197,7 +203,7 @@ fn cost(matrix: &Matrix<'_>, backends: &[OfBackend<'_, '_>]) -> Option<String> {
         let both =
             cells.filter_map(|c| Some((figure(c, "added_percent")?, figure(c, "added_per_exec")?)));
         let both: Vec<_> = both.collect();
-        let mean = both.iter().map(|(p, _)| p.mean).sum::<f64>() / both.len() as f64;
+        let mean = both.iter().map(|(p, _)| p.median).sum::<f64>() / both.len() as f64;
         let low = both.iter().map(|(_, n)| n.min).reduce(f64::min)?;
         let high = both.iter().map(|(_, n)| n.max).reduce(f64::max)?;
         Some((mean, low, high))

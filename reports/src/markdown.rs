@@ -50,7 +50,7 @@ pub fn markdown(results: &[TrialResult], repeats: &[Repeat]) -> String {
         "\nCosts are in {}, against the baseline of the same kernel, workload and seed. n/a: not measured.{}\n",
         escape(&matrix.cost_unit()),
         if matrix.has_seeds() {
-            " Of several seeds: their mean, and in brackets the least and the most where they differ."
+            " Of several seeds: their median, and in brackets the least and the most where they differ."
         } else {
             ""
         }

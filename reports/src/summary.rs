@@ -101,6 +101,9 @@ pub struct CellSummary {
 /// A metric over the seeds of a cell.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FigureSummary {
+    /// Middle one of the seeds with a number, or the mean of the two in the middle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub median: Option<f64>,
     /// Arithmetic mean of the seeds with a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean: Option<f64>,
@@ -110,6 +113,9 @@ pub struct FigureSummary {
     /// Largest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<f64>,
+    /// Standard deviation over the seeds, of a sample; not there for one seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sd: Option<f64>,
     /// How many seeds have a number.
     pub count: usize,
     /// How many seeds say which word in place of a number.
@@ -206,9 +212,11 @@ fn summarize(matrix: &Matrix<'_>, cell: &Cell<'_>) -> CellSummary {
         let figure = cell.figure(metric);
         let numbers = figure.numbers;
         let summary = FigureSummary {
+            median: numbers.map(|n| n.median),
             mean: numbers.map(|n| n.mean),
             min: numbers.map(|n| n.min),
             max: numbers.map(|n| n.max),
+            sd: numbers.and_then(|n| n.sd),
             count: numbers.map_or(0, |n| n.count),
             words: figure
                 .words

@@ -100,6 +100,35 @@ fn as_many_workers_as_one_likes_write_one_line_for_each_trial() {
 }
 
 #[test]
+fn seeds_are_a_range_in_flag_environment_and_file_and_a_cell_in_the_report() {
+    let bench = Bench::new();
+    bench.write("m.toml", "seeds = \"0..32\"\n");
+    let flag = bench.run(&[SMALL, &["--seeds=0..32", "--dry-run"]].concat());
+    let file = bench.run(&[SMALL, &["m.toml", "--dry-run"]].concat());
+    let env = bench
+        .set("EXECLAB_SEEDS", "0..32")
+        .run(&[SMALL, &["--dry-run"]].concat());
+    assert_eq!(flag.code(0).stdout, file.code(0).stdout);
+    let planned = env.code(0).stdout;
+    assert_eq!(planned.lines().count(), 64);
+
+    // One seed of three loses execs.
+    bench
+        .set("EXECLAB_SEEDS", "0..3")
+        .with("drop=3@proc-poll+default/absolute/closed/exact/1");
+    let ran = bench.run(SMALL).code(0);
+    let row = ran.stdout.lines().skip_while(|l| !l.contains("proc-poll"));
+    insta::assert_snapshot!(row.take(2).collect::<Vec<_>>().join("\n"), @r#"
+    6.1     proc-poll      3         100%   100%      0     0      yes    +9,200  +11.5%  not offered
+                              60.00..100%          0..2  0..2
+    "#);
+    let summary = std::fs::read_to_string(bench.path("o/summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    let cell = &summary["cells"][1]["figures"]["completeness"];
+    insta::assert_snapshot!(cell, @r#"{"count":3,"max":1.0,"mean":0.8666666666666667,"median":1.0,"min":0.6,"sd":0.23094010767585033}"#);
+}
+
+#[test]
 fn without_a_directory_runs_go_side_by_side_below_the_usual_one() {
     let bench = Bench::new();
     for _ in 0..2 {

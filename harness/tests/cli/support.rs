@@ -22,6 +22,7 @@ pub const SMALL: &[&str] = &[
 pub struct Bench {
     dir: TempDir,
     rules: RefCell<String>,
+    variables: RefCell<BTreeMap<&'static str, &'static str>>,
 }
 
 /// What a command said, with what differs from run to run taken out.
@@ -52,12 +53,19 @@ impl Bench {
         Self {
             dir: TempDir::new().unwrap(),
             rules: RefCell::default(),
+            variables: RefCell::default(),
         }
     }
 
     /// From now on trouble is planted by these rules.
     pub fn with(&self, rules: &str) -> &Self {
         rules.clone_into(&mut self.rules.borrow_mut());
+        self
+    }
+
+    /// From now on this stands in the environment.
+    pub fn set(&self, name: &'static str, value: &'static str) -> &Self {
+        self.variables.borrow_mut().insert(name, value);
         self
     }
 
@@ -91,6 +99,7 @@ impl Bench {
             .env("EXECLAB_JOBS", "1")
             .env("EXECLAB_CACHE", self.path("cache"))
             .env("COLUMNS", "100")
+            .envs(self.variables.borrow().iter())
             .output()
             .unwrap();
         Said {

@@ -1,6 +1,6 @@
-//! Every trial with all its figures.
+//! Every cell with its main figures, and every trial with all of them.
 
-use execlab_model::result::{Example, LossSum, Status, TrialResult};
+use execlab_model::result::{Example, LossSum, TrialResult};
 
 use super::status_class;
 use crate::{
@@ -11,16 +11,25 @@ use crate::{
     text::clean,
 };
 
-/// A row of the table of trials, and the page that folds out below it.
+/// A row of the table: one cell, which is one trial where it has one seed.
+pub(super) struct Row {
+    pub name: String,
+    /// Number and seed of each of its trials.
+    pub seeds: Vec<(usize, u64)>,
+    pub status: String,
+    pub class: &'static str,
+    pub reasons: Vec<usize>,
+    /// One for each column: figure and spread.
+    pub fields: Vec<(String, String)>,
+}
+
+/// The page of a trial, which folds out below the table.
 pub(super) struct Trial {
     /// Anchor.
     pub number: usize,
     pub name: String,
     pub status: &'static str,
     pub class: &'static str,
-    pub reasons: Vec<usize>,
-    /// One for each column.
-    pub fields: Vec<String>,
     /// Title, figure and explanation of every metric that it has.
     pub figures: Vec<(&'static str, String, &'static str)>,
     pub reason: String,
@@ -40,42 +49,60 @@ pub(super) struct ExampleRow {
     pub reported: String,
 }
 
-/// All trials, in the order of the matrix.
-pub(super) fn trials(
+/// All cells, in the order of the matrix.
+pub(super) fn rows(
     matrix: &Matrix<'_>,
     reasons: &Reasons,
     columns: &[&'static Metric],
-) -> Vec<Trial> {
-    matrix
-        .cells()
-        .flat_map(|cell| cell.trials.iter().map(move |trial| (cell, *trial)))
-        .enumerate()
-        .map(|(number, (cell, trial))| row(number, cell, trial, reasons, columns))
+) -> Vec<Row> {
+    let mut numbers = 0..;
+    let cells = matrix.cells();
+    cells
+        .map(|cell| Row {
+            name: cell_name(cell),
+            seeds: numbers.by_ref().zip(cell.seeds()).collect(),
+            status: cell.status_label(),
+            class: status_class(cell.status()),
+            reasons: reasons.numbers(cell),
+            fields: columns
+                .iter()
+                .map(|metric| {
+                    let figure = cell.figure(metric);
+                    if figure.is_empty() {
+                        return ("n/a".into(), String::new());
+                    }
+                    let spread = figure.print_spread(metric).unwrap_or_default();
+                    (figure.print(metric), spread)
+                })
+                .collect(),
+        })
         .collect()
 }
 
-fn row(
-    number: usize,
-    cell: &Cell<'_>,
-    trial: &TrialResult,
-    reasons: &Reasons,
-    columns: &[&'static Metric],
-) -> Trial {
-    let completed = trial.status == Status::Completed;
+/// The name of its trial; of several seeds, what their names have in common.
+fn cell_name(cell: &Cell<'_>) -> String {
+    let name = &cell.any().trial;
+    match name.rsplit_once('/').filter(|_| cell.trials.len() > 1) {
+        Some((common, _)) => clean(common),
+        None => clean(name),
+    }
+}
+
+/// All trials, in the same order.
+pub(super) fn trials(matrix: &Matrix<'_>) -> Vec<Trial> {
+    let trials = matrix.cells().flat_map(|cell| &cell.trials);
+    trials
+        .enumerate()
+        .map(|(number, trial)| page(number, trial))
+        .collect()
+}
+
+fn page(number: usize, trial: &TrialResult) -> Trial {
     Trial {
         number,
         name: clean(&trial.trial),
         status: trial.status.as_str(),
         class: status_class(trial.status),
-        reasons: if completed {
-            Vec::new()
-        } else {
-            reasons.numbers(cell)
-        },
-        fields: columns
-            .iter()
-            .map(|metric| print(metric, trial).unwrap_or_else(|| "n/a".into()))
-            .collect(),
         figures: METRICS
             .iter()
             .filter_map(|metric| Some((metric.title, print(metric, trial)?, metric.help)))

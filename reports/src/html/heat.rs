@@ -7,7 +7,7 @@ use execlab_model::result::Status;
 
 use crate::{
     matrix::{At, Cell, Matrix},
-    metric::{self, Metric, Polarity},
+    metric::{self, Metric, Polarity, Unit},
     reasons::Reasons,
 };
 
@@ -142,7 +142,14 @@ fn field(
             .filter(|text| !text.is_empty()),
     );
     let class = match figure.numbers {
-        Some(numbers) => format!("h{}", (heat.level)(numbers.mean)),
+        // A seed that lost colours its cell: a share is as good as its worst seed.
+        Some(numbers) => {
+            let level = match metric.unit {
+                Unit::Share => numbers.worst(metric),
+                _ => numbers.median,
+            };
+            format!("h{}", (heat.level)(level))
+        }
         None => format!("void {}", super::status_class(cell.status())),
     };
     Field {

@@ -18,7 +18,7 @@ use crate::{
     conclude::conclude, limits::limits, matrix::Matrix, metric::Metric, number::thousands,
     overview::Overview, reasons::Reasons, repeat::Repeatability, terminal::baselines, text::clean,
 };
-use detail::Trial;
+use detail::{Row, Trial};
 use heat::Heat;
 use plot::Plot;
 
@@ -52,7 +52,8 @@ pub fn html(results: &[TrialResult], repeats: &[Repeat]) -> String {
             .collect(),
         heats: heat::heats(&matrix, &reasons),
         plot: plot::plot(&matrix),
-        trials: detail::trials(&matrix, &reasons, &columns),
+        rows: detail::rows(&matrix, &reasons, &columns),
+        trials: detail::trials(&matrix),
         cost_unit: matrix.cost_unit(),
         reasons: reasons
             .0
@@ -86,6 +87,7 @@ struct Page {
     heats: Vec<Heat>,
     plot: Option<Plot>,
     columns: Vec<&'static Metric>,
+    rows: Vec<Row>,
     trials: Vec<Trial>,
     reasons: Vec<Reason>,
     limits: Vec<&'static str>,

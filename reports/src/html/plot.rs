@@ -64,6 +64,9 @@ pub(super) fn plot(matrix: &Matrix<'_>) -> Option<Plot> {
             number::share(axes.bottom)
         ));
     }
+    if matrix.has_seeds() {
+        notes.push("Of several seeds: the median of cost, and the worst of completeness.".into());
+    }
     let label = format!(
         "Completeness against added cost in {} per exec of {}",
         matrix.cost_unit(),
@@ -84,8 +87,8 @@ fn points(matrix: &Matrix<'_>) -> Vec<Point> {
     let of = |cell: &crate::matrix::Cell<'_>| {
         Some(Point {
             backend: cell.at.backend,
-            cost: cell.figure(cost).numbers?.mean,
-            complete: cell.figure(complete).numbers?.mean,
+            cost: cell.figure(cost).numbers?.median,
+            complete: cell.figure(complete).numbers?.min,
         })
     };
     matrix.watched().filter_map(of).collect()

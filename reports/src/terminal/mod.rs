@@ -126,7 +126,7 @@ impl Page<'_, '_> {
             notes.push("All backends run with their default settings.".into());
         }
         if self.matrix.has_seeds() {
-            notes.push("Of several seeds: their mean, and under it the least and the most where they differ.".into());
+            notes.push("Of several seeds: their median, and under it the least and the most where they differ.".into());
         }
         for line in wrap(&notes.join(" "), self.width) {
             *out += &self.paint.dim(&line);

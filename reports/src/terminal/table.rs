@@ -8,7 +8,7 @@ use execlab_model::result::Status;
 use super::{Page, paint};
 use crate::{
     matrix::{Cell, Figure},
-    metric::{Metric, Polarity},
+    metric::Metric,
     text::shorten,
 };
 
@@ -115,12 +115,7 @@ fn field(metric: &Metric, first: bool, cell: &Cell<'_>) -> (String, Field) {
     }
     let mut field = Field::new(&text);
     if let Some(numbers) = &figure.numbers {
-        let worst = if metric.polarity == Polarity::Higher {
-            numbers.min
-        } else {
-            numbers.max
-        };
-        field = paint::number(field, metric, worst);
+        field = paint::number(field, metric, numbers.worst(metric));
     }
     for word in figure.words.keys() {
         field = paint::word(field, word);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use execlab_reports::html;
+use execlab_reports::{Summary, html};
 
 use crate::fixture;
 
@@ -138,7 +138,19 @@ fn every_heat_map_has_its_button() {
 }
 
 #[test]
-fn every_trial_has_a_row_and_a_page() {
+fn all_seeds_of_a_trial_share_a_row() {
+    let results = fixture::everything();
+    let cells = Summary::new(&results, &[]).cells;
+    assert!(cells.len() < results.len());
+    let page = html(&results, &[]);
+    let table = part(&page, "<table class=\"trials\"", "</table>");
+    assert_eq!(table.matches("<th scope=\"row\">").count(), cells.len());
+    let row = table.split("<tr>").find(|row| row.contains("3 seeds:"));
+    insta::assert_snapshot!(row.unwrap());
+}
+
+#[test]
+fn every_trial_has_a_link_and_a_page() {
     let results = fixture::everything();
     let page = html(&results, &[]);
     assert_eq!(page.matches("<details id=\"trial-").count(), results.len());

@@ -7,6 +7,7 @@ mod conclusions;
 mod hostile;
 mod html;
 mod markdown_and_junit;
+mod repeats;
 mod schemas;
 mod summary;
 mod terminal;
