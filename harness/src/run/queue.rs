@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use execlab_model::result::TrialResult;
+use execlab_model::{repeat::Start, result::TrialResult};
 
 use crate::{plan::Baselines, results::BaselineLines, verify::Chosen};
 
@@ -166,10 +166,10 @@ fn most_pressing_first(baselines: &[Baselines], expected: &[Duration]) -> Vec<us
 pub(super) struct Repeats(Mutex<VecDeque<Chosen>>);
 
 impl Repeats {
-    /// The longest first.
+    /// Those that boot first, since a boot takes longer than most trials; then the longest.
     pub(super) fn new(mut chosen: Vec<Chosen>, expected: &[Duration]) -> Self {
         let own = |at: usize| expected.get(at).copied().unwrap_or_default();
-        chosen.sort_by_key(|c| (std::cmp::Reverse(own(c.at)), c.at));
+        chosen.sort_by_key(|c| (c.start == Start::Warm, std::cmp::Reverse(own(c.at)), c.at));
         Self(Mutex::new(chosen.into()))
     }
 

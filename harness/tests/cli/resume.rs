@@ -213,6 +213,7 @@ fn a_signal_ends_a_run_with_14_and_the_way_to_go_on() {
             .concat(),
         )
         .current_dir(bench.path(""))
+        .env("EXECLAB_CACHE", bench.path("cache"))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()

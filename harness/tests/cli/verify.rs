@@ -63,8 +63,8 @@ fn a_trial_that_differs_only_when_it_is_booted_is_15() {
     image of kernel 6.1: found
     [1/2] completed      6.1/none/absolute/closed/exact/0
     [2/2] completed      6.1/proc-poll+default/absolute/closed/exact/0  seen 5/5  cost N %
-    run again 1/2: same (warm)  6.1/proc-poll+default/absolute/closed/exact/0
-    run again 2/2: differs (cold)  6.1/none/absolute/closed/exact/0  (cost.per_exec was 80000.0 and then 80000.6)
+    run again 1/2: differs (cold)  6.1/none/absolute/closed/exact/0  (cost.per_exec was 80000.0 and then 80000.6)
+    run again 2/2: same (warm)  6.1/proc-poll+default/absolute/closed/exact/0
     done o: 2 completed
     warning: not deterministic: 6.1/none/absolute/closed/exact/0 differs when it is run again (cold): cost.per_exec was 80000.0 and then 80000.6
     "#);
