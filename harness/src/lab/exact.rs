@@ -249,7 +249,7 @@ impl Laboratory for ExactLab {
                         let _ = self
                             .images
                             .get(&qemu, &prepared, &sizes::machine(trial), |news| {
-                                tell(state(news))
+                                tell(state(news));
                             });
                     }
                 });

@@ -31,7 +31,7 @@ pub fn run(execlab: &Path) -> Result<()> {
         let finished = runs::run(execlab, name, &[&common[..], arguments].concat())?;
         let watched = |line: &&Value| runs::text(line, "/backend/name") == "netlink";
         let lines: Vec<_> = finished.lines.iter().filter(watched).collect();
-        let record = |line: &&Value| runs::text(line, "/provenance/record").to_owned();
+        let record = |line: &&Value| runs::text(line, "/record_sha256").to_owned();
         records.extend(lines.iter().map(record));
         println!(
             "  {} more, {name}: {} distinct record(s) so far",
