@@ -19,6 +19,9 @@ pub mod storm;
 
 use std::path::PathBuf;
 
+/// The variable by which a seed makes environments longer.
+const PADDING: &str = "PADDING";
+
 /// Where the programs of a trial lie, and where they may write.
 #[derive(Debug, Clone)]
 pub struct Programs {

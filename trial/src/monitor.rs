@@ -21,7 +21,7 @@ use nix::{
     unistd::{Pid, dup2_raw},
 };
 
-use crate::{Programs, TrialError, cgroups::Cgroups};
+use crate::{PADDING, Programs, TrialError, cgroups::Cgroups};
 
 /// The descriptor of the seam in the monitor.
 const SEAM_FD: i32 = 3;
@@ -44,12 +44,13 @@ pub struct MonitorProcess {
 }
 
 impl MonitorProcess {
-    /// Starts `backend` in its cgroup, with a new seam.
+    /// Starts `backend` in its cgroup, with a new seam and so many bytes more in its environment.
     pub fn start(
         programs: &Programs,
         cgroups: &Cgroups,
         backend: &str,
         settings: &BTreeMap<String, String>,
+        padding: usize,
     ) -> Result<Self, TrialError> {
         let open = |name: &str| {
             OpenOptions::new()
@@ -75,6 +76,7 @@ impl MonitorProcess {
                     .iter()
                     .map(|(name, value)| format!("{name}={value}")),
             )
+            .env(PADDING, "p".repeat(padding))
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(stderr);

@@ -10,7 +10,10 @@ use execlab_model::{
     truth::{FIRST_CANARY_ID, parse_id_argument},
     workload::{Load, Spawn},
 };
-use execlab_workloads::clock::{monotonic_ns, sleep_until_ns};
+use execlab_workloads::{
+    clock::{monotonic_ns, sleep_until_ns},
+    storm::Perturbation,
+};
 
 use crate::{
     Programs, TrialError,
@@ -50,7 +53,8 @@ pub fn run(
     mut progress: impl FnMut(&'static str),
 ) -> Result<Record, TrialError> {
     let mut record = blank_record();
-    let mut storm = StormProcess::start(programs, cgroups)?;
+    let seeded = Perturbation::new(plan.seed);
+    let mut storm = StormProcess::start(programs, cgroups, seeded.storm_padding)?;
     storm.prepare(&plan.workload, plan.seed)?;
     progress("prepared");
 
@@ -59,7 +63,8 @@ pub fn run(
     if plan.backend == NO_MONITOR {
         canaries.release(&mut storm)?;
     } else {
-        match attach(plan, programs, cgroups)? {
+        sleep_until_ns(monotonic_ns() + seeded.monitor_delay_ns);
+        match attach(plan, programs, cgroups, seeded.monitor_padding)? {
             Attached::Unsupported(reason) => {
                 record.status = GuestStatus::Unsupported(reason);
                 return Ok(record);
@@ -171,8 +176,10 @@ fn attach(
     plan: &TrialPlan,
     programs: &Programs,
     cgroups: &Cgroups,
+    padding: usize,
 ) -> Result<Attached, TrialError> {
-    let mut process = MonitorProcess::start(programs, cgroups, &plan.backend, &plan.settings)?;
+    let (backend, settings) = (&plan.backend, &plan.settings);
+    let mut process = MonitorProcess::start(programs, cgroups, backend, settings, padding)?;
     let deadline = monotonic_ns() + plan.timing.monitor_deadline_ns;
     let word = process.wait_for(deadline, |message| match message {
         Message::Ready(ready) => Some(Word::Ready(ready.clone())),

@@ -9,7 +9,7 @@ use std::{
 use execlab_model::workload::Workload;
 use execlab_workloads::protocol::{Answer, Order, Report, receive, send};
 
-use crate::{Programs, TrialError, cgroups::Cgroups};
+use crate::{PADDING, Programs, TrialError, cgroups::Cgroups};
 
 /// A running storm; killed when dropped before its report.
 #[derive(Debug)]
@@ -20,13 +20,18 @@ pub struct StormProcess {
 }
 
 impl StormProcess {
-    /// Starts it in its cgroup.
-    pub fn start(programs: &Programs, cgroups: &Cgroups) -> Result<Self, TrialError> {
+    /// Starts it in its cgroup, with so many bytes more in its environment.
+    pub fn start(
+        programs: &Programs,
+        cgroups: &Cgroups,
+        padding: usize,
+    ) -> Result<Self, TrialError> {
         let procs = cgroups.storm().join("cgroup.procs");
         let mut command = Command::new(&programs.storm);
         command
             .args([&programs.payload, &programs.ground])
             .arg(cgroups.root())
+            .env(PADDING, "p".repeat(padding))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // What it says when it dies belongs into the serial log.

@@ -20,6 +20,7 @@ use crate::{
     spawn::{Bare, Launcher},
 };
 
+mod clutter;
 mod ledger;
 mod load;
 mod perturb;
@@ -88,6 +89,7 @@ impl Storm {
         let perturbation = Perturbation::new(seed);
         let execs = workload.execs as usize;
         let build = || -> Result<_, SetupError> {
+            clutter::strew(ground, &perturbation)?;
             let population = Population::start(workload.population)
                 .map_err(SetupError::at("start the sleeping population"))?;
             let evidence = evidence::create_log(execs + CANARIES)
@@ -99,7 +101,7 @@ impl Storm {
         };
         let (population, evidence, prepared, progress) = build().map_err(|e| e.to_string())?;
         Ok(Self {
-            launcher: Launcher::new(perturbation.padding),
+            launcher: Launcher::new(perturbation.payload_padding),
             ledger: Ledger::with_capacity(execs),
             workload,
             perturbation,

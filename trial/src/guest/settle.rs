@@ -98,7 +98,7 @@ fn round(programs: &Programs, cgroups: &Cgroups) -> Result<Round, TrialError> {
     let quiet = meters.read()?;
     sleep_until_ns(monotonic_ns() + SECOND_NS);
     let idle = meters.read()?.since(quiet);
-    let mut storm = StormProcess::start(programs, cgroups)?;
+    let mut storm = StormProcess::start(programs, cgroups, 0)?;
     storm.prepare(&workload(), 0)?;
     storm.align()?;
     let before = meters.read()?;

@@ -19,7 +19,7 @@ use crate::{
     spawn::Launcher,
 };
 
-/// Between two bursts, after the last child of the first ended.
+/// Between two bursts, after the last child of the first ended, give or take what the seed does.
 const QUIET_NS: u64 = 50_000_000;
 
 /// What one storm works with.
@@ -69,7 +69,8 @@ impl Driver<'_> {
             next = end;
             self.progress.mark(next)?;
             if next < self.workload.execs {
-                sleep_until_ns(monotonic_ns() + QUIET_NS);
+                let quiet = self.perturbation.quiet_ns(QUIET_NS);
+                sleep_until_ns(monotonic_ns() + quiet);
             }
         }
         Ok(())
@@ -81,8 +82,10 @@ impl Driver<'_> {
         child_signal.add(Signal::SIGCHLD);
         child_signal.thread_block()?;
         let start = self.ledger.began_ns;
+        let interval = 1_000_000_000 / u64::from(per_second);
         for id in 0..self.workload.execs {
-            let due = start + u64::from(id) * 1_000_000_000 / u64::from(per_second);
+            let schedule = u64::from(id) * 1_000_000_000 / u64::from(per_second);
+            let due = start + schedule + self.perturbation.arrival_ns(interval);
             self.reap_until(due, &child_signal)?;
             let late = monotonic_ns().saturating_sub(due);
             self.ledger.worst_lateness_ns = self.ledger.worst_lateness_ns.max(late);
