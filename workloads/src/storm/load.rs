@@ -92,6 +92,8 @@ impl Driver<'_> {
             self.spawn(id)?;
             self.progress.mark(id + 1)?;
         }
+        // Like the others, right after a spawn.
+        self.progress.finish(self.workload.execs)?;
         while self.ledger.running() > 0 {
             self.reap(None)?;
         }
