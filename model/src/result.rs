@@ -405,7 +405,7 @@ pub struct Slope {
     /// Busy time per exec of the whole system, over the settled part of the storm, in the unit of
     /// [`Cost::unit`].
     pub per_exec: f64,
-    /// The same less the baseline's, each over its own settled part.
+    /// The same less the baseline's, both over the part in which both are settled.
     pub added_per_exec: Option<f64>,
     /// Execs before the settled part; `null` where it never settled, and the second half was taken.
     pub settled_after: Option<u32>,

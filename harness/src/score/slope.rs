@@ -6,24 +6,26 @@ use execlab_model::{record::Checkpoint, result::Slope};
 /// ticks and RCU's batches of freed tasks spread the parts of a settled storm by up to 3% around it
 /// (seen on 5.10 to 7.3); what cold caches and growing tables add to first parts is more.
 const TOLERANCE: f64 = 0.04;
-/// Fewer parts tell nothing of how a cost settles.
-const FEWEST_PARTS: usize = 4;
+/// Fewer settled parts tell nothing.
+const FEWEST_PARTS: usize = 3;
 
 /// The slope of a storm without its baseline; `None` where there are too few checkpoints.
 ///
-/// The settled part starts at the earliest checkpoint from which the first part agrees, all later
-/// parts but at most one agree (something may happen once, like the growth of a table), and at least
-/// a quarter of all parts, and four, is left. Where there is none, the second half is taken.
+/// The first part is never settled: what its execs leave to RCU is paid by those after them, some
+/// hundred thousand instructions. From there on, the settled part starts at the earliest checkpoint
+/// from which the first part agrees, all later parts but at most one agree (something may happen once,
+/// like the growth of a table), and at least a quarter of all parts, and three, is left. Where there is
+/// none, the second half is taken.
 pub fn slope(progress: &[Checkpoint]) -> Option<Slope> {
     let parts: Vec<f64> = progress
         .array_windows()
         .map(|[from, to]| per_exec(from, to))
         .collect();
-    if parts.len() < FEWEST_PARTS {
+    if parts.len() <= FEWEST_PARTS {
         return None;
     }
     let fewest = FEWEST_PARTS.max(parts.len().div_ceil(4));
-    let settled = (0..=parts.len() - fewest).find(|&at| agree(&parts[at..]));
+    let settled = (1..=parts.len() - fewest).find(|&at| agree(&parts[at..]));
     let from = settled.unwrap_or(parts.len() / 2);
     let slope = per_exec(&progress[from], progress.last()?);
     let distance = |part: &f64| (part - slope).abs() / slope * 100.0;
@@ -36,14 +38,27 @@ pub fn slope(progress: &[Checkpoint]) -> Option<Slope> {
     })
 }
 
-/// A storm's slope against its baseline's.
+/// A storm's slope against its baseline's, where both are settled.
 pub fn slope_against(own: &[Checkpoint], plain: Option<&[Checkpoint]>) -> Option<Slope> {
-    let own = slope(own)?;
-    let plain = plain.and_then(slope);
+    let slope_of_own = slope(own)?;
+    let added = plain.and_then(|plain| {
+        let from = slope_of_own.settled_after.max(slope(plain)?.settled_after);
+        Some(slope_from(own, from)? - slope_from(plain, from)?)
+    });
     Some(Slope {
-        added_per_exec: plain.map(|plain| own.per_exec - plain.per_exec),
-        ..own
+        added_per_exec: added,
+        ..slope_of_own
     })
+}
+
+/// The slope from the first checkpoint with so many execs, or over the second half.
+fn slope_from(progress: &[Checkpoint], execs: Option<u32>) -> Option<f64> {
+    let (last, before) = progress.split_last()?;
+    let from = match execs {
+        Some(execs) => before.iter().find(|checkpoint| checkpoint.execs >= execs)?,
+        None => &before[before.len() / 2],
+    };
+    Some(per_exec(from, last))
 }
 
 /// Checkpoints are taken between execs, so that two of them are never at the same one.
@@ -85,9 +100,9 @@ mod tests {
     }
 
     #[test]
-    fn a_flat_storm_is_settled_from_its_start() {
+    fn a_flat_storm_is_settled_after_its_first_part() {
         let slope = of(&[1000.0; 16]);
-        assert_eq!(slope.settled_after, Some(0));
+        assert_eq!(slope.settled_after, Some(EXECS));
         assert!((slope.per_exec - 1000.0).abs() < 1e-9 && slope.spread_percent < 1e-9);
     }
 
@@ -95,12 +110,12 @@ mod tests {
     fn something_that_happens_once_does_not_unsettle_unless_it_is_first() {
         let mut parts = [1000.0; 16];
         parts[7] = 1200.0;
-        assert_eq!(of(&parts).settled_after, Some(0));
+        assert_eq!(of(&parts).settled_after, Some(EXECS));
         parts[9] = 1200.0;
         assert_eq!(of(&parts).settled_after, Some(8 * EXECS));
         let mut parts = [1000.0; 16];
-        parts[0] = 1050.0;
-        assert_eq!(of(&parts).settled_after, Some(EXECS));
+        parts[1] = 1050.0;
+        assert_eq!(of(&parts).settled_after, Some(2 * EXECS));
     }
 
     #[test]
@@ -126,6 +141,16 @@ mod tests {
         let (own, plain) = (progress(&[1300.0; 8]), progress(&[1000.0; 16]));
         let against = slope_against(&own, Some(&plain)).unwrap();
         assert!((against.added_per_exec.unwrap() - 300.0).abs() < 1e-9);
+        // Where one settles later, both are compared from there on.
+        let mut late = [1300.0; 8];
+        (late[1], late[2]) = (2000.0, 2000.0);
+        let drifting: Vec<f64> = (0..8).map(|n| 1000.0 + f64::from(n)).collect();
+        let against = slope_against(&progress(&late), Some(&progress(&drifting))).unwrap();
+        assert_eq!(against.settled_after, Some(3 * EXECS));
+        assert!(
+            (against.added_per_exec.unwrap() - 295.0).abs() < 1e-9,
+            "{against:?}"
+        );
         assert_eq!(slope_against(&own, None).unwrap().added_per_exec, None);
         assert_eq!(slope_against(&own, Some(&[])).unwrap().added_per_exec, None);
     }
@@ -150,14 +175,14 @@ mod tests {
             };
             let parts: Vec<f64> = noise.iter().enumerate().map(part).collect();
             let slope = of(&parts);
-            prop_assert_eq!(slope.settled_after, Some(length as u32 * EXECS));
+            prop_assert_eq!(slope.settled_after, Some(length.max(1) as u32 * EXECS));
             prop_assert!((slope.per_exec / cost - 1.0).abs() < 0.016);
             prop_assert!(slope.spread_percent < 3.2);
         }
 
         #[test]
         fn a_planted_step_is_found(
-            cost in 50_000.0..500_000.0_f64, at in 2usize..12, up in any::<bool>(), noise in noise(),
+            cost in 50_000.0..500_000.0_f64, at in 3usize..12, up in any::<bool>(), noise in noise(),
         ) {
             let step = if up { 1.15 } else { 0.85 };
             let part = |(n, noise): (usize, &f64)| cost * if n < at { 1.0 } else { step } * (1.0 + noise);
@@ -175,7 +200,7 @@ mod tests {
             let calm = of(&parts);
             parts[at] += 20_000.0 / f64::from(EXECS);
             let ticked = of(&parts);
-            prop_assert_eq!(ticked.settled_after, Some(0));
+            prop_assert_eq!(ticked.settled_after, Some(EXECS));
             prop_assert!((ticked.per_exec / calm.per_exec - 1.0).abs() < 0.001);
         }
 
