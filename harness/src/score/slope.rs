@@ -84,6 +84,11 @@ mod tests {
     const EXECS: u32 = 60;
 
     /// Progress whose parts cost this much per exec.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "costs are positive and small"
+    )]
     fn progress(parts: &[f64]) -> Vec<Checkpoint> {
         let mut at = Checkpoint::default();
         let mut progress = vec![at];
@@ -165,30 +170,30 @@ mod tests {
         fn a_planted_warm_up_is_left_out(
             cost in 50_000.0..500_000.0_f64,
             cold in 0.15..3.0_f64,
-            length in 0usize..8,
+            length in 0u32..8,
             noise in noise(),
         ) {
-            let part = |(n, noise): (usize, &f64)| {
+            let part = |(n, noise): (u32, &f64)| {
                 // Cold parts get warmer, down to a little more than what is tolerated.
-                let left = if n < length { cold * (length - n) as f64 / length as f64 } else { 0.0 };
+                let left = if n < length { cold * f64::from(length - n) / f64::from(length) } else { 0.0 };
                 cost * (1.0 + left.max(if n < length { 0.1 } else { 0.0 })) * (1.0 + noise)
             };
-            let parts: Vec<f64> = noise.iter().enumerate().map(part).collect();
+            let parts: Vec<f64> = (0..).zip(&noise).map(part).collect();
             let slope = of(&parts);
-            prop_assert_eq!(slope.settled_after, Some(length.max(1) as u32 * EXECS));
+            prop_assert_eq!(slope.settled_after, Some(length.max(1) * EXECS));
             prop_assert!((slope.per_exec / cost - 1.0).abs() < 0.016);
             prop_assert!(slope.spread_percent < 3.2);
         }
 
         #[test]
         fn a_planted_step_is_found(
-            cost in 50_000.0..500_000.0_f64, at in 3usize..12, up in any::<bool>(), noise in noise(),
+            cost in 50_000.0..500_000.0_f64, at in 3u32..12, up in any::<bool>(), noise in noise(),
         ) {
             let step = if up { 1.15 } else { 0.85 };
-            let part = |(n, noise): (usize, &f64)| cost * if n < at { 1.0 } else { step } * (1.0 + noise);
-            let parts: Vec<f64> = noise.iter().enumerate().map(part).collect();
+            let part = |(n, noise): (u32, &f64)| cost * if n < at { 1.0 } else { step } * (1.0 + noise);
+            let parts: Vec<f64> = (0..).zip(&noise).map(part).collect();
             let slope = of(&parts);
-            prop_assert_eq!(slope.settled_after, Some(at as u32 * EXECS));
+            prop_assert_eq!(slope.settled_after, Some(at * EXECS));
             prop_assert!((slope.per_exec / (cost * step) - 1.0).abs() < 0.016);
         }
 
