@@ -11,7 +11,7 @@ use nix::errno::Errno;
 const DEBUGCON: u16 = 0xe9;
 /// `-device isa-debug-exit,iobase=0xf4`: QEMU ends with twice the value plus one.
 const DEBUG_EXIT: u16 = 0xf4;
-/// `-device ib700`: a byte written here starts the watchdog (hw/watchdog/wdt_ib700.c).
+/// `-device ib700`: a byte written here starts the watchdog (`hw/watchdog/wdt_ib700.c`).
 const WATCHDOG: u16 = 0x443;
 /// Its index in the device's table of times: 30, 28, … 2, 0 seconds.
 const WATCHDOG_TWO_SECONDS: u8 = 14;
