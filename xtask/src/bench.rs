@@ -21,6 +21,9 @@ pub struct Bench {
     /// What to show
     #[arg(value_enum, default_values_t = [What::Truth, What::Scoring, What::Warm])]
     what: Vec<What>,
+    /// An `execlab` to use in place of one built from here
+    #[arg(long)]
+    execlab: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -43,7 +46,10 @@ impl Bench {
     /// One after the other; the first claim that does not hold is an error.
     pub fn run(self) -> Result<()> {
         machine::make_ready()?;
-        let execlab = process::execlab(process::Profile::Release)?;
+        let execlab = match self.execlab {
+            Some(path) => path,
+            None => process::execlab(process::Profile::Release)?,
+        };
         for what in self.what {
             match what {
                 What::Truth => truth::run(&execlab)?,

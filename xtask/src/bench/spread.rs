@@ -11,7 +11,7 @@ use super::{
 use crate::kernels;
 
 const SEEDS: &str = "0..200";
-const EXECS: &str = "200";
+const EXECS: &str = "100";
 const PLAIN: &str = "plain";
 const SLOW: &str = "slow";
 /// Backends, and how long payloads live: a poller sees only what lives longer than its interval, and
