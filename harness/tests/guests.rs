@@ -199,8 +199,8 @@ fn watching_costs_something_and_its_parts_add_up() {
 #[test]
 fn truth_costs_at_most_a_twentieth() {
     let kernels = kernels();
-    // As many execs as the claim is made for: the storm's first ones find everything cold, the bare
-    // loop after it finds it warm.
+    // As many execs as the claim is made for. The ratio is that of warm execs, and holds the storm's
+    // checkpoints, whose share of an exec depends on how many there are.
     let arguments = [
         "--kernels",
         &kernels,

@@ -38,11 +38,13 @@ pub fn slope(progress: &[Checkpoint]) -> Option<Slope> {
     })
 }
 
-/// A storm's slope against its baseline's, where both are settled.
+/// A storm's slope against its baseline's, where both are settled. Where one of them never was, over the
+/// second half of both: nothing says from where on the two could be compared.
 pub fn slope_against(own: &[Checkpoint], plain: Option<&[Checkpoint]>) -> Option<Slope> {
     let slope_of_own = slope(own)?;
     let added = plain.and_then(|plain| {
-        let from = slope_of_own.settled_after.max(slope(plain)?.settled_after);
+        let (own_from, plain_from) = (slope_of_own.settled_after, slope(plain)?.settled_after);
+        let from = own_from.zip(plain_from).map(|(own, plain)| own.max(plain));
         Some(slope_from(own, from)? - slope_from(plain, from)?)
     });
     Some(Slope {
@@ -158,6 +160,26 @@ mod tests {
         );
         assert_eq!(slope_against(&own, None).unwrap().added_per_exec, None);
         assert_eq!(slope_against(&own, Some(&[])).unwrap().added_per_exec, None);
+    }
+
+    /// The settled storm is so from its first quarter on: the rising one costs less there than in its
+    /// second half.
+    #[test]
+    fn where_one_storm_never_settled_the_second_halves_are_compared() {
+        let rising: Vec<f64> = (0..16).map(|n| 1000.0 * 1.2_f64.powi(n)).collect();
+        let mut flat = [1000.0; 16];
+        flat[..4].fill(5000.0);
+        let second_half = rising[8..].iter().sum::<f64>() / 8.0;
+        let (rising, flat) = (progress(&rising), progress(&flat));
+        assert_eq!(slope(&rising).unwrap().settled_after, None);
+        assert_eq!(slope(&flat).unwrap().settled_after, Some(4 * EXECS));
+
+        let unsettled = slope_against(&rising, Some(&flat)).unwrap();
+        let added = unsettled.added_per_exec.unwrap();
+        assert!((added - (second_half - 1000.0)).abs() < 1.0, "{added}");
+        let unsettled_baseline = slope_against(&flat, Some(&rising)).unwrap();
+        let added = unsettled_baseline.added_per_exec.unwrap();
+        assert!((added - (1000.0 - second_half)).abs() < 1.0, "{added}");
     }
 
     /// Noise of up to 1.5% to either side: that of a settled storm.
