@@ -90,6 +90,8 @@ pub enum ImageState {
     Making,
     /// It is there now, after this long.
     Made(Duration),
+    /// It was damaged, and is there again after this long.
+    MadeAgain(Duration),
     /// It could not be made.
     Failed(String),
 }

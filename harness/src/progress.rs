@@ -59,6 +59,9 @@ fn image(news: &ImageNews) -> String {
         ImageState::Found => "found".to_owned(),
         ImageState::Making => "being made".to_owned(),
         ImageState::Made(time) => format!("made in {}", rough(*time)),
+        ImageState::MadeAgain(time) => {
+            format!("was damaged in the cache, made again in {}", rough(*time))
+        }
         ImageState::Failed(reason) => format!("not made  ({})", one_line(reason)),
     };
     format!("image of {}: {what}", news.image)

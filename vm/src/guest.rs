@@ -25,6 +25,7 @@ mod place;
 
 pub use clocks::{Clocks, RanOut};
 pub(crate) use place::Place;
+pub use place::sweep;
 
 /// How often a running guest is looked at.
 const LOOK: Duration = Duration::from_millis(10);
@@ -176,13 +177,8 @@ impl Guest<'_> {
     }
 
     fn collect(&self, place: &Place, ended: &Ended) -> Result<Vec<u8>, GuestError> {
-        if let Ended::Exited(status) = ended
-            && !GUEST_ENDS.iter().any(|&code| status.code() == Some(code))
-        {
-            return Err(GuestError::Qemu {
-                status: *status,
-                printed: Process::printed(&place.printed_path()),
-            });
+        if let Ended::Exited(status) = ended {
+            its_own_end(*status, place)?;
         }
         let framed = place.read_frame()?;
         match frame::decode_for(RECORD_MAGIC, self.nonce, &framed) {
@@ -217,6 +213,17 @@ pub(crate) fn start_qemu(
     let arguments = place.files(kernel, initramfs, |files| machine.arguments(purpose, files));
     let program = qemu.program().display();
     Process::start(qemu, &arguments, printed).map_err(GuestError::host(format!("start {program}")))
+}
+
+/// Takes an end of QEMU that no guest makes for QEMU's own trouble.
+pub(crate) fn its_own_end(status: ExitStatus, place: &Place) -> Result<(), GuestError> {
+    if GUEST_ENDS.iter().any(|&code| status.code() == Some(code)) {
+        return Ok(());
+    }
+    Err(GuestError::Qemu {
+        status,
+        printed: Process::printed(&place.printed_path()),
+    })
 }
 
 /// How the watch ended.

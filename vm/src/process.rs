@@ -27,7 +27,9 @@ impl Process {
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(printed);
+            .stderr(printed)
+            // A Ctrl-C of the user is for execlab, which then waits for its guests.
+            .process_group(0);
         let parent = std::process::id();
         // SAFETY: prctl and getppid are async-signal-safe and touch no memory.
         unsafe {
@@ -57,6 +59,11 @@ impl Process {
     /// Whether and how it has ended.
     pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.0.try_wait()
+    }
+
+    /// Waits for its end; for one that has hung up, and so is about to.
+    pub(crate) fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.0.wait()
     }
 
     /// What it printed as errors.

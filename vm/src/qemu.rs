@@ -7,6 +7,8 @@ use std::{
     process::Command,
 };
 
+use crate::digest::Hasher;
+
 /// The program, unless the environment names another.
 const PROGRAM: &str = "qemu-system-x86_64";
 /// Names the program to use in its place.
@@ -26,7 +28,8 @@ const KERNEL_OPTIONS: &str = "console=ttyS0 quiet panic=-1 oops=panic mitigation
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Qemu {
     program: PathBuf,
-    /// As it says itself, such as `7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)`.
+    /// As it says itself, with the firmware that it boots guests with, which is packaged apart:
+    /// `7.2.22 (Debian 1:7.2+dfsg-7+deb12u18), firmware 0123456789ab`.
     pub version: String,
 }
 
@@ -91,12 +94,43 @@ impl Qemu {
                 version,
             });
         }
+        let version = format!("{version}, firmware {}", firmware(&program));
         Ok(Self { program, version })
     }
 
     /// The program itself.
     pub fn program(&self) -> &Path {
         &self.program
+    }
+}
+
+/// What is in memory before the kernel: `SeaBIOS`, the loader of ELF kernels, and the ROM that patches
+/// task priorities (hw/i386 in QEMU's sources).
+const FIRMWARE: [&str; 3] = ["bios-256k.bin", "pvh.bin", "kvmvapic.bin"];
+
+/// The start of the hash of the firmware that this QEMU finds; `none` where it has no such files, as
+/// one that carries them inside.
+fn firmware(program: &Path) -> String {
+    let listed = Command::new(program).args(["-L", "help"]).output();
+    let folders = listed.map_or_else(
+        |_| String::new(),
+        |o| String::from_utf8_lossy(&o.stdout).into(),
+    );
+    let mut hash = Hasher::default();
+    let mut found = false;
+    for name in FIRMWARE {
+        // The first folder that has it, as QEMU itself looks.
+        let mut places = folders.lines().map(|folder| Path::new(folder).join(name));
+        if let Some(bytes) = places.find_map(|place| std::fs::read(place).ok()) {
+            found = true;
+            hash.update(&(bytes.len() as u64).to_le_bytes());
+            hash.update(&bytes);
+        }
+    }
+    if found {
+        hash.finish().as_str()[..12].to_owned()
+    } else {
+        "none".to_owned()
     }
 }
 
@@ -177,19 +211,21 @@ impl Machine {
             let path = path.to_string_lossy().replace(',', ",,");
             OsString::from(format!("{start}{path}"))
         };
-        let mut arguments: Vec<OsString> = self.fixed().into_iter().map(Into::into).collect();
-        let size = self.channel_mib;
+        let channel = self.channel();
+        let with_path = |argument: String| {
+            if argument == channel {
+                option(format!("{argument},mem-path="), files.channel)
+            } else {
+                argument.into()
+            }
+        };
+        let mut arguments: Vec<OsString> = self.fixed().into_iter().map(with_path).collect();
         arguments.extend([
             "-kernel".into(),
             files.kernel.into(),
             "-initrd".into(),
             // QEMU takes a list here, with commas between.
             option(String::new(), files.initramfs),
-            "-object".into(),
-            option(
-                format!("memory-backend-file,id=shm,share=on,size={size}M,mem-path="),
-                files.channel,
-            ),
             "-chardev".into(),
             option("file,id=marks,path=".into(), files.marks),
             "-chardev".into(),
@@ -199,9 +235,17 @@ impl Machine {
         arguments
     }
 
-    /// The arguments without any path: what decides a trial's figures beside the files' contents.
+    /// The shared memory; where its file is comes after it.
+    fn channel(&self) -> String {
+        let size = self.channel_mib;
+        format!("memory-backend-file,id=shm,share=on,size={size}M")
+    }
+
+    /// The arguments without any path: what decides a trial's figures beside the files' contents, and
+    /// what two machines share that can be restored from one image.
     pub fn fixed(&self) -> Vec<String> {
         let memory = self.memory_mib.to_string();
+        let channel = self.channel();
         let append = [KERNEL_OPTIONS]
             .into_iter()
             .chain(self.boot.iter().map(String::as_str))
@@ -223,6 +267,7 @@ impl Machine {
             ],
             &["-M", "q35", "-cpu", "qemu64", "-smp", "1", "-m", &memory],
             &["-rtc", "base=2020-01-01,clock=vm", "-seed", "1"],
+            &["-object", &channel],
             &["-device", "ivshmem-plain,memdev=shm,master=on"],
             &["-device", "isa-debug-exit,iobase=0xf4"],
             // A watchdog that the guest starts once: what stops it for a warm image.
@@ -296,7 +341,12 @@ mod tests {
         assert!(!all.contains(&"-qmp".into()));
         assert!(
             all.iter()
-                .any(|a| a.to_string_lossy().ends_with("mem-path=/c,,2"))
+                .any(|a| a.to_string_lossy().ends_with("size=16M,mem-path=/c,,2"))
         );
+        let larger = Machine {
+            channel_mib: 32,
+            ..machine.clone()
+        };
+        assert_ne!(larger.fixed(), machine.fixed());
     }
 }

@@ -163,6 +163,8 @@ impl Laboratory for ExactLab {
             remedy: "the exact lab needs QEMU and nothing else".into(),
             source: None,
         })?;
+        // Of earlier runs, which were killed.
+        guest::sweep();
         let mut kernels = BTreeMap::new();
         for trial in trials {
             if !kernels.contains_key(&trial.kernel) {
@@ -229,13 +231,14 @@ impl Laboratory for ExactLab {
             .iter()
             .map(|trial| ((&trial.kernel, sizes::machine(trial).fixed()), trial))
             .collect();
+        let images = wanted.len();
         let wanted = Mutex::new(wanted.into_values().collect::<VecDeque<_>>());
         let next = || {
             let mut wanted = wanted.lock().unwrap_or_else(PoisonError::into_inner);
             wanted.pop_front()
         };
         std::thread::scope(|scope| {
-            for _ in 0..jobs.max(1) {
+            for _ in 0..jobs.min(images).max(1) {
                 scope.spawn(|| {
                     while !interrupted.load(Ordering::Relaxed)
                         && let Some(trial) = next()
@@ -304,7 +307,8 @@ fn state(news: News) -> ImageState {
     match news {
         News::Making => ImageState::Making,
         News::There(Made::Found) => ImageState::Found,
-        News::There(Made::Now(took) | Made::Again(took)) => ImageState::Made(took),
+        News::There(Made::Now(took)) => ImageState::Made(took),
+        News::There(Made::Again(took)) => ImageState::MadeAgain(took),
         News::Failed(reason) => ImageState::Failed(reason),
     }
 }

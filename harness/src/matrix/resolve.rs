@@ -296,7 +296,7 @@ fn cpus(text: &str, lab: Lab) -> Result<(), String> {
             "the lab exact has one virtual CPU, not {text}: with two, kernels 5.10 and 6.1 hang while the \
              second one starts, and from 6.12 on each CPU stands still for 12 to 104 ms at a time while \
              the other runs; that repeats exactly, but what is lost then is an artefact. Races between \
-             CPUs are for the labs `kvm` and `host`"
+             CPUs are for the labs `kvm` and `host`, which are not there yet"
         )),
         Ok(0) | Err(_) => Err(format!(
             "`{text}` is no number of CPUs: write `1`, which is what the lab exact has"

@@ -67,7 +67,7 @@ impl Reporter for Bars {
                     self.running.push(news.image.clone());
                     self.show_running();
                 }
-                ImageState::Made(_) | ImageState::Failed(_) => {
+                ImageState::Made(_) | ImageState::MadeAgain(_) | ImageState::Failed(_) => {
                     self.bar.println(image(news));
                     self.ended(&news.image);
                 }

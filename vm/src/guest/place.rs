@@ -16,6 +16,29 @@ use crate::qemu::{Files, Machine};
 /// How much of the end of a serial log is quoted in a reason.
 const QUOTE: usize = 600;
 
+/// With the number of the process that uses the folder after it.
+const PREFIX: &str = "execlab-guest-";
+
+/// Removes the folders of guests whose process is gone: one that was killed leaves them behind.
+pub fn sweep() {
+    sweep_in(&std::env::temp_dir());
+}
+
+fn sweep_in(dir: &Path) {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+        let owner = owner.and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
+        // Another user's cannot be removed, and need not be.
+        if let Some(pid) = owner
+            && !Path::new("/proc").join(pid.to_string()).exists()
+        {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// The files of a guest; the folder goes when this is dropped, the serial log stays.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -29,7 +52,7 @@ impl Place {
     /// With a channel of zeros and an empty serial log.
     pub(crate) fn new(machine: &Machine, serial: &Path) -> Result<Self, GuestError> {
         let dir = tempfile::Builder::new()
-            .prefix("execlab-guest-")
+            .prefix(&format!("{PREFIX}{}-", std::process::id()))
             .tempdir()
             .map_err(GuestError::host("make a temporary folder"))?;
         let size = u64::from(machine.channel_mib) << 20;
@@ -140,4 +163,35 @@ fn create_channel(path: &Path, size: u64) -> io::Result<File> {
     let length = i64::try_from(size).map_err(io::Error::other)?;
     nix::fcntl::posix_fallocate(&file, 0, length)?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_folders_of_processes_that_are_gone_are_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        let gone = {
+            let mut child = std::process::Command::new("true").spawn().unwrap();
+            child.wait().unwrap();
+            child.id()
+        };
+        let own = format!("{PREFIX}{}-a", std::process::id());
+        let names = [
+            &format!("{PREFIX}{gone}-b"),
+            &own,
+            "execlab-guest-x-c",
+            "other",
+        ];
+        for name in names {
+            fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        sweep_in(dir.path());
+        let there: Vec<bool> = names
+            .iter()
+            .map(|name| dir.path().join(name).exists())
+            .collect();
+        assert_eq!(there, [false, true, true, true]);
+    }
 }

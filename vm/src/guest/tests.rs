@@ -21,6 +21,7 @@ impl FakeQemu {
         let program = dir.path().join("qemu");
         let script = format!(
             "#!/bin/sh\n\
+             [ \"$1\" = -L ] && exit\n\
              [ \"$1\" = --version ] && echo 'QEMU emulator version 9.0.0 (fake)' && exit\n\
              here=$(dirname \"$0\")\n\
              for a; do case $a in\n\

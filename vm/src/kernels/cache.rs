@@ -22,7 +22,9 @@ pub enum CacheError {
     )]
     NoPlace,
     /// It cannot be written.
-    #[error("the cache directory {path} cannot be used: {source}; name another in XDG_CACHE_HOME")]
+    #[error(
+        "the cache directory {path} cannot be used: {source}; choose another with --cache, or in XDG_CACHE_HOME"
+    )]
     Unusable {
         /// The directory or file in question.
         path: PathBuf,

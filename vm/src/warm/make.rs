@@ -1,7 +1,7 @@
 //! Makes one warm image.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     path::Path,
     time::{Duration, Instant},
 };
@@ -10,13 +10,16 @@ use serde_json::json;
 
 use super::{migrated, quoted, tell_migration};
 use crate::{
-    guest::{GuestError, Place, start_qemu},
+    guest::{GuestError, Place, its_own_end, start_qemu},
     qemu::{Machine, Purpose, Qemu},
     qmp::{Qmp, QmpError},
 };
 
 /// Faster than any disk: QEMU otherwise throttles what it saves.
 const NO_LIMIT: u64 = 1 << 40;
+
+/// How long what is in the pipe may take to its file.
+const WRITTEN: Duration = Duration::from_mins(1);
 
 /// What a warm image is made from.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +66,12 @@ impl Recipe<'_> {
         };
         match qmp.event(deadline, |name, _| (name == "STOP").then_some(())) {
             Ok(()) => {}
-            Err(QmpError::HungUp) => return Err(lost("ended before it could be saved,")),
+            Err(QmpError::HungUp) => {
+                let status = process.wait();
+                let status = status.map_err(GuestError::host("wait for QEMU to end"))?;
+                its_own_end(status, &place)?;
+                return Err(lost("ended before it could be saved,"));
+            }
             Err(QmpError::Late) => {
                 let how = format!("was not ready to be saved within {:?},", self.limit);
                 return Err(lost(&how));
@@ -74,7 +82,7 @@ impl Recipe<'_> {
             return Err(lost("was not idle when it was to be saved,"));
         }
         save(&mut qmp, state, deadline).map_err(steered("save the guest"))?;
-        // What `cat` wrote is in the kernel's hands; a full disk would show here at the latest.
+        // A full disk shows here at the latest.
         let sync = || File::open(state).and_then(|file| file.sync_all());
         sync().map_err(GuestError::host(format!("write {}", state.display())))
     }
@@ -95,18 +103,22 @@ fn save(qmp: &mut Qmp, state: &Path, deadline: Instant) -> Result<(), QmpError> 
     tell_migration(qmp, deadline)?;
     let speed = json!({"max-bandwidth": NO_LIMIT});
     qmp.ask("migrate-set-parameters", &speed, deadline)?;
-    let to = json!({"uri": format!("exec:cat > {}", quoted(state))});
+    // QEMU is done when the last byte is in the pipe, and does not look at how `cat` ends: it may have
+    // no space. So the file gets its name only when all of it is there.
+    let part = state.with_extension("part");
+    let (part, whole) = (quoted(&part), quoted(state));
+    let to = json!({"uri": format!("exec:cat > {part} && mv {part} {whole}")});
     qmp.ask("migrate", &to, deadline)?;
     migrated(qmp, deadline)?;
-    // QEMU does not look at how `cat` ended: it may have had no space.
-    let answer = qmp.ask("query-migrate", &json!({}), deadline)?;
-    let sent = answer["ram"]["transferred"].as_u64().unwrap_or(u64::MAX);
-    let written = fs::metadata(state)?.len();
-    if written < sent {
-        return Err(QmpError::Refused {
-            command: "migrate".into(),
-            answer: format!("{sent} bytes were sent and {written} written"),
-        });
+    let patience = Instant::now() + WRITTEN;
+    while !state.exists() {
+        if Instant::now() > patience {
+            return Err(QmpError::Refused {
+                command: "migrate".into(),
+                answer: "the file was not written to its end; is the disk full?".into(),
+            });
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
     Ok(())
 }

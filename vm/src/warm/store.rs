@@ -1,16 +1,18 @@
 //! Where warm images are kept: a folder, each under the hash of all that it was made from.
 //!
 //! ```text
-//! warm/HASH.state        the guest
+//! warm/HASH.state        the guest; HASH.part while it is written
 //! warm/HASH.json         its label: inputs, SHA-256, length; written last
 //! warm/HASH.serial.log   what it printed while it booted
 //! warm/HASH.lock         held while it is made
 //! ```
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io,
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -24,9 +26,11 @@ use crate::{
 const MOST_BYTES: u64 = 8 << 30;
 
 /// The folder.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct WarmStore {
     dir: PathBuf,
+    /// Labels of the images that were given out.
+    using: Mutex<BTreeSet<PathBuf>>,
 }
 
 /// How an image was come by.
@@ -59,15 +63,18 @@ pub enum WarmError {
 impl WarmStore {
     /// In this folder, which is made when it is needed.
     pub fn new(dir: PathBuf) -> Self {
-        Self { dir }
+        Self {
+            dir,
+            using: Mutex::default(),
+        }
     }
 
     /// The image of a recipe; made where it is not there, or is not what it was when it was made.
-    /// `making` is called before that, since it takes a boot.
+    /// `making` is called before that, since it takes a boot, and where another run is at it.
     pub fn get(
         &self,
         recipe: &Recipe<'_>,
-        making: impl FnOnce(),
+        mut making: impl FnMut(),
     ) -> Result<(WarmImage, Made), WarmError> {
         let inputs = recipe.inputs();
         let file = |end: &str| self.dir.join(format!("{}.{end}", key(&inputs)));
@@ -75,30 +82,40 @@ impl WarmStore {
             let path = path.to_owned();
             move |source| WarmError::Folder { path, source }
         };
-        fs::create_dir_all(&self.dir).map_err(trouble(&self.dir))?;
         let (state, label, lock) = (file("state"), file("json"), file("lock"));
-        // Others who want the same one wait here until it is made.
-        let _guard = hold(&lock).map_err(trouble(&lock))?;
         let image = WarmImage {
             state: state.clone(),
         };
+        let held = fs::create_dir_all(&self.dir).and_then(|()| hold(&lock, &mut making));
+        let _held = match held {
+            Ok(held) => held,
+            // A cache that others fill and that cannot be written here is a good one too.
+            Err(_) if matches!(look(&state, &label), Ok(Found::Whole)) => {
+                return Ok((image, Made::Found));
+            }
+            Err(error) => return Err(trouble(&lock)(error)),
+        };
+        self.using().insert(label.clone());
         let found = look(&state, &label).map_err(trouble(&state))?;
         if found == Found::Whole {
-            touch(&label).map_err(trouble(&label))?;
+            // Only the order in which images go depends on it.
+            let _ = touch(&label);
             return Ok((image, Made::Found));
         }
         making();
         // The label says that the state is whole: it goes first and comes last.
-        remove(&label).map_err(trouble(&label))?;
+        for old in [&label, &state] {
+            remove(old).map_err(trouble(old))?;
+        }
         let began = Instant::now();
         let made = recipe.make(&state, &file("serial.log"));
         if let Err(error) = made {
             // Of no use to anybody, and it may have filled the disk.
-            let _ = remove(&state);
+            let _ = remove(&state).and_then(|()| remove(&file("part")));
             return Err(error.into());
         }
         write_label(&state, &label, inputs).map_err(trouble(&label))?;
-        self.prune(MOST_BYTES, &label).map_err(trouble(&self.dir))?;
+        self.prune(MOST_BYTES).map_err(trouble(&self.dir))?;
         let took = began.elapsed();
         let made = if found == Found::Damaged {
             Made::Again(took)
@@ -108,31 +125,45 @@ impl WarmStore {
         Ok((image, made))
     }
 
-    /// Removes images, the longest unused first, until the others fit; never the one of `keep`.
-    fn prune(&self, most: u64, keep: &Path) -> io::Result<()> {
+    /// Removes images, the longest unused first, until the others fit; never one that this store gave
+    /// out, or that is being made. What a killed run left behind goes first.
+    fn prune(&self, most: u64) -> io::Result<()> {
         let mut images = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|end| end == "json") {
-                let bytes = fs::metadata(path.with_extension("state")).map_or(0, |m| m.len());
-                let used = fs::metadata(&path)?.modified()?;
-                images.push((used, bytes, path));
+            let lock = entry?.path();
+            if lock.extension().is_none_or(|end| end != "lock") {
+                continue;
             }
+            let length = |end| fs::metadata(lock.with_extension(end)).map_or(0, |m| m.len());
+            let bytes: u64 = ["state", "part"].into_iter().map(length).sum();
+            let label = fs::metadata(lock.with_extension("json"));
+            let used = label.and_then(|m| m.modified());
+            images.push((used.unwrap_or(SystemTime::UNIX_EPOCH), bytes, lock));
         }
         images.sort();
         let mut all: u64 = images.iter().map(|(_, bytes, _)| bytes).sum();
-        for (_, bytes, label) in images {
+        for (_, bytes, lock) in images {
             if all <= most {
                 break;
             }
-            if label != keep {
-                remove(&label)?;
-                remove(&label.with_extension("state"))?;
-                remove(&label.with_extension("serial.log"))?;
-                all -= bytes;
+            if self.using().contains(&lock.with_extension("json")) {
+                continue;
             }
+            // The lock's own file stays: another run may be about to wait for it.
+            let file = File::open(&lock)?;
+            if file.try_lock().is_err() {
+                continue;
+            }
+            for end in ["json", "state", "part", "serial.log"] {
+                remove(&lock.with_extension(end))?;
+            }
+            all -= bytes;
         }
         Ok(())
+    }
+
+    fn using(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.using.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -172,13 +203,17 @@ fn write_label(state: &Path, path: &Path, inputs: Vec<String>) -> io::Result<()>
     new.persist(path).map(drop).map_err(|error| error.error)
 }
 
-fn hold(lock: &Path) -> io::Result<File> {
+/// Waits for whoever holds it, and says so before.
+fn hold(lock: &Path, waiting: &mut impl FnMut()) -> io::Result<File> {
     let file = File::options()
         .create(true)
         .truncate(false)
         .write(true)
         .open(lock)?;
-    file.lock()?;
+    if file.try_lock().is_err() {
+        waiting();
+        file.lock()?;
+    }
     Ok(file)
 }
 

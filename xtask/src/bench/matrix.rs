@@ -1,6 +1,6 @@
 //! How long a large matrix takes.
 
-use std::{path::Path, process::Command};
+use std::{path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -10,6 +10,8 @@ use crate::process;
 
 const KERNELS: usize = 5;
 const TRIALS: usize = 240;
+/// What the whole may take on two cores.
+const LIMIT: Duration = Duration::from_mins(12);
 
 /// Five kernels × twelve rows (five backends as they come and tuned, and the baselines without and
 /// with `audit=1`) × four scenarios, 1,000 execs each.
@@ -56,6 +58,9 @@ pub fn run(execlab: &Path) -> Result<()> {
     );
     if completed != TRIALS {
         bail!("{TRIALS} were to complete");
+    }
+    if finished.wall > LIMIT {
+        bail!("it was to take less than {LIMIT:?} on two idle cores");
     }
     Ok(())
 }

@@ -22,8 +22,10 @@ const PLANTED: f64 = 0.01;
 /// What a turn of the burden's loop costs, in instructions.
 const TURN: f64 = 2.0;
 /// Fixed before anything was measured: the mean of the paired differences has to be more than so many
-/// of its standard errors.
+/// of its standard errors, and of the size of what was planted.
 const ERRORS: f64 = 5.0;
+/// How far it may be from that, as a factor.
+const SIZE: f64 = 2.0;
 
 /// Costs added by backend and variant, and by seed.
 type Costs = BTreeMap<(String, String), BTreeMap<u64, f64>>;
@@ -125,7 +127,7 @@ fn stands_out(before: &BTreeMap<u64, f64>, after: &BTreeMap<u64, f64>, planted: 
         seen / error,
         shifts.len()
     );
-    seen > ERRORS * error
+    planted > 0.0 && seen > ERRORS * error && seen < SIZE * planted && seen > planted / SIZE
 }
 
 fn costs(finished: &Finished) -> Result<Costs> {

@@ -66,9 +66,10 @@ impl GuestImage {
     }
 }
 
-/// Whole or not at all; what is there already is of this very name, and so of these contents.
+/// Whole or not at all. What is there already is read: the digest is of these bytes, and so must be
+/// what is booted.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == bytes.len() as u64) {
+    if std::fs::read(path).is_ok_and(|found| found == bytes) {
         return Ok(());
     }
     let dir = path.parent().unwrap_or(Path::new("."));

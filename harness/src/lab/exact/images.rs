@@ -77,7 +77,11 @@ impl Images {
                     }
                     WarmError::Guest(other) => other,
                     WarmError::Folder { path, source } => GuestError::Host {
-                        what: format!("keep warm images in {}", path.display()),
+                        what: format!(
+                            "keep warm images in {} (free some space, choose another cache with \
+                             --cache, or boot each guest with --cold)",
+                            path.display()
+                        ),
                         source,
                     },
                 })

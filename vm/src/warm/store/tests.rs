@@ -17,6 +17,7 @@ const NONCE: frame::Nonce = [5; 16];
 /// Speaks just enough of the protocol. `$here/stops` holds what stands in for the stop of the guest;
 /// what `migrate` is to save is `$here/guest`.
 const SCRIPT: &str = r#"#!/bin/sh
+[ "$1" = -L ] && exit
 [ "$1" = --version ] && echo 'QEMU emulator version 9.0.0 (fake)' && exit
 here=$(dirname "$0")
 for a; do case $a in
@@ -31,7 +32,6 @@ while read -r line; do
   case $line in
     *query-status*) answer='{"status": "watchdog"}';;
     *info*registers*) answer='"HLT=1"';;
-    *query-migrate*) answer='{"ram": {"transferred": 3}}';;
     *migrate-incoming*)
       file=${line#*exec:cat }; file=${file%%\"*}
       echo '{"return": {}}'
@@ -173,14 +173,23 @@ fn a_guest_that_never_stops_rightly_leaves_no_image() {
     fs::write(fake.path("qemu"), ending).unwrap();
     let error = fake.get("a").unwrap_err().to_string();
     assert!(error.contains("ended before it could be saved"), "{error}");
-    let full = SCRIPT.replace("\"transferred\": 3", "\"transferred\": 300");
-    fs::write(fake.path("qemu"), full).unwrap();
-    let error = fake.get("a").unwrap_err().to_string();
-    assert!(
-        error.contains("300 bytes were sent and 7 written"),
-        "{error}"
+    let killed = SCRIPT.replace("cat \"$here/stops\"", ":");
+    let killed = killed.replace(
+        "while read",
+        "read -r line; echo '{\"return\": {}}'; kill -9 $$; while read",
     );
-    assert!(fake.files(".json").is_empty() && fake.files(".state").is_empty());
+    fs::write(fake.path("qemu"), killed).unwrap();
+    let error = fake.get("a").unwrap_err().to_string();
+    assert!(error.starts_with("QEMU itself broke off"), "{error}");
+    fs::remove_file(fake.path("guest")).unwrap();
+    let failing = SCRIPT.replace("cat $here/guest > $file", "false > $file");
+    let failing = failing.replace("\"status\": \"completed\"", "\"status\": \"failed\"");
+    fs::write(fake.path("qemu"), failing).unwrap();
+    let error = fake.get("a").unwrap_err().to_string();
+    assert!(error.contains("the migration failed"), "{error}");
+    for end in [".json", ".state", ".part"] {
+        assert!(fake.files(end).is_empty(), "{end}");
+    }
 }
 
 #[test]
@@ -195,10 +204,29 @@ fn images_that_were_not_used_for_longest_go_first() {
         let used = SystemTime::now() - Duration::from_hours(age);
         file.set_modified(used).unwrap();
     }
-    fake.store.prune(7 + 6, &labels[1]).unwrap();
-    // Two must go: the oldest is the one to keep, so the other two are.
+    // Of another run, which is using b alone.
+    let others = WarmStore::new(fake.store.dir.clone());
+    others.using().insert(labels[1].clone());
+    others.prune(7 + 6).unwrap();
+    // Two must go: the oldest is in use, so the other two are.
     assert_eq!(fake.files(".json"), [labels[1].clone()]);
     assert_eq!(fake.files(".state").len(), 1);
+}
+
+#[test]
+fn what_a_killed_run_left_behind_goes_and_what_is_being_made_stays() {
+    let fake = Fake::new();
+    let (image, _) = fake.get("a").unwrap();
+    fs::rename(&image.state, image.state.with_extension("part")).unwrap();
+    fs::remove_file(image.state.with_extension("json")).unwrap();
+    let others = WarmStore::new(fake.store.dir.clone());
+    let lock = File::open(image.state.with_extension("lock")).unwrap();
+    lock.lock().unwrap();
+    others.prune(0).unwrap();
+    assert_eq!(fake.files(".part").len(), 1);
+    drop(lock);
+    others.prune(0).unwrap();
+    assert!(fake.files(".part").is_empty());
 }
 
 #[test]
