@@ -18,8 +18,8 @@ const SHORTEST: u32 = 50;
 /// The checkpoints of one storm, taken between two execs.
 ///
 /// What a checkpoint takes is left out of all that follow: the time of the fastest one, so that what
-/// interrupts one (a tick, a monitor) stays in. With and without a monitor it is the same. In the exact lab each takes some 13,000 instructions, so that the window
-/// around a storm of 1,000 execs reads 230 more for each exec (0.13%), and no exec's own times hold any
+/// interrupts one (a tick, a monitor) stays in. With and without a monitor it is the same. In the exact lab each takes some 8,000 to 9,000 instructions, so that the window
+/// around a storm of 1,000 execs reads some 150 more for each exec (0.1%), and no exec's own times hold any
 /// of it.
 #[derive(Debug)]
 pub struct Progress {
