@@ -10,6 +10,7 @@ use std::collections::HashMap;
 
 use execlab_model::{
     plan::BackendSpec,
+    repeat::Start,
     result::Lab,
     workload::{Spawn, Workload},
 };
@@ -19,6 +20,7 @@ pub use self::id::file_name;
 use crate::{
     matrix::Matrix,
     registry::{BASELINE, DEFAULT_VARIANT, Settings},
+    verify::Verify,
 };
 
 /// Version of `plan.json`.
@@ -61,6 +63,18 @@ pub struct Plan {
     pub matrix: Matrix,
     /// What is run, in this order.
     pub trials: Vec<TrialSpec>,
+    /// How; a run that goes on does so in the same way.
+    #[serde(default)]
+    pub manner: Manner,
+}
+
+/// How trials are run. No part of what they are: two plans may differ in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manner {
+    /// How guests come to where trials begin.
+    pub start: Start,
+    /// Which trials are run again.
+    pub verify: Verify,
 }
 
 /// Positions in a plan of what a trial is compared with.
@@ -106,6 +120,7 @@ impl Plan {
             execlab: env!("CARGO_PKG_VERSION").to_owned(),
             matrix: matrix.clone(),
             trials,
+            manner: Manner::default(),
         }
     }
 

@@ -6,9 +6,11 @@ use execlab_model::{
     repeat::Start,
     result::{Status, TrialResult},
 };
+use serde::{Deserialize, Serialize};
 
 /// How many of the completed trials are run again.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Verify {
     /// None.
     None,

@@ -121,12 +121,10 @@ pub struct RunArgs {
         value_name = "WHICH",
         num_args = 0..=1,
         require_equals = true,
-        default_value = "sample",
-        hide_default_value = true,
         default_missing_value = "all",
         env = "EXECLAB_VERIFY"
     )]
-    pub verify: Verify,
+    pub verify: Option<Verify>,
     /// Run directory, new or empty [default: execlab-out/TIME]
     #[arg(
         long,

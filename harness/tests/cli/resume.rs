@@ -3,6 +3,7 @@
 use std::fs;
 
 use execlab_harness::{run::Run, store::RunDir};
+use execlab_model::repeat::Start;
 
 use crate::support::{Bench, SMALL};
 
@@ -233,4 +234,24 @@ fn a_signal_ends_a_run_with_14_and_the_way_to_go_on() {
     assert_eq!(child.wait().unwrap().code(), Some(14), "{said}");
     assert!(said.contains("execlab run --resume o"), "{said}");
     bench.command(&["run", "--resume", "o"]).code(0);
+}
+
+#[test]
+fn a_run_goes_on_in_the_manner_in_which_it_was_begun() {
+    let bench = Bench::new();
+    bench
+        .run(&[SMALL, &["--verify", "--cold"]].concat())
+        .code(0);
+    let again = |flags: &[&str]| {
+        cut(&bench, 1, "");
+        fs::write(bench.path("o/verify.jsonl"), "").unwrap();
+        bench
+            .command(&[&["run", "--resume", "o"], flags].concat())
+            .code(0);
+        let repeats = bench.repeats("o");
+        assert!(repeats.iter().all(|r| r.start == Start::Cold));
+        repeats.len()
+    };
+    assert_eq!(again(&[]), 2);
+    assert_eq!(again(&["--verify=none"]), 0, "a flag goes before the plan");
 }

@@ -15,7 +15,7 @@ use execlab_harness::{
     events::Reporter,
     lab::{Laboratory, Start},
     matrix::Selection,
-    plan::{Plan, TrialSpec},
+    plan::{Manner, Plan, TrialSpec},
     progress::{Bars, Lines},
     registry::Registry,
     run::{Done, Run, RunEnd, keep},
@@ -41,7 +41,8 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
     let (mut dir, plan, done, lab) = if let Some(path) = args.resume.clone() {
         resume(&path, chosen, &args, &registry)?
     } else {
-        let plan = selection::plan(chosen, &registry)?;
+        let mut plan = selection::plan(chosen, &registry)?;
+        plan.manner = manner(&args, plan.manner);
         if args.dry_run {
             return dry_run(&plan, &args);
         }
@@ -67,6 +68,7 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
     let flag = Arc::clone(&interrupted);
     ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {
+            eprintln!("stopped at once; what has ended is kept, and `--resume` goes on");
             std::process::exit(BY_INTERRUPT);
         }
     })?;
@@ -75,7 +77,7 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
     } else {
         Box::new(Lines::new(raw_stderr()))
     };
-    let start = if args.cold { Start::Cold } else { Start::Warm };
+    let Manner { start, verify } = manner(&args, plan.manner);
     let durations = laboratory::durations_file(&args);
     let known = durations
         .as_deref()
@@ -87,9 +89,10 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
         registry: &registry,
         jobs: args
             .jobs
-            .map_or_else(|| default_jobs(&*lab, &plan.trials), usize::from),
+            .map_or_else(|| default_jobs(&*lab, &plan.trials), usize::from)
+            .min(plan.trials.len()),
         start,
-        verify: args.verify,
+        verify,
         expected: &known.expect(&plan.trials, start),
         interrupted: &interrupted,
     };
@@ -110,6 +113,19 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
     ))?;
     tell_end(&end, dir.path(), stderr);
     Ok(end.exit_code())
+}
+
+/// As the flags say, and as the plan does where they say nothing: a run that goes on is not to forget
+/// what it was asked for.
+fn manner(args: &RunArgs, planned: Manner) -> Manner {
+    Manner {
+        start: if args.cold {
+            Start::Cold
+        } else {
+            planned.start
+        },
+        verify: args.verify.unwrap_or(planned.verify),
+    }
 }
 
 type Ready = (RunDir, Plan, Done, Box<dyn Laboratory>);
