@@ -67,17 +67,20 @@ impl Durations {
             .collect()
     }
 
-    /// Takes in what a run took, and replaces the file whole. Another run may have done so meanwhile:
-    /// what it learned is kept.
+    /// Takes in what a run took, and replaces the file whole. Runs that end at the same time wait for
+    /// each other at a second file, so what each of them learned is kept.
     pub fn learn<'a>(
         path: &Path,
         start: Start,
         took: impl Iterator<Item = (&'a TrialSpec, Duration)>,
     ) -> io::Result<()> {
-        let mut all = Self::read(path);
-        all.add(start, took);
         let folder = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;
+        // Not the file itself: whoever waited for that would hold one that is replaced.
+        let lock = fs::File::create(path.with_extension("lock"))?;
+        lock.lock()?;
+        let mut all = Self::read(path);
+        all.add(start, took);
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(&serde_json::to_vec(&all)?)?;
         file.persist(path).map(drop).map_err(|error| error.error)
@@ -85,7 +88,7 @@ impl Durations {
 
     fn add<'a>(&mut self, start: Start, took: impl Iterator<Item = (&'a TrialSpec, Duration)>) {
         self.schema = SCHEMA;
-        self.runs += 1;
+        self.runs = self.runs.saturating_add(1);
         // Seeds share a kind: the longest of them counts, since order and ends depend on that.
         let mut longest = BTreeMap::<String, u64>::new();
         for (trial, took) in took {

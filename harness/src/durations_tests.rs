@@ -74,6 +74,37 @@ fn a_file_that_is_missing_damaged_or_of_another_version_says_nothing() {
 }
 
 #[test]
+fn what_runs_learn_at_the_same_time_is_kept_of_all_of_them() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("durations.json");
+    let learn = &|run: u64| {
+        for n in 0..8 {
+            let trial = trial(&format!("b{run}/{n}"), 1, 0);
+            let took = [(&trial, Duration::from_secs(1))];
+            Durations::learn(&path, Start::Warm, took.into_iter()).unwrap();
+        }
+    };
+    std::thread::scope(|scope| {
+        for run in 0..8 {
+            scope.spawn(move || learn(run));
+        }
+    });
+    let durations = Durations::read(&path);
+    assert_eq!((durations.kinds.len(), durations.runs), (64, 64));
+}
+
+#[test]
+fn a_count_that_somebody_made_huge_ends_nothing() {
+    let mut durations = Durations {
+        runs: u64::MAX,
+        ..Durations::default()
+    };
+    let trial = trial("netlink", 1, 0);
+    durations.add(Start::Warm, [(&trial, Duration::from_secs(1))].into_iter());
+    assert_eq!((durations.runs, durations.kinds.len()), (u64::MAX, 1));
+}
+
+#[test]
 fn it_is_bounded_and_forgets_what_was_not_seen_for_longest() {
     let mut durations = Durations::default();
     let learn = |durations: &mut Durations, names: std::ops::Range<usize>| {

@@ -41,9 +41,17 @@ pub trait Laboratory: Sync {
         false
     }
 
+    /// Which image a trial starts from: trials with one name start from the same one.
+    fn image(&self, trial: &TrialSpec) -> String {
+        // What a guest takes of the host's memory follows from its size.
+        let mib = self.memory_bytes(trial) >> 20;
+        format!("{}, {mib} MiB", image_name(trial))
+    }
+
     /// Makes what these trials start from, before the first of them is run.
     ///
-    /// Called once, after [`Self::check`] and only where trials start warm. Ends early once
+    /// Called after [`Self::check`] and only where trials start warm: for trials, and for those that
+    /// are run again and start from something that was not asked for before. Ends early once
     /// `interrupted` is set. Never fails: what could not be made is told again by the trials that
     /// need it. `told` may be called from any thread.
     fn warm_up(

@@ -7,7 +7,7 @@ mod lines;
 use std::{fmt::Write as _, time::Duration};
 
 use execlab_model::{
-    repeat::{Difference, Repeat},
+    repeat::{Difference, Repeat, Verdict},
     result::TrialResult,
 };
 
@@ -44,7 +44,11 @@ fn again(repeat: &Repeat, done: usize, total: usize) -> String {
         repeat.start, repeat.trial
     );
     if let Some(Difference { path, one, other }) = &repeat.difference {
-        let values = format!("{path} was {one} and then {other}");
+        let of_line = match repeat.verdict {
+            Verdict::Same => "scored otherwise: ",
+            Verdict::Differs | Verdict::Failed => "",
+        };
+        let values = format!("{of_line}{path} was {one} and then {other}");
         let _ = write!(text, "  ({})", one_line(&values));
     }
     if let Some(reason) = &repeat.reason {

@@ -8,6 +8,7 @@ use execlab_model::{
     record::{Costs, Record},
     result::{KernelId, PathClass, Provenance, SCHEMA, Status, TrialResult},
 };
+use execlab_reports::doubts::{BASELINE_METER, METER};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -140,7 +141,8 @@ fn score(line: &mut TrialResult, record: &Record, best: &[PathClass], baselines:
     ));
 }
 
-/// The windows of a baseline; a baseline without any is told in the notes of what needed it.
+/// The windows of a baseline; a baseline without any, or with any that are in doubt, is told in the
+/// notes of what needed it.
 fn windows(baseline: Option<&TrialResult>, notes: &mut Vec<String>) -> Option<Costs> {
     let baseline = baseline?;
     let cost = baseline
@@ -152,6 +154,10 @@ fn windows(baseline: Option<&TrialResult>, notes: &mut Vec<String>) -> Option<Co
             "not compared: the baseline {} is {}",
             baseline.trial, baseline.status
         ));
+    }
+    let meter = baseline.notes.iter().find(|note| note.starts_with(METER));
+    if cost.is_some() && meter.is_some() {
+        notes.push(format!("{BASELINE_METER}: {}", baseline.trial));
     }
     cost.map(|cost| cost.windows.clone())
 }

@@ -6,13 +6,13 @@
 
 mod attempt;
 mod end;
+mod images;
 mod queue;
 mod worker;
 mod writer;
 
 use std::{
     collections::HashSet,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -28,6 +28,7 @@ use execlab_model::{
 
 pub use self::end::RunEnd;
 use self::{
+    images::Images,
     queue::{Queue, Repeats},
     worker::Said,
     writer::Writer,
@@ -39,7 +40,7 @@ use crate::{
     plan::Plan,
     registry::Registry,
     store::{RunDir, StoreError},
-    verify::{self, Chosen, Verify},
+    verify::{self, Candidate, Chosen, Verify},
 };
 
 /// What a run works with.
@@ -128,13 +129,8 @@ impl Run<'_> {
             jobs: self.jobs,
             tally: writer.tally.clone(),
         });
-        let nothing_to_do = writer.left.is_empty()
-            && self
-                .left_to_repeat(&queue.results(), &writer.repeats)
-                .is_empty();
-        if self.start == Start::Warm && !nothing_to_do {
-            self.warm_up(writer.reporter);
-        }
+        let mut images = Images::default();
+        images.warm_up(self, writer.left.iter().copied(), writer.reporter);
 
         let worker = |say| worker::Worker {
             run: self,
@@ -146,8 +142,10 @@ impl Run<'_> {
         self.on_all_workers(&mut writer, trials, || queue.stop())?;
 
         let results = queue.results();
-        let chosen = self.left_to_repeat(&results, &writer.repeats);
+        let chosen = self.left_to_repeat(&results, &writer.repeats, &images);
         writer.to_repeat = writer.repeats.len() + chosen.len();
+        let warm = chosen.iter().filter(|c| c.start == Start::Warm);
+        images.warm_up(self, warm.map(|c| c.at), writer.reporter);
         let repeats = Repeats::new(chosen, self.expected);
         let again = |say| worker(say).work_again(&repeats);
         self.on_all_workers(&mut writer, again, || repeats.stop())?;
@@ -193,17 +191,26 @@ impl Run<'_> {
         })
     }
 
-    /// What is run again of a run that is whole: not yet where it was cut off.
-    fn left_to_repeat(&self, results: &[(usize, TrialResult)], done: &[Repeat]) -> Vec<Chosen> {
-        if self.is_interrupted() {
+    /// What is run again of a run that is whole: not yet where it was cut off. Where it was
+    /// interrupted behind its last trial, what is chosen here is not run and counts as such.
+    fn left_to_repeat(
+        &self,
+        results: &[(usize, TrialResult)],
+        done: &[Repeat],
+        images: &Images,
+    ) -> Vec<Chosen> {
+        if self.is_interrupted() && results.len() < self.plan.trials.len() {
             return Vec::new();
         }
-        let warm = self.start == Start::Warm && self.lab.has_images();
-        let lines = results.iter().map(|(at, line)| (*at, line));
-        let mut chosen = verify::choose(self.verify, lines, warm);
-        let there = |c: &Chosen| done.iter().any(|r| r.trial == self.plan.trials[c.at].id);
-        chosen.retain(|c| !there(c));
-        chosen
+        let lines: Vec<Candidate<'_>> = results
+            .iter()
+            .map(|(at, line)| Candidate {
+                at: *at,
+                line,
+                image: images.of(*self, *at),
+            })
+            .collect();
+        verify::choose(self.verify, &lines, done)
     }
 
     fn absent(&self, results: &[(usize, TrialResult)]) -> Vec<String> {
@@ -217,26 +224,6 @@ impl Run<'_> {
 
     fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
-    }
-
-    /// Has the images made that trials start from.
-    fn warm_up(&self, reporter: &mut dyn Reporter) {
-        let (sender, news) = mpsc::channel();
-        std::thread::scope(|scope| {
-            scope.spawn(move || {
-                let tell = |news| {
-                    // The receiver below outlives this thread.
-                    let _ = sender.send(news);
-                };
-                let trials = &self.plan.trials;
-                let make = || self.lab.warm_up(trials, self.jobs, self.interrupted, &tell);
-                // A defect here shows again in every trial that needs the image.
-                let _ = catch_unwind(AssertUnwindSafe(make));
-            });
-            for news in news {
-                reporter.event(&Event::Image(news));
-            }
-        });
     }
 
     fn by_position(&self, kept: Vec<TrialResult>) -> Vec<Option<Arc<TrialResult>>> {

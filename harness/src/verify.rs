@@ -1,23 +1,26 @@
 //! Which trials are run a second time, to see whether they repeat.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    str::FromStr,
+};
 
 use execlab_model::{
-    repeat::Start,
+    repeat::{Repeat, Start},
     result::{Status, TrialResult},
 };
 use serde::{Deserialize, Serialize};
 
-/// How many of the completed trials are run again.
+/// How many trials are run again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verify {
     /// None.
     None,
-    /// One in [`ONE_IN`], at least one and at most [`MOST`].
+    /// One in [`ONE_IN`] of those that were completed, at least one and at most [`MOST`].
     #[default]
     Sample,
-    /// All.
+    /// All of which a guest says anything: those with a record, and those whose guest was lost.
     All,
 }
 
@@ -25,6 +28,8 @@ pub enum Verify {
 pub const ONE_IN: usize = 32;
 /// A larger sample says no more and takes its time.
 pub const MOST: usize = 8;
+/// Of a sample so many guests are booted at most: a boot takes longer than most trials.
+pub const MOST_COLD: usize = 2;
 
 impl Verify {
     /// All of them.
@@ -60,137 +65,129 @@ pub struct Chosen {
     pub start: Start,
 }
 
-/// Chooses among lines, which come with their positions.
+/// A line that may be chosen.
+#[derive(Debug, Clone)]
+pub struct Candidate<'a> {
+    /// Its position in the plan.
+    pub at: usize,
+    /// The line.
+    pub line: &'a TrialResult,
+    /// What its guest is restored from; `None` where it is booted in any case.
+    pub image: Option<Image>,
+}
+
+/// An image that guests are restored from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Told apart by it.
+    pub name: String,
+    /// Whether it was made during this run.
+    pub made: bool,
+}
+
+/// Chooses what is left to be run again, once `done` was.
 ///
-/// The choice follows from the digests alone, so a run that is gone on with chooses the same trials;
-/// it takes one of each backend before it takes a second one of any. Of guests that start warm the
-/// first in [`ONE_IN`] is started cold: an image that is not what a boot leads to would repeat itself
-/// for ever.
-pub fn choose<'a>(
-    verify: Verify,
-    lines: impl Iterator<Item = (usize, &'a TrialResult)>,
-    warm: bool,
-) -> Vec<Chosen> {
-    let mut of_backends = BTreeMap::<String, Vec<(&str, usize)>>::new();
-    for (at, line) in lines.filter(|(_, l)| l.status == Status::Completed) {
-        let backend = of_backends.entry(line.backend_label()).or_default();
-        backend.push((&line.digest, at));
-    }
-    let mut ranked = Vec::new();
-    for backend in of_backends.values_mut() {
-        backend.sort_unstable();
-        ranked.extend(backend.iter().enumerate());
-    }
-    ranked.sort_unstable();
+/// Which trials a sample holds follows from their digests, so a run that is gone on with chooses the
+/// rest of them; it takes one of each backend before it takes a second one of any.
+///
+/// An image that is not what a boot leads to would repeat itself for ever, so some of the guests that
+/// start warm are booted here. Of all trials it is the first one of each image. Of a sample it is
+/// one of up to [`MOST_COLD`] images that were made during this run, or else one of a single image: the
+/// digests say which, so one plan looks at the same image each time and another plan at another.
+/// A sample does not vouch for the images of a run; all trials do.
+pub fn choose(verify: Verify, lines: &[Candidate<'_>], done: &[Repeat]) -> Vec<Chosen> {
+    let lines: Vec<&Candidate<'_>> = lines.iter().filter(|c| verify.is_for(c.line)).collect();
+    let digests = lines.iter().map(|c| c.line.digest.as_bytes());
+    let turn: usize = digests.flatten().map(|&byte| usize::from(byte)).sum();
     let count = match verify {
         Verify::None => 0,
-        Verify::Sample => ranked.len().div_ceil(ONE_IN).min(MOST),
-        Verify::All => ranked.len(),
+        Verify::Sample => lines.len().div_ceil(ONE_IN).min(MOST),
+        Verify::All => lines.len(),
     };
-    let start = |place: usize| {
-        if warm && !place.is_multiple_of(ONE_IN) {
-            Start::Warm
+    let before = |c: &Candidate<'_>| done.iter().find(|r| r.trial == c.line.trial);
+    let (repeated, left): (Vec<_>, Vec<_>) =
+        ranked(lines).into_iter().partition(|c| before(c).is_some());
+    let booted: Vec<&Candidate<'_>> = repeated
+        .iter()
+        .filter(|c| before(c).is_some_and(|r| r.start == Start::Cold))
+        .copied()
+        .collect();
+    let count = count.saturating_sub(repeated.len());
+
+    let mut cold = unchecked(&left, &booted);
+    if verify == Verify::Sample && !cold.is_empty() {
+        let turn = turn % cold.len();
+        cold.rotate_left(turn);
+        cold.sort_by_key(|&(_, made)| !made);
+        let made = cold.iter().filter(|&&(_, made)| made).count();
+        let most = if made > 0 {
+            MOST_COLD.min(made + booted.len())
         } else {
-            Start::Cold
-        }
-    };
-    let chosen = ranked.into_iter().take(count).enumerate();
-    chosen
-        .map(|(place, (_, &(_, at)))| Chosen {
-            at,
-            start: start(place),
+            1
+        };
+        cold.truncate(most.saturating_sub(booted.len()));
+    }
+    cold.truncate(count);
+    let cold: BTreeSet<usize> = cold.into_iter().map(|(place, _)| place).collect();
+    let warm = (0..left.len()).filter(|place| !cold.contains(place));
+    let places: BTreeSet<usize> = warm.take(count - cold.len()).chain(cold.clone()).collect();
+    places
+        .into_iter()
+        .map(|place| Chosen {
+            at: left[place].at,
+            start: match left[place].image {
+                Some(_) if !cold.contains(&place) => Start::Warm,
+                _ => Start::Cold,
+            },
         })
         .collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use execlab_model::{plan::BackendSpec, workload::Workload};
-
-    use super::*;
-    use crate::{plan::TrialSpec, results};
-
-    fn lines(count: usize) -> Vec<TrialResult> {
-        let line = |at: usize| {
-            let trial = TrialSpec {
-                id: format!("t{at}"),
-                kernel: "6.1".into(),
-                backend: BackendSpec {
-                    name: format!("b{}", at % 5),
-                    variant: "default".into(),
-                    settings: BTreeMap::default(),
-                },
-                boot: Vec::new(),
-                workload: Workload {
-                    scenario: "absolute".into(),
-                    load: "closed".parse().unwrap(),
-                    execs: 1,
-                    lifetime_ns: 0,
-                    spawn: execlab_model::workload::Spawn::Vfork,
-                    population: 0,
-                },
-                lab: execlab_model::result::Lab::Exact,
-                seed: 0,
-            };
-            // Digests in another order than positions.
-            let mut line = results::blank(&trial, &format!("{:04}", at * 7919 % 10_007));
-            line.status = Status::Completed;
-            line
-        };
-        (0..count).map(line).collect()
-    }
-
-    fn of(verify: Verify, lines: &[TrialResult]) -> Vec<Chosen> {
-        choose(verify, lines.iter().enumerate(), true)
-    }
-
-    #[test]
-    fn a_sample_is_one_in_so_many_and_never_none() {
-        let sizes = [0, 1, 32, 33, 240, 10_000].map(|n| of(Verify::Sample, &lines(n)).len());
-        assert_eq!(sizes, [0, 1, 1, 2, 8, 8]);
-        assert_eq!(of(Verify::All, &lines(70)).len(), 70);
-        assert!(of(Verify::None, &lines(70)).is_empty());
-    }
-
-    #[test]
-    fn a_sample_has_every_backend_before_one_has_two() {
-        let lines = lines(240);
-        let mut backends: Vec<String> = of(Verify::Sample, &lines)[..5]
-            .iter()
-            .map(|c| lines[c.at].backend_label())
-            .collect();
-        backends.sort();
-        backends.dedup();
-        assert_eq!(backends.len(), 5);
-    }
-
-    #[test]
-    fn what_is_chosen_follows_from_the_digests_and_not_from_the_order() {
-        let lines = lines(240);
-        let forward = of(Verify::Sample, &lines);
-        let backward = choose(Verify::Sample, lines.iter().enumerate().rev(), true);
-        assert_eq!(forward, backward);
-    }
-
-    #[test]
-    fn one_in_so_many_is_cold_and_all_are_where_nothing_is_warm() {
-        let cold = |chosen: &[Chosen]| chosen.iter().filter(|c| c.start == Start::Cold).count();
-        let lines = lines(70);
-        assert_eq!(cold(&of(Verify::Sample, &lines)), 1);
-        assert_eq!(cold(&of(Verify::All, &lines)), 3);
-        assert_eq!(
-            cold(&choose(Verify::All, lines.iter().enumerate(), false)),
-            70
-        );
-    }
-
-    #[test]
-    fn only_completed_trials_are_run_again() {
-        let mut lines = lines(3);
-        for (line, status) in lines.iter_mut().zip([Status::Lost, Status::Unsupported]) {
-            line.status = status;
+impl Verify {
+    fn is_for(self, line: &TrialResult) -> bool {
+        match self {
+            Self::None => false,
+            Self::Sample => line.status == Status::Completed,
+            Self::All => line.record_sha256.is_some() || line.status == Status::Lost,
         }
-        let chosen = of(Verify::All, &lines);
-        assert_eq!(chosen.iter().map(|c| c.at).collect::<Vec<_>>(), [2]);
     }
 }
+
+/// The smallest digest of each backend, then the second one of each, and so on.
+fn ranked<'c, 'a>(lines: Vec<&'c Candidate<'a>>) -> Vec<&'c Candidate<'a>> {
+    let mut of_backends = BTreeMap::<String, Vec<&Candidate<'_>>>::new();
+    for candidate in lines {
+        let backend = of_backends
+            .entry(candidate.line.backend_label())
+            .or_default();
+        backend.push(candidate);
+    }
+    let key = |c: &Candidate<'_>| (c.line.digest.clone(), c.at);
+    let mut ranked = Vec::new();
+    for mut backend in of_backends.into_values() {
+        backend.sort_by_key(|c| key(c));
+        ranked.extend(backend.into_iter().enumerate());
+    }
+    ranked.sort_by_key(|&(rank, c)| (rank, key(c)));
+    ranked.into_iter().map(|(_, c)| c).collect()
+}
+
+/// The places of the first trial of each image of which none was booted yet, and whether the image was
+/// made during this run; by the names of the images.
+fn unchecked(left: &[&Candidate<'_>], booted: &[&Candidate<'_>]) -> Vec<(usize, bool)> {
+    let name = |c: &&Candidate<'_>| Some(c.image.as_ref()?.name.clone());
+    let checked: BTreeSet<String> = booted.iter().filter_map(name).collect();
+    let mut first = BTreeMap::new();
+    for (place, candidate) in left.iter().enumerate() {
+        if let Some(image) = &candidate.image
+            && !checked.contains(&image.name)
+        {
+            first.entry(&image.name).or_insert((place, image.made));
+        }
+    }
+    first.into_values().collect()
+}
+
+#[cfg(test)]
+#[path = "verify_tests.rs"]
+mod tests;

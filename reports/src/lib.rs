@@ -24,7 +24,9 @@
     reason = "a document is a string, and writing to one cannot fail: `write!` would only add ways to look as if"
 )]
 
+pub mod compare;
 pub mod conclude;
+pub mod doubts;
 mod guide;
 mod html;
 mod junit;
@@ -42,11 +44,12 @@ mod summary;
 mod terminal;
 pub mod text;
 
+pub use compare::{Compared, compare};
 pub use guide::metrics_guide;
 pub use html::html;
 pub use junit::junit;
 pub use markdown::markdown;
-pub use repeat::{Repeatability, difference};
+pub use repeat::Repeatability;
 pub use schema::results as schema;
 pub use summary::{CellSummary, Exit, Summary, Totals};
 pub use terminal::{TerminalOptions, terminal};

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use execlab_model::result::{Status, TrialResult};
 
 use crate::{
+    doubts,
     matrix::Matrix,
     number::thousands,
     repeat::Repeatability,
@@ -67,6 +68,7 @@ impl Overview {
         }
         facts.extend(repeatability.line().map(|line| (RUN_AGAIN, line)));
         let mut warnings = repeatability.warnings();
+        warnings.extend(doubts::warnings(results));
         let mut mind = |what: &str, values: &[String]| {
             if values.len() > 1 {
                 warnings.push(format!(

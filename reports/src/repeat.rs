@@ -1,4 +1,4 @@
-//! Whether results repeat: two lines of one digest against each other, and what the repeats said.
+//! Whether results repeat: what lines of one digest and trials that were run again say of it.
 
 use std::collections::HashMap;
 
@@ -9,9 +9,11 @@ use execlab_model::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::text::{clean, plural, shorten};
+use crate::{
+    compare::{Compared, compare},
+    text::{clean, plural, shorten},
+};
 
 /// Two lines of one digest that are not the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,32 +41,33 @@ pub struct Repeatability {
     pub failed: usize,
     /// Everything that did not repeat.
     pub differing: Vec<Differing>,
+    /// Where the guests said the same and the lines made of that are not the same: different versions
+    /// of execlab have scored lines of one run.
+    #[serde(default)]
+    pub rescored: Vec<Differing>,
 }
 
 impl Repeatability {
     /// Of all results of a run and all of its repeats.
     pub fn new(results: &[TrialResult], repeats: &[Repeat]) -> Self {
         let count = |verdict| repeats.iter().filter(|r| r.verdict == verdict).count();
-        let mut differing: Vec<Differing> = repeats
-            .iter()
-            .filter_map(|repeat| {
-                Some(Differing {
-                    one: repeat.trial.clone(),
-                    other: repeat.trial.clone(),
-                    start: Some(repeat.start),
-                    difference: repeat.difference.clone()?,
-                })
-            })
-            .collect();
-        // Their order is that in which they ended.
-        differing.sort_by(|a, b| a.one.cmp(&b.one));
-        differing.extend(of_one_digest(results));
+        let of_repeats = |verdict| {
+            let repeats = repeats.iter().filter(move |r| r.verdict == verdict);
+            let mut all: Vec<Differing> = repeats.filter_map(of_repeat).collect();
+            // Their order is that in which they ended.
+            all.sort_by(|a, b| a.one.cmp(&b.one));
+            all
+        };
+        let mut differing = of_repeats(Verdict::Differs);
+        let mut rescored = of_repeats(Verdict::Same);
+        of_one_digest(results, &mut differing, &mut rescored);
         Self {
             repeated: repeats.len(),
             cold: repeats.iter().filter(|r| r.start == Start::Cold).count(),
             same: count(Verdict::Same),
             failed: count(Verdict::Failed),
             differing,
+            rescored,
         }
     }
 
@@ -116,6 +119,9 @@ impl Repeatability {
         if more > 0 {
             all.push(format!("not deterministic: {more} more"));
         }
+        if let Some(first) = self.rescored.first() {
+            all.push(clean(&first.rescored(self.rescored.len())));
+        }
         if self.failed > 0 {
             let failed = plural(self.failed, "trial");
             all.push(format!(
@@ -146,11 +152,49 @@ impl std::fmt::Display for Differing {
     }
 }
 
-/// Trials that were made from the same inputs and did not come out the same.
-fn of_one_digest(lines: &[TrialResult]) -> Vec<Differing> {
+impl Differing {
+    /// As the first of so many whose records are the same and whose lines are not.
+    fn rescored(&self, count: usize) -> String {
+        let whose = if self.one == self.other {
+            format!("{} was run again with an equal record", self.one)
+        } else {
+            format!(
+                "{} and {} have one digest and equal records",
+                self.one, self.other
+            )
+        };
+        let more = match count {
+            1 => String::new(),
+            n => format!("; the same of {} more", n - 1),
+        };
+        format!(
+            "different versions of execlab have scored lines of one run, which must not be compared: {whose}, and {}{more}",
+            self.difference
+        )
+    }
+}
+
+/// What a repeat that has a difference says. Of one that came out the same it is a difference of
+/// lines, and not of what the guests did.
+fn of_repeat(repeat: &Repeat) -> Option<Differing> {
+    Some(Differing {
+        one: repeat.trial.clone(),
+        other: repeat.trial.clone(),
+        start: Some(repeat.start),
+        difference: repeat.difference.clone()?,
+    })
+}
+
+/// Adds trials that were made from the same inputs and did not come out the same, or were not scored
+/// in the same way.
+fn of_one_digest(
+    lines: &[TrialResult],
+    differing: &mut Vec<Differing>,
+    rescored: &mut Vec<Differing>,
+) {
     let mut first: HashMap<&str, &TrialResult> = HashMap::new();
-    let mut pairs = Vec::new();
-    let comparable = |l: &&TrialResult| l.status == Status::Completed && !l.digest.is_empty();
+    // What the host's side broke says nothing of its inputs.
+    let comparable = |l: &&TrialResult| l.status != Status::Infra && !l.digest.is_empty();
     let mut lines: Vec<&TrialResult> = lines.iter().filter(comparable).collect();
     lines.sort_by(|a, b| a.trial.cmp(&b.trial));
     for line in lines {
@@ -158,136 +202,16 @@ fn of_one_digest(lines: &[TrialResult]) -> Vec<Differing> {
             first.insert(&line.digest, line);
             continue;
         };
-        if let Some(difference) = difference(other, line) {
-            pairs.push(Differing {
-                one: other.trial.clone(),
-                other: line.trial.clone(),
-                start: None,
-                difference,
-            });
-        }
-    }
-    pairs
-}
-
-/// The first difference of two lines that must not differ; `None` where they agree.
-///
-/// Names of trial and variant, and facts of the host, are no part of it.
-pub fn difference(one: &TrialResult, other: &TrialResult) -> Option<Difference> {
-    first_difference(&figures(one), &figures(other))
-}
-
-fn figures(line: &TrialResult) -> Value {
-    let mut line = line.clone();
-    line.trial.clear();
-    line.backend.variant.clear();
-    line.host.clear();
-    // Through text: what was read from a file and what was not must be told apart by nothing.
-    let text = serde_json::to_string(&line).expect("plain data always encodes");
-    serde_json::from_str(&text).expect("what was just written can be read")
-}
-
-/// Walks two values in order to the first field in which they differ.
-pub fn first_difference(one: &Value, other: &Value) -> Option<Difference> {
-    walk(&mut String::new(), Some(one), Some(other))
-}
-
-fn walk(path: &mut String, one: Option<&Value>, other: Option<&Value>) -> Option<Difference> {
-    match (one, other) {
-        (Some(Value::Object(a)), Some(Value::Object(b))) => {
-            let only_other = b.keys().filter(|key| !a.contains_key(*key));
-            a.keys().chain(only_other).find_map(|key| {
-                let step = if path.is_empty() {
-                    key.clone()
-                } else {
-                    format!(".{key}")
-                };
-                below(path, &step, a.get(key), b.get(key))
-            })
-        }
-        (Some(Value::Array(a)), Some(Value::Array(b))) => (0..a.len().max(b.len()))
-            .find_map(|at| below(path, &format!("[{at}]"), a.get(at), b.get(at))),
-        (one, other) if one == other => None,
-        (one, other) => {
-            let say = |v: Option<&Value>| v.map_or_else(|| "nothing".to_owned(), Value::to_string);
-            Some(Difference {
-                path: path.clone(),
-                one: say(one),
-                other: say(other),
-            })
-        }
-    }
-}
-
-fn below(
-    path: &mut String,
-    step: &str,
-    one: Option<&Value>,
-    other: Option<&Value>,
-) -> Option<Difference> {
-    let length = path.len();
-    path.push_str(step);
-    let found = walk(path, one, other);
-    path.truncate(length);
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-
-    fn told(one: &Value, other: &Value) -> Option<String> {
-        first_difference(one, other).map(|d| d.to_string())
-    }
-
-    #[test]
-    fn the_first_difference_is_told_with_its_path_and_both_values() {
-        let one = json!({"a": 1, "b": {"c": [1, {"d": null}], "e": "x"}, "f": 2});
-        let with = |pointer: &str, value: Value| {
-            let mut other = one.clone();
-            *other.pointer_mut(pointer).unwrap() = value;
-            told(&one, &other)
+        let (of_which, difference) = match compare(other, line) {
+            Compared::Same => continue,
+            Compared::Rescored(difference) => (&mut *rescored, difference),
+            Compared::Differs(difference) => (&mut *differing, difference),
         };
-        assert_eq!(told(&one, &one), None);
-        let shown = |pointer, value| with(pointer, value).unwrap();
-        assert_eq!(shown("/a", json!(2)), "a is 1 and 2");
-        assert_eq!(shown("/b/c/1/d", json!("n")), "b.c[1].d is null and \"n\"");
-        assert_eq!(
-            shown("/b/c", json!([1])),
-            "b.c[1] is {\"d\":null} and nothing"
-        );
-        assert_eq!(
-            shown("/b", json!([])),
-            r#"b is {"c":[1,{"d":null}],"e":"x"} and []"#
-        );
-        assert_eq!(
-            told(&json!({}), &json!({"z": 0})).unwrap(),
-            "z is nothing and 0"
-        );
-    }
-
-    fn values() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            (0..3).prop_map(|n| json!(n)),
-            Just(json!(1.5))
-        ];
-        leaf.prop_recursive(3, 12, 3, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-                prop::collection::btree_map("[a-c]", inner, 0..3)
-                    .prop_map(|m| Value::Object(m.into_iter().collect())),
-            ]
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn there_is_a_difference_exactly_where_values_differ(one in values(), other in values()) {
-            prop_assert_eq!(first_difference(&one, &other).is_some(), one != other);
-        }
+        of_which.push(Differing {
+            one: other.trial.clone(),
+            other: line.trial.clone(),
+            start: None,
+            difference,
+        });
     }
 }

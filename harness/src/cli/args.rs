@@ -115,7 +115,8 @@ pub struct RunArgs {
     #[arg(long, env = "EXECLAB_COLD", value_parser = FalseyValueParser::new())]
     pub cold: bool,
     /// Run trials a second time, to see whether they repeat: a `sample` [default], `all` of them (as
-    /// without a value), or `none`
+    /// without a value), or `none`. Some of those that start from an image are booted: of `all` one
+    /// for each image, of a `sample` one or two
     #[arg(
         long,
         value_name = "WHICH",

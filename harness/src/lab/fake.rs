@@ -14,6 +14,8 @@
 //! | `jitter` | no two tries cost the same |
 //! | `again=N` | each try after the first costs N more |
 //! | `cold=N` | a cold start costs N more |
+//! | `stall=N` | the storm takes N ns longer by the clock than it is busy |
+//! | `unsettled` | the kernel did not settle |
 //! | `image=MS` | the image takes that long to make; without this rule it is found |
 //! | `no-image` | the image cannot be made, and warm starts break |
 //! | `lacks` | the check before the first boot fails |
@@ -37,6 +39,7 @@ use execlab_model::{
     record::GuestStatus,
     result::{KernelId, Provenance},
 };
+use execlab_reports::doubts::UNSETTLED;
 use sha2::{Digest, Sha256};
 
 use super::{ImageNews, ImageState, LabError, Laboratory, Outcome, Ran, Start, image_name};
@@ -70,6 +73,8 @@ enum Kind {
     Jitter,
     Again,
     Cold,
+    Stall,
+    Unsettled,
     Image,
     NoImage,
     Lacks,
@@ -103,6 +108,8 @@ impl FromStr for Rule {
             "jitter" => Kind::Jitter,
             "again" => Kind::Again,
             "cold" => Kind::Cold,
+            "stall" => Kind::Stall,
+            "unsettled" => Kind::Unsettled,
             "image" => Kind::Image,
             "no-image" => Kind::NoImage,
             "lacks" => Kind::Lacks,
@@ -182,7 +189,12 @@ impl FakeLab {
             extra += self.jitter.fetch_add(1, Ordering::Relaxed);
         }
         let drop_every = rule(Kind::Drop).unwrap_or(0);
-        Outcome::Record(Box::new(record::of(trial, status, drop_every, extra)))
+        let mut record = record::of(trial, status, drop_every, extra);
+        record.costs.storm.wall_ns += rule(Kind::Stall).unwrap_or(0);
+        if rule(Kind::Unsettled).is_some() {
+            record.notes.push(format!("{UNSETTLED}: planted"));
+        }
+        Outcome::Record(Box::new(record))
     }
 }
 

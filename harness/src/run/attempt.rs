@@ -18,6 +18,9 @@ use crate::{
     results::{self, BaselineLines},
 };
 
+/// So long after its machine this process has noticed an interrupt too.
+const NOTICE: Duration = Duration::from_millis(100);
+
 /// One try.
 pub(super) struct Try {
     digest: String,
@@ -37,13 +40,27 @@ impl Run<'_> {
     ) -> (Try, Option<String>) {
         let first = self.try_once(trial, start, log);
         match &first.ran.outcome {
-            Outcome::Infra { reason } if !self.is_interrupted() => {
+            Outcome::Infra { reason } if !self.was_cut_off(&first.ran) => {
                 broke(reason);
                 let reason = reason.clone();
                 (self.try_once(trial, start, log), Some(reason))
             }
             _ => (first, None),
         }
+    }
+
+    /// Whether an interrupt took a try. It reaches the machines too, and those on which images are
+    /// made: what they did not finish says nothing about them.
+    pub(super) fn was_cut_off(&self, ran: &Ran) -> bool {
+        if matches!(ran.outcome, Outcome::Record(_)) {
+            return false;
+        }
+        if !self.is_interrupted() {
+            // A machine may notice it first. An interrupt that comes later has not ended this one, but
+            // then the trial is only run once more.
+            std::thread::sleep(NOTICE);
+        }
+        self.is_interrupted()
     }
 
     fn try_once(&self, trial: &TrialSpec, start: Start, log: &Path) -> Try {

@@ -10,7 +10,7 @@ use execlab_model::{
     repeat::{self, Repeat, Verdict},
     result::{Status, TrialResult},
 };
-use execlab_reports::difference;
+use execlab_reports::{Compared, compare};
 use serde_json::json;
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
     attempt::millis,
     queue::{Queue, Repeats},
 };
-use crate::{lab::Outcome, plan::file_name, results::BaselineLines, verify::Chosen};
+use crate::{plan::file_name, results::BaselineLines, verify::Chosen};
 
 /// What a worker tells the thread that writes. Trials are named by their position in the plan.
 pub(super) enum Said {
@@ -77,8 +77,7 @@ impl Worker<'_> {
         let began = Instant::now();
         let retried = |why: &str| self.say(Said::Retried(at, why.to_owned()));
         let (tried, first_reason) = self.run.attempt(trial, start, &self.log(at, ""), retried);
-        // An interrupt reaches the machines too: what they did not finish says nothing about them.
-        if self.run.is_interrupted() && !matches!(tried.ran.outcome, Outcome::Record(_)) {
+        if self.run.was_cut_off(&tried.ran) {
             self.say(Said::Abandoned(at));
             return None;
         }
@@ -112,18 +111,18 @@ impl Worker<'_> {
         let retried = |why: &str| self.say(Said::Retried(at, why.to_owned()));
         let log = self.log(at, ".again");
         let (tried, _) = self.run.attempt(trial, start, &log, retried);
-        if self.run.is_interrupted() && !matches!(tried.ran.outcome, Outcome::Record(_)) {
+        if self.run.was_cut_off(&tried.ran) {
             self.say(Said::Abandoned(at));
             return;
         }
         let wall_ms = millis(tried.ran.wall);
         let (again, panicked) = self.run.score(trial, tried, &baselines);
-        let broke = again.status == Status::Infra;
-        let difference = difference(&line, &again).filter(|_| !broke);
-        let verdict = match &difference {
-            _ if broke => Verdict::Failed,
-            Some(_) => Verdict::Differs,
-            None => Verdict::Same,
+        let (verdict, difference) = match compare(&line, &again) {
+            _ if again.status == Status::Infra => (Verdict::Failed, None),
+            Compared::Same => (Verdict::Same, None),
+            // The guest did the same, and the line of it is of another execlab than this one.
+            Compared::Rescored(difference) => (Verdict::Same, Some(difference)),
+            Compared::Differs(difference) => (Verdict::Differs, Some(difference)),
         };
         self.say(Said::Repeated {
             repeat: Repeat {
@@ -133,7 +132,7 @@ impl Worker<'_> {
                 start,
                 verdict,
                 difference,
-                reason: again.reason.filter(|_| broke),
+                reason: again.reason.filter(|_| verdict != Verdict::Same),
                 record_sha256: again.record_sha256,
                 wall_ms,
             },

@@ -4,6 +4,7 @@ use execlab_model::{
     record::Costs,
     workload::{Load, Workload},
 };
+use execlab_reports::doubts::METER;
 
 /// Clock and meter may differ by a thousandth.
 const TOLERANCE: u64 = 1000;
@@ -18,7 +19,7 @@ pub fn distrust(workload: &Workload, costs: &Costs) -> Option<String> {
     let apart = wall.abs_diff(busy) > wall / TOLERANCE + EDGES_NS;
     (never_idles && apart).then(|| {
         format!(
-            "the meter is not to be trusted: a storm that never idles took {wall} ns by the clock and was busy for {busy} ns"
+            "{METER}: a storm that never idles took {wall} ns by the clock and was busy for {busy} ns"
         )
     })
 }
@@ -56,8 +57,15 @@ mod tests {
         assert_eq!(told(Load::Closed, 0, 100_000_000, 99_880_000), None);
         for busy in [99_879_999, 100_120_001] {
             let told = told(Load::Closed, 0, 100_000_000, busy).unwrap();
+            assert!(told.starts_with(METER));
             assert!(told.contains("100000000") && told.contains(&busy.to_string()));
         }
+    }
+
+    #[test]
+    fn reports_know_the_note_of_a_guest_that_did_not_settle() {
+        let guest = include_str!("../../../trial/src/guest/settle.rs");
+        assert!(guest.contains(execlab_reports::doubts::UNSETTLED));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The `execlab` command end to end, with a laboratory that needs no machines.
 
 mod bad_input;
+mod images;
 mod order;
 mod other_commands;
 mod resume;

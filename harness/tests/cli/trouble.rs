@@ -142,3 +142,38 @@ fn losses_are_found_as_they_were_planted() {
         assert_eq!((loss.actual, loss.self_reported), (1, Some(1)));
     }
 }
+
+#[test]
+fn a_meter_that_lies_and_a_kernel_without_rest_are_warnings_with_what_they_touch() {
+    let bench = Bench::new();
+    let ran = bench
+        .with("stall=30000@none/;unsettled@proc-poll")
+        .run(&[SMALL, &["--seeds=2"]].concat())
+        .code(0);
+    for note in [
+        "the meter is not to be trusted",
+        "compared with a baseline whose meter is not to be trusted",
+        "the kernel did not settle before the trial",
+    ] {
+        let lines = bench.results("o");
+        let noted = lines
+            .iter()
+            .filter(|l| l.notes.iter().any(|n| n.starts_with(note)));
+        assert_eq!(noted.count(), 2, "{note}");
+        let all = ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(all.contains(note), "{all}");
+    }
+    let report = std::fs::read_to_string(bench.path("o/report.md")).unwrap();
+    let told: Vec<&str> = report.lines().filter(|l| l.contains("in doubt")).collect();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    - **Mind:** costs in doubt: the meter is not to be trusted, since it and the clock do not agree on a storm that never idles (2 trials, the first is 6.1/none/absolute/closed/exact/0)
+    - **Mind:** costs in doubt: compared with a baseline whose meter is not to be trusted (2 trials, the first is 6.1/proc-poll+default/absolute/closed/exact/0)
+    - **Mind:** costs in doubt: the kernel did not settle before the trial (2 trials, the first is 6.1/proc-poll+default/absolute/closed/exact/0)
+    "#);
+    // A backend's own line says nothing of the meter: it may idle.
+    let ran = bench
+        .with("stall=30000@proc-poll")
+        .run_in("p", SMALL)
+        .code(0);
+    assert!(!ran.stdout.contains("in doubt"), "{}", ran.stdout);
+}

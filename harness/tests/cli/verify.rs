@@ -8,8 +8,9 @@ use std::{
 use execlab_harness::{
     events::{Event, Reporter},
     lab::fake::FakeLab,
+    plan::Plan,
     registry::Registry,
-    run::{Done, Run},
+    run::{Done, Run, RunEnd},
     store::RunDir,
     verify::Verify,
 };
@@ -185,63 +186,84 @@ fn a_run_whose_directory_is_older_than_verification_is_gone_on_with() {
 }
 
 #[test]
-fn images_are_made_before_the_first_trial_and_not_where_guests_are_booted() {
+fn all_trials_of_which_guests_say_anything_are_repeated() {
     let bench = Bench::new();
-    let args = &[
-        "--kernels=6.1",
-        "--backends=audit",
-        "--workloads=absolute",
-        "--execs=5",
-    ];
-    let ran = bench.with("image=1@audit+default").run(args).code(0);
+    let args = &[MORE, &["--verify"]].concat();
+    bench
+        .with("backend-failed@proc-poll;unsupported@audit+;lose@relative/closed/exact/3")
+        .run(args)
+        .code(20);
+    let repeats = bench.repeats("o");
+    assert_eq!(repeats.len(), 40);
+    assert!(repeats.iter().all(|r| r.verdict == Verdict::Same));
+    // The sample is of trials that were completed.
+    bench
+        .with("backend-failed@proc-poll")
+        .run_in("s", SMALL)
+        .code(14);
+    let of_sample = bench.repeats("s");
+    assert_eq!(of_sample.len(), 1);
+    assert!(of_sample[0].trial.contains("/none/"));
+}
+
+#[test]
+fn a_guest_that_is_lost_only_once_is_15_with_its_reason() {
+    let bench = Bench::new();
+    bench.run(&[SMALL, &["--verify=none"]].concat()).code(0);
+    let ran = bench
+        .with("lose@proc-poll")
+        .command(&["run", "--resume", "o", "--verify"])
+        .code(15);
     insta::assert_snapshot!(ran.stderr, @r#"
-    run o: 3 trials, 1 at a time
+    run o: 2 trials, 2 of them done, 1 at a time
     image of kernel 6.1: found
-    image of kernel 6.1 (audit=1): made in 0 s
-    [1/3] completed      6.1/none/absolute/closed/exact/0
-    [2/3] completed      6.1/none+audit=1/absolute/closed/exact/0
-    [3/3] completed      6.1/audit+default/absolute/closed/exact/0  seen 5/5  cost N %
-    run again 1/1: same (cold)  6.1/none+audit=1/absolute/closed/exact/0
-    done o: 3 completed
+    run again 1/2: same (cold)  6.1/none/absolute/closed/exact/0
+    run again 2/2: differs (warm)  6.1/proc-poll+default/absolute/closed/exact/0  (status was "completed" and then "lost")  (kernel panic: planted)
+    done o: 2 completed
+    warning: not deterministic: 6.1/proc-poll+default/absolute/closed/exact/0 differs when it is run again (warm): status was "completed" and then "lost"
     "#);
-    let ran = bench.run_in("c", &[args, &["--cold"][..]].concat()).code(0);
-    assert!(!ran.stderr.contains("image"), "{}", ran.stderr);
 }
 
 #[test]
-fn an_image_that_cannot_be_made_is_told_by_the_trials_that_need_it() {
+fn equal_records_in_lines_of_two_versions_are_a_warning() {
     let bench = Bench::new();
-    let ran = bench.with("no-image@").run(SMALL).code(14);
+    bench.run(&[SMALL, &["--verify=none"]].concat()).code(0);
+    // As another version may have scored it.
+    let file = bench.path("o/results.jsonl");
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains("\"late\":0"));
+    fs::write(&file, text.replacen("\"late\":0", "\"late\":3", 1)).unwrap();
+    let ran = bench.command(&["run", "--resume", "o", "--verify"]).code(0);
     insta::assert_snapshot!(ran.stderr, @r#"
-    run o: 2 trials, 1 at a time
-    image of kernel 6.1: not made  (planted)
-    again: 6.1/none/absolute/closed/exact/0  (there is no image to start from: planted)
-    [1/2] infra          6.1/none/absolute/closed/exact/0  (there is no image to start from: planted)  (second try)
-    again: 6.1/proc-poll+default/absolute/closed/exact/0  (there is no image to start from: planted)
-    [2/2] infra          6.1/proc-poll+default/absolute/closed/exact/0  (there is no image to start from: planted)  (second try)
-    done o: 2 infra
+    run o: 2 trials, 2 of them done, 1 at a time
+    image of kernel 6.1: found
+    run again 1/2: same (cold)  6.1/none/absolute/closed/exact/0  (scored otherwise: late was 3 and then 0)
+    run again 2/2: same (warm)  6.1/proc-poll+default/absolute/closed/exact/0
+    done o: 2 completed
+    warning: different versions of execlab have scored lines of one run, which must not be compared: 6.1/none/absolute/closed/exact/0 was run again with an equal record, and late is 3 and 0
     "#);
+    let report = fs::read_to_string(bench.path("o/report.md")).unwrap();
+    assert!(report.contains("different versions of execlab"), "{report}");
 }
 
-#[test]
-fn an_interrupt_between_two_repeats_is_14_and_the_rest_is_repeated_later() {
-    struct StopAfterFirst<'a>(&'a AtomicBool);
-    impl Reporter for StopAfterFirst<'_> {
-        fn event(&mut self, event: &Event) {
-            if matches!(event, Event::Repeated { .. }) {
-                self.0.store(true, Ordering::Relaxed);
-            }
+/// What interrupts a run once something has happened.
+struct StopAt<'a, F>(&'a AtomicBool, F);
+
+impl<F: Fn(&Event) -> bool> Reporter for StopAt<'_, F> {
+    fn event(&mut self, event: &Event) {
+        if self.1(event) {
+            self.0.store(true, Ordering::Relaxed);
         }
     }
+}
 
-    let bench = Bench::new();
-    bench.run(&MORE[..4]).code(0);
-    let plan = bench.plan("o");
+/// A run of all trials and repeats in the directory `p`, interrupted where `at` says.
+fn stopped(bench: &Bench, plan: &Plan, at: impl Fn(&Event) -> bool) -> RunEnd {
     let lab: FakeLab = "slow=50@".parse().unwrap();
     let interrupted = AtomicBool::new(false);
-    let mut dir = RunDir::create(&bench.path("p"), &plan).unwrap();
+    let mut dir = RunDir::create(&bench.path("p"), plan).unwrap();
     let run = Run {
-        plan: &plan,
+        plan,
         lab: &lab,
         registry: &Registry::of_this_build(),
         jobs: 1,
@@ -250,10 +272,18 @@ fn an_interrupt_between_two_repeats_is_14_and_the_rest_is_repeated_later() {
         expected: &[],
         interrupted: &interrupted,
     };
-    let end = run
-        .go(&mut dir, Done::default(), &mut StopAfterFirst(&interrupted))
-        .unwrap();
-    drop(dir);
+    let mut reporter = StopAt(&interrupted, at);
+    run.go(&mut dir, Done::default(), &mut reporter).unwrap()
+}
+
+#[test]
+fn an_interrupt_between_two_repeats_is_14_and_the_rest_is_repeated_later() {
+    let bench = Bench::new();
+    bench.run(&MORE[..4]).code(0);
+    let plan = bench.plan("o");
+    let end = stopped(&bench, &plan, |event| {
+        matches!(event, Event::Repeated { .. })
+    });
     // One that was running when the interrupt came is whole.
     assert!(
         (1..=2).contains(&end.repeats.len()),
@@ -264,4 +294,20 @@ fn an_interrupt_between_two_repeats_is_14_and_the_rest_is_repeated_later() {
     assert_eq!(end.exit_code().code(), 14);
     bench.command(&["run", "--resume", "p", "--verify"]).code(0);
     assert_eq!(bench.repeats("p").len(), plan.trials.len());
+}
+
+#[test]
+fn an_interrupt_behind_the_last_trial_is_14_and_all_is_repeated_later() {
+    let bench = Bench::new();
+    bench.run(SMALL).code(0);
+    let plan = bench.plan("o");
+    let end = stopped(&bench, &plan, |event| match event {
+        Event::TrialFinished { tally, .. } => tally.done == tally.total,
+        _ => false,
+    });
+    assert_eq!((end.absent.len(), end.repeats.len()), (0, 0));
+    assert_eq!(end.unverified, 2);
+    assert_eq!(end.exit_code().code(), 14);
+    bench.command(&["run", "--resume", "p", "--verify"]).code(0);
+    assert_eq!(bench.repeats("p").len(), 2);
 }

@@ -4,6 +4,7 @@
 mod fixture;
 
 mod conclusions;
+mod doubts;
 mod hostile;
 mod html;
 mod markdown_and_junit;

@@ -133,11 +133,13 @@ fn costs(trial: &TrialSpec, truth: &Truth, extra: u64) -> Costs {
         monitor_ns: watching,
         ..WindowCost::default()
     };
+    let busy_ns = execs * (BASE_NS + boot + watching) + extra;
     Costs {
         idle: quiet,
         storm: WindowCost {
-            wall_ns: truth.finished_ns - truth.began_ns,
-            busy_ns: execs * (BASE_NS + boot + watching) + extra,
+            // A storm that never idles is busy as long as it lasts.
+            wall_ns: busy_ns,
+            busy_ns,
             storm_ns: execs * (BASE_NS + boot),
             monitor_ns: execs * watching,
             ..WindowCost::default()

@@ -1,0 +1,41 @@
+//! Notes of lines that put figures in doubt. They stand above the figures, since nobody looks for them
+//! in the details of a trial.
+
+use execlab_model::result::TrialResult;
+
+use crate::text::{clean, plural};
+
+/// How the note begins of a baseline whose meter and clock do not agree.
+pub const METER: &str = "the meter is not to be trusted";
+/// How the note begins of a trial that was compared with such a baseline.
+pub const BASELINE_METER: &str = "compared with a baseline whose meter is not to be trusted";
+/// How the note begins of a trial whose kernel never came to rest.
+pub const UNSETTLED: &str = "the kernel did not settle before the trial";
+
+/// One sentence without a full stop for each kind of doubt that there is.
+pub(crate) fn warnings(results: &[TrialResult]) -> Vec<String> {
+    [
+        (
+            METER,
+            "costs in doubt: the meter is not to be trusted, since it and the clock do not agree on a storm that never idles",
+        ),
+        (
+            BASELINE_METER,
+            "costs in doubt: compared with a baseline whose meter is not to be trusted",
+        ),
+        (
+            UNSETTLED,
+            "costs in doubt: the kernel did not settle before the trial",
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(note, what)| {
+        let told = |t: &&TrialResult| t.notes.iter().any(|n| n.starts_with(note));
+        let trials = || results.iter().filter(told).map(|t| t.trial.as_str());
+        // The first by name: lines stand in the order in which their trials ended.
+        let first = clean(trials().min()?);
+        let all = plural(trials().count(), "trial");
+        Some(format!("{what} ({all}, the first is {first})"))
+    })
+    .collect()
+}
