@@ -292,7 +292,9 @@ fn an_interrupt_between_two_repeats_is_14_and_the_rest_is_repeated_later() {
     );
     assert_eq!(end.repeats.len() + end.unverified, plan.trials.len());
     assert_eq!(end.exit_code().code(), 14);
-    bench.command(&["run", "--resume", "p", "--verify"]).code(0);
+    bench
+        .command_when_free(&["run", "--resume", "p", "--verify"])
+        .code(0);
     assert_eq!(bench.repeats("p").len(), plan.trials.len());
 }
 
@@ -308,6 +310,8 @@ fn an_interrupt_behind_the_last_trial_is_14_and_all_is_repeated_later() {
     assert_eq!((end.absent.len(), end.repeats.len()), (0, 0));
     assert_eq!(end.unverified, 2);
     assert_eq!(end.exit_code().code(), 14);
-    bench.command(&["run", "--resume", "p", "--verify"]).code(0);
+    bench
+        .command_when_free(&["run", "--resume", "p", "--verify"])
+        .code(0);
     assert_eq!(bench.repeats("p").len(), 2);
 }
