@@ -18,9 +18,6 @@ use crate::{
     results::{self, BaselineLines},
 };
 
-/// So long after its machine this process has noticed an interrupt too.
-const NOTICE: Duration = Duration::from_millis(100);
-
 /// One try.
 pub(super) struct Try {
     digest: String,
@@ -49,18 +46,10 @@ impl Run<'_> {
         }
     }
 
-    /// Whether an interrupt took a try. It reaches the machines too, and those on which images are
-    /// made: what they did not finish says nothing about them.
+    /// Whether an interrupt took a try. It may have reached the machine too, or the one on which its
+    /// image was made: what they did not finish says nothing about them.
     pub(super) fn was_cut_off(&self, ran: &Ran) -> bool {
-        if matches!(ran.outcome, Outcome::Record(_)) {
-            return false;
-        }
-        if !self.is_interrupted() {
-            // A machine may notice it first. An interrupt that comes later has not ended this one, but
-            // then the trial is only run once more.
-            std::thread::sleep(NOTICE);
-        }
-        self.is_interrupted()
+        self.is_interrupted() && !matches!(ran.outcome, Outcome::Record(_))
     }
 
     fn try_once(&self, trial: &TrialSpec, start: Start, log: &Path) -> Try {

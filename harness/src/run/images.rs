@@ -57,7 +57,7 @@ impl Images {
                 let _ = catch_unwind(AssertUnwindSafe(make));
             });
             for news in news {
-                if matches!(news.what, ImageState::Made(_)) {
+                if matches!(news.what, ImageState::Made(_) | ImageState::MadeAgain(_)) {
                     self.made.insert(news.image.clone());
                 }
                 reporter.event(&Event::Image(news));

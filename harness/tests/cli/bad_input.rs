@@ -31,7 +31,7 @@ fn unknown_names_list_the_valid_ones_and_the_nearest() {
     error: --population: `-3` is not a number of processes: write a whole number from 0 to 30000
     error: --seeds: `9..1` is no range of seeds: write `N` (that many) or `A..B` (from A up to, without, B)
     error: --lab: unknown lab `kvm` (valid: …)
-    error: --cpus: the lab exact has one virtual CPU, not 2: with two, kernels 5.10 and 6.1 hang while the second one starts, and from 6.12 on each CPU stands still for 12 to 104 ms at a time while the other runs; that repeats exactly, but what is lost then is an artefact. Races between CPUs are for the labs `kvm` and `host`
+    error: --cpus: the lab exact has one virtual CPU, not 2: with two, kernels 5.10 and 6.1 hang while the second one starts, and from 6.12 on each CPU stands still for 12 to 104 ms at a time while the other runs; that repeats exactly, but what is lost then is an artefact. Races between CPUs are for the labs `kvm` and `host`, which are not there yet
     "#);
     assert!(!bench.path("o").exists());
 }

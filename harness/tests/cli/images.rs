@@ -133,7 +133,7 @@ fn a_run_that_is_gone_on_with_asks_for_the_images_that_it_still_needs() {
     assert!(images(&ran.stderr).is_empty(), "{}", ran.stderr);
 }
 
-/// A laboratory whose machines are ended by an interrupt before anybody else hears of it.
+/// A laboratory whose machines are ended by an interrupt too.
 struct CutOff<'a> {
     lab: FakeLab,
     interrupted: &'a AtomicBool,

@@ -192,7 +192,7 @@ fn an_interrupted_run_says_how_to_go_on() {
     assert_eq!(end.exit_code().code(), 14);
     assert_eq!(bench.results("o").len(), end.results.len());
     drop(dir);
-    bench.command(&["run", "--resume", "o"]).code(0);
+    bench.command_when_free(&["run", "--resume", "o"]).code(0);
     assert_eq!(lines(&bench, "o"), lines(&bench, "whole"));
 }
 
