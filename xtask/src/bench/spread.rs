@@ -23,9 +23,6 @@ const SLOWED: &str = "ebpf";
 const SLOWED_EXECS: &str = "1000";
 const PLAIN: &str = "plain";
 const SLOW: &str = "slow";
-/// Backends, and how long payloads live: a poller sees only what lives longer than its interval, and
-/// only what is seen can be slowed down.
-const ROWS: [(&str, &str); 2] = [("netlink,audit,ebpf,ptrace", "0"), ("proc-poll", "250ms")];
 /// The planted slowdown, as a share of what the backend adds.
 const PLANTED: f64 = 0.01;
 /// What a turn of the burden's loop costs, in instructions.
