@@ -203,16 +203,23 @@ fn write_label(state: &Path, path: &Path, inputs: Vec<String>) -> io::Result<()>
     new.persist(path).map(drop).map_err(|error| error.error)
 }
 
-/// Waits for whoever holds it, and says so before.
+/// Waits for whoever holds it, and says so where that takes longer than a moment. For a moment it is
+/// held by any child of this process that was just forked and has not called exec yet.
 fn hold(lock: &Path, waiting: &mut impl FnMut()) -> io::Result<File> {
+    const MOMENT: Duration = Duration::from_millis(500);
     let file = File::options()
         .create(true)
         .truncate(false)
         .write(true)
         .open(lock)?;
-    if file.try_lock().is_err() {
-        waiting();
-        file.lock()?;
+    let began = Instant::now();
+    while file.try_lock().is_err() {
+        if began.elapsed() > MOMENT {
+            waiting();
+            file.lock()?;
+            break;
+        }
+        std::thread::sleep(MOMENT / 50);
     }
     Ok(file)
 }

@@ -207,8 +207,11 @@ fn images_that_were_not_used_for_longest_go_first() {
     // Of another run, which is using b alone.
     let others = WarmStore::new(fake.store.dir.clone());
     others.using().insert(labels[1].clone());
-    others.prune(7 + 6).unwrap();
-    // Two must go: the oldest is in use, so the other two are.
+    // Two must go: the oldest is in use, so the other two are. Another test's child may hold a copy
+    // of a lock until it calls exec.
+    while fake.files(".json").len() > 1 {
+        others.prune(7 + 6).unwrap();
+    }
     assert_eq!(fake.files(".json"), [labels[1].clone()]);
     assert_eq!(fake.files(".state").len(), 1);
 }
@@ -225,8 +228,10 @@ fn what_a_killed_run_left_behind_goes_and_what_is_being_made_stays() {
     others.prune(0).unwrap();
     assert_eq!(fake.files(".part").len(), 1);
     drop(lock);
-    others.prune(0).unwrap();
-    assert!(fake.files(".part").is_empty());
+    // Another test's child may hold a copy of the lock until it calls exec.
+    while !fake.files(".part").is_empty() {
+        others.prune(0).unwrap();
+    }
 }
 
 #[test]
