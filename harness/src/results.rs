@@ -2,14 +2,14 @@
 //!
 //! The one place where scoring is connected: everything else handles lines.
 
-use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use execlab_model::{
     record::{Costs, Record},
     result::{KernelId, PathClass, Provenance, SCHEMA, Status, TrialResult},
 };
 use execlab_reports::doubts::{BASELINE_METER, METER};
-use sha2::{Digest as _, Sha256};
+use execlab_vm::digest::Sha256;
 
 use crate::{
     lab::{Outcome, Ran},
@@ -54,11 +54,7 @@ pub fn line(
 /// Of the record as it is written: its encoding has one form, so these are the guest's own bytes.
 fn record_sha256(record: &Record) -> String {
     let bytes = postcard::to_allocvec(record).expect("plain data always encodes");
-    let mut hex = String::new();
-    for byte in Sha256::digest(&bytes) {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    Sha256::of(&bytes).into()
 }
 
 /// A line that says no more than the plan does. Its status is the one of a trial of which nothing is

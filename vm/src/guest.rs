@@ -106,14 +106,14 @@ impl GuestError {
     }
 
     pub(crate) fn steering(what: &'static str, place: &Place) -> impl FnOnce(QmpError) -> Self {
-        let printed = match Process::printed(&place.printed_path()) {
-            printed if printed.is_empty() => printed,
-            printed => format!("; it printed: {printed}"),
-        };
+        let printed = place.printed_path();
         move |source| Self::Steering {
             what,
             source,
-            printed,
+            printed: match Process::printed(&printed) {
+                nothing if nothing.is_empty() => nothing,
+                text => format!("; it printed: {text}"),
+            },
         }
     }
 }

@@ -49,10 +49,9 @@ impl Process {
 
     /// Greets over its standard input and output; once only.
     pub(crate) fn talk(&mut self, deadline: Instant) -> Result<Qmp, QmpError> {
-        let hung_up = QmpError::HungUp;
         match (self.0.stdin.take(), self.0.stdout.take()) {
             (Some(orders), Some(answers)) => Qmp::greet(orders, answers, deadline),
-            _ => Err(hung_up),
+            _ => Err(QmpError::HungUp),
         }
     }
 

@@ -25,7 +25,6 @@ mod record;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fmt::Write as _,
     path::Path,
     str::FromStr,
     sync::{
@@ -40,7 +39,7 @@ use execlab_model::{
     result::{KernelId, Provenance},
 };
 use execlab_reports::doubts::UNSETTLED;
-use sha2::{Digest, Sha256};
+use execlab_vm::digest::Sha256;
 
 use super::{ImageNews, ImageState, LabError, Laboratory, Outcome, Ran, Start, image_name};
 use crate::plan::TrialSpec;
@@ -222,11 +221,7 @@ impl Laboratory for FakeLab {
             self.rule(Kind::Changed, trial),
         );
         let json = serde_json::to_vec(&inputs).expect("plain data always encodes");
-        let mut hex = String::new();
-        for byte in Sha256::digest(&json) {
-            let _ = write!(hex, "{byte:02x}");
-        }
-        Ok(hex)
+        Ok(Sha256::of(&json).into())
     }
 
     fn has_images(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use sha2::{Digest, Sha256};
+use execlab_vm::digest::Sha256;
 
 use super::{TrialSpec, is_usual};
 use crate::duration;
@@ -67,12 +67,9 @@ pub fn file_name(id: &str) -> String {
         }
     }
     if name.len() > LONGEST {
-        let hash = Sha256::digest(id.as_bytes());
         name.truncate(LONGEST - 20);
         name.push_str("@@");
-        for b in &hash[..8] {
-            let _ = write!(name, "{b:02x}");
-        }
+        name.push_str(&Sha256::of(id.as_bytes()).as_str()[..16]);
     }
     name
 }
