@@ -138,7 +138,7 @@ fn estimate(trial: &TrialSpec) -> f64 {
     const SETTLE: f64 = 1.0;
     const EXEC: f64 = 1e-3;
     const SLEEPER: f64 = 1e-3;
-    let watched = if trial.is_baseline() { 1.0 } else { 2.0 };
+    let watched = if trial.backend.watches() { 2.0 } else { 1.0 };
     let fork = if trial.workload.spawn == Spawn::Fork {
         1.5
     } else {

@@ -22,6 +22,7 @@ fn trial(backend: &str, execs: u32, seed: u64) -> TrialSpec {
             population: 0,
         },
         lab: Lab::Exact,
+        cpus: 1,
         seed,
     }
 }

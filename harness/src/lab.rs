@@ -7,7 +7,7 @@ pub mod exact;
 pub mod fake;
 mod guest_files;
 
-use std::{fmt, path::Path, sync::atomic::AtomicBool, time::Duration};
+use std::{collections::BTreeMap, fmt, path::Path, sync::atomic::AtomicBool, time::Duration};
 
 pub use execlab_model::repeat::Start;
 use execlab_model::{
@@ -115,6 +115,10 @@ pub struct Ran {
     pub kernel: KernelId,
     /// How long it took on the host.
     pub wall: Duration,
+    /// Facts of the machine that differ from run to run, for [`TrialResult::host`].
+    ///
+    /// [`TrialResult::host`]: execlab_model::result::TrialResult::host
+    pub host: BTreeMap<String, serde_json::Value>,
 }
 
 /// What came back from a guest.

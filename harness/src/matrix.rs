@@ -149,7 +149,17 @@ pub struct Matrix {
     pub seeds: (u64, u64),
     /// Where time comes from.
     pub lab: Lab,
+    /// CPUs of the machine.
+    #[serde(default = "one_cpu")]
+    pub cpus: u32,
 }
+
+fn one_cpu() -> u32 {
+    1
+}
+
+/// CPUs of a guest in the lab `kvm`, unless told otherwise: enough for a monitor to run beside the storm.
+pub const KVM_CPUS: u32 = 2;
 
 /// A backend of a matrix, and what it needs of the kernel's command line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,9 @@
 //! The list of trials that a matrix means, in the order in which they are run.
 //!
 //! A comparison needs its baseline, so for each kernel × workload × seed there is a trial of `none`,
-//! and one more for each set of boot options that a selected backend needs. Baselines come first:
-//! what follows can then be scored as it ends.
+//! and one more for each set of boot options that a selected backend needs. A baseline comes before
+//! what is compared with it, which can then be scored as it ends. Where figures do not repeat, the
+//! baseline is run a second time as the control (A/A), and all of a seed stands together.
 
 mod id;
 
@@ -18,8 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::id::file_name;
 use crate::{
-    matrix::Matrix,
-    registry::{BASELINE, DEFAULT_VARIANT, Settings},
+    matrix::{Matrix, SelectedBackend},
     verify::Verify,
 };
 
@@ -41,15 +41,15 @@ pub struct TrialSpec {
     pub workload: Workload,
     /// Where time comes from.
     pub lab: Lab,
+    /// CPUs of the machine, virtual or not.
+    #[serde(default = "one")]
+    pub cpus: u32,
     /// Perturbs what real life perturbs.
     pub seed: u64,
 }
 
-impl TrialSpec {
-    /// Whether nothing watches.
-    pub fn is_baseline(&self) -> bool {
-        self.backend.name == BASELINE
-    }
+fn one() -> u32 {
+    1
 }
 
 /// `plan.json`.
@@ -92,29 +92,11 @@ type Key<'a> = (&'a str, &'a Workload, Lab, u64, &'a [String]);
 impl Plan {
     /// The trials of a matrix.
     pub fn of(matrix: &Matrix) -> Self {
-        let none = BackendSpec {
-            name: BASELINE.to_owned(),
-            variant: DEFAULT_VARIANT.to_owned(),
-            settings: Settings::new(),
+        let trials = if matrix.lab.is_exact() {
+            baselines_first(matrix)
+        } else {
+            interleaved(matrix)
         };
-        let mut boots: Vec<Vec<String>> = vec![Vec::new()];
-        for backend in &matrix.backends {
-            let boot = sorted(&backend.boot);
-            if !boots.contains(&boot) {
-                boots.push(boot);
-            }
-        }
-        let mut trials = Vec::new();
-        for point in points(matrix) {
-            for boot in &boots {
-                trials.push(point.trial(&none, boot));
-            }
-        }
-        for point in points(matrix) {
-            for backend in matrix.backends.iter().filter(|b| b.spec.name != BASELINE) {
-                trials.push(point.trial(&backend.spec, &sorted(&backend.boot)));
-            }
-        }
         Self {
             schema: SCHEMA,
             execlab: env!("CARGO_PKG_VERSION").to_owned(),
@@ -157,7 +139,7 @@ impl Plan {
             .trials
             .iter()
             .enumerate()
-            .filter(|(_, t)| t.is_baseline())
+            .filter(|(_, t)| t.backend.is_baseline())
             .map(|(at, t)| (key(t, &t.boot), at))
             .collect();
         let of = |(at, trial): (usize, &TrialSpec)| {
@@ -174,6 +156,38 @@ impl Plan {
     }
 }
 
+/// Where nothing drifts, the order says nothing; so each line can be scored as it ends.
+fn baselines_first(matrix: &Matrix) -> Vec<TrialSpec> {
+    let points = || points(matrix);
+    let baselines = points().flat_map(|point| point.baselines(matrix));
+    baselines
+        .chain(points().flat_map(|point| point.watched(matrix)))
+        .collect()
+}
+
+/// Where a machine drifts, what is compared stands close together: each seed has its own baseline, the
+/// control and all backends behind it, in turn, so that none is always the first or the last.
+fn interleaved(matrix: &Matrix) -> Vec<TrialSpec> {
+    let mut trials = Vec::new();
+    for point in points(matrix) {
+        trials.extend(point.baselines(matrix));
+        let control = point.trial(&BackendSpec::none(BackendSpec::AGAIN), &[]);
+        let mut compared: Vec<_> = [control].into_iter().chain(point.watched(matrix)).collect();
+        let turns = point.seed % compared.len() as u64;
+        compared.rotate_left(usize::try_from(turns).expect("less than a length"));
+        trials.extend(compared);
+    }
+    trials
+}
+
+/// The options that a backend's kernel is booted with; the running one was booted long ago.
+fn boot_of(backend: &SelectedBackend, lab: Lab) -> Vec<String> {
+    match lab {
+        Lab::Exact | Lab::Kvm => sorted(&backend.boot),
+        Lab::Host => Vec::new(),
+    }
+}
+
 fn sorted(boot: &[String]) -> Vec<String> {
     let mut boot = boot.to_vec();
     boot.sort();
@@ -186,10 +200,31 @@ struct Point<'a> {
     kernel: &'a str,
     workload: Workload,
     lab: Lab,
+    cpus: u32,
     seed: u64,
 }
 
 impl Point<'_> {
+    /// Without a monitor, once for each set of boot options.
+    fn baselines(&self, matrix: &Matrix) -> Vec<TrialSpec> {
+        let mut boots: Vec<Vec<String>> = vec![Vec::new()];
+        for backend in &matrix.backends {
+            let boot = boot_of(backend, self.lab);
+            if !boots.contains(&boot) {
+                boots.push(boot);
+            }
+        }
+        let none = BackendSpec::none(BackendSpec::DEFAULT);
+        boots.iter().map(|boot| self.trial(&none, boot)).collect()
+    }
+
+    fn watched(&self, matrix: &Matrix) -> Vec<TrialSpec> {
+        let watching = matrix.backends.iter().filter(|b| b.spec.watches());
+        watching
+            .map(|backend| self.trial(&backend.spec, &boot_of(backend, self.lab)))
+            .collect()
+    }
+
     fn trial(&self, backend: &BackendSpec, boot: &[String]) -> TrialSpec {
         let mut trial = TrialSpec {
             id: String::new(),
@@ -198,6 +233,7 @@ impl Point<'_> {
             boot: boot.to_vec(),
             workload: self.workload.clone(),
             lab: self.lab,
+            cpus: self.cpus,
             seed: self.seed,
         };
         trial.id = id::of(&trial);
@@ -205,7 +241,7 @@ impl Point<'_> {
     }
 }
 
-fn points(matrix: &Matrix) -> Vec<Point<'_>> {
+fn points(matrix: &Matrix) -> impl Iterator<Item = Point<'_>> {
     let mut points = Vec::new();
     for kernel in &matrix.kernels {
         for workload in workloads(matrix) {
@@ -214,12 +250,13 @@ fn points(matrix: &Matrix) -> Vec<Point<'_>> {
                     kernel,
                     workload: workload.clone(),
                     lab: matrix.lab,
+                    cpus: matrix.cpus,
                     seed,
                 });
             }
         }
     }
-    points
+    points.into_iter()
 }
 
 fn workloads(matrix: &Matrix) -> Vec<Workload> {
@@ -252,7 +289,7 @@ fn is_usual(spawn: Spawn) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use execlab_model::workload::Load;
     use proptest::{collection::btree_set, prelude::*};
@@ -265,7 +302,7 @@ mod tests {
             spec: BackendSpec {
                 name: name.into(),
                 variant: variant.into(),
-                settings: Settings::new(),
+                settings: BTreeMap::new(),
             },
             boot: boot.iter().map(|&o| o.to_owned()).collect(),
         }
@@ -287,6 +324,7 @@ mod tests {
             populations: vec![0],
             seeds: (3, 4),
             lab: Lab::Exact,
+            cpus: 1,
         }
     }
 
@@ -325,13 +363,13 @@ mod tests {
                 let Some(baseline) = at.map(|at| &plan.trials[at]) else {
                     continue;
                 };
-                assert!(baseline.is_baseline());
+                assert!(baseline.backend.is_baseline());
                 assert_eq!(baseline.workload, trial.workload);
                 assert_eq!(baseline.boot, boot);
             }
-            let plain_itself = trial.is_baseline() && trial.boot.is_empty();
+            let plain_itself = trial.backend.is_baseline() && trial.boot.is_empty();
             assert_eq!(baselines.plain.is_none(), plain_itself);
-            let with_options = !trial.is_baseline() && !trial.boot.is_empty();
+            let with_options = trial.backend.watches() && !trial.boot.is_empty();
             assert_eq!(baselines.boot.is_some(), with_options);
         }
     }
@@ -347,6 +385,8 @@ mod tests {
             fork in any::<bool>(),
             populations in btree_set(0u32..3, 1..3),
             seeds in (0u64..3, 1u64..3),
+            lab in prop::sample::select(Lab::ALL.to_vec()),
+            cpus in 1u32..4,
         ) -> Matrix {
             Matrix {
                 kernels: kernels.into_iter().collect(),
@@ -361,9 +401,39 @@ mod tests {
                 spawns: if fork { vec![Spawn::Vfork, Spawn::Fork] } else { vec![Spawn::Vfork] },
                 populations: populations.into_iter().collect(),
                 seeds: (seeds.0, seeds.0 + seeds.1),
-                lab: Lab::Exact,
+                lab,
+                cpus,
             }
         }
+    }
+
+    #[test]
+    fn where_machines_drift_a_seed_stands_together_and_nobody_is_always_first() {
+        let plan = Plan::of(&Matrix {
+            lab: Lab::Host,
+            lifetimes_ns: vec![0],
+            spawns: vec![Spawn::Vfork],
+            seeds: (3, 6),
+            ..small()
+        });
+        let ids: Vec<_> = plan.trials.iter().map(|t| t.id.as_str()).collect();
+        insta::assert_snapshot!(ids.join("\n"), @r"
+        6.1/none/relative/closed/host/3
+        6.1/none+again/relative/closed/host/3
+        6.1/netlink+default/relative/closed/host/3
+        6.1/audit+tuned/relative/closed/host/3
+        6.1/none/relative/closed/host/4
+        6.1/netlink+default/relative/closed/host/4
+        6.1/audit+tuned/relative/closed/host/4
+        6.1/none+again/relative/closed/host/4
+        6.1/none/relative/closed/host/5
+        6.1/audit+tuned/relative/closed/host/5
+        6.1/none+again/relative/closed/host/5
+        6.1/netlink+default/relative/closed/host/5
+        ");
+        let control = plan.trials.iter().position(|t| t.backend.is_control());
+        let baselines = plan.baselines();
+        assert_eq!(baselines[control.unwrap()].plain, Some(0));
     }
 
     proptest! {

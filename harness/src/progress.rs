@@ -18,12 +18,12 @@ use crate::lab::{ImageNews, ImageState};
 fn verdict(result: &TrialResult) -> String {
     let mut text = format!("{:<14} {}", result.status, result.trial);
     if let (Some(truth), Some(seen)) = (result.truth, &result.completeness)
-        && !result.is_baseline()
+        && result.is_watched()
     {
         let _ = write!(text, "  seen {}/{}", seen.seen, truth.execs);
     }
     if let Some(percent) = result.cost.as_ref().and_then(|c| c.added_percent)
-        && !result.is_baseline()
+        && result.is_watched()
     {
         let _ = write!(text, "  cost {percent:+.1} %");
     }

@@ -11,11 +11,14 @@ use execlab_vm::kernels::Lock;
 use crate::matrix::unknown;
 
 /// Name of the backend that does not watch.
-pub const BASELINE: &str = "none";
+pub const BASELINE: &str = BackendSpec::NONE;
 /// The group of settings that a backend has when none is named.
-pub const DEFAULT_VARIANT: &str = "default";
+pub const DEFAULT_VARIANT: &str = BackendSpec::DEFAULT;
 /// The group that an expert would use who wants the backend to win.
 pub const TUNED_VARIANT: &str = "tuned";
+
+/// The kernel that this very machine runs: the one of the lab `host`, and of no other.
+pub const RUNNING_KERNEL: &str = "running";
 
 /// Settings by name, as text.
 pub type Settings = BTreeMap<String, String>;

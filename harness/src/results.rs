@@ -37,6 +37,7 @@ pub fn line(
     let mut line = blank(trial, digest);
     line.kernel = ran.kernel;
     line.provenance = ran.provenance;
+    line.host = ran.host;
     match ran.outcome {
         Outcome::Record(record) => {
             line.record_sha256 = Some(record_sha256(&record));
@@ -75,7 +76,7 @@ pub fn blank(trial: &TrialSpec, digest: &str) -> TrialResult {
         },
         boot: trial.boot.clone(),
         lab: trial.lab,
-        cpus: 1,
+        cpus: trial.cpus,
         backend: trial.backend.clone(),
         workload: trial.workload.clone(),
         seed: trial.seed,
@@ -123,13 +124,14 @@ fn score(line: &mut TrialResult, record: &Record, best: &[PathClass], baselines:
         ));
         return;
     }
-    if line.is_baseline() {
+    if !line.is_watched() {
         line.notes
             .extend(score::distrust(&line.workload, &record.costs));
     }
     let plain = windows(baselines.plain.as_deref(), &mut line.notes);
     let booted = windows(baselines.boot.as_deref(), &mut line.notes);
     line.cost = Some(score::cost(
+        line.lab,
         &record.costs,
         execs,
         plain.as_ref(),

@@ -101,7 +101,13 @@ impl Run<'_> {
         reporter: &mut dyn Reporter,
     ) -> Result<RunEnd, RunError> {
         let lines = self.by_position(done.lines);
-        let queue = Queue::new(self.plan.baselines(), lines, self.expected);
+        // Where the order of the plan matters, how long trials take does not.
+        let pressing = if self.plan.matrix.lab.is_exact() {
+            self.expected
+        } else {
+            &[]
+        };
+        let queue = Queue::new(self.plan.baselines(), lines, pressing);
         let logs = dir.logs();
         let mut writer = Writer {
             run: self,
@@ -199,7 +205,8 @@ impl Run<'_> {
         done: &[Repeat],
         images: &Images,
     ) -> Vec<Chosen> {
-        if self.is_interrupted() && results.len() < self.plan.trials.len() {
+        let cut_off = self.is_interrupted() && results.len() < self.plan.trials.len();
+        if cut_off || !self.plan.matrix.lab.is_exact() {
             return Vec::new();
         }
         let lines: Vec<Candidate<'_>> = results

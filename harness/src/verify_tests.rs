@@ -23,6 +23,7 @@ fn lines(count: usize) -> Vec<TrialResult> {
                 population: 0,
             },
             lab: execlab_model::result::Lab::Exact,
+            cpus: 1,
             seed: 0,
         };
         // Digests in another order than positions.

@@ -10,6 +10,7 @@
 //! | [`sighting`] | what a monitor says: sightings and loss reports |
 //! | [`seam`] | the line and binary formats in which a monitor says it |
 //! | [`record`] | what comes back from a guest |
+//! | [`lab`] | where trials run and time comes from |
 //! | [`frame`] | how bytes pass between host and guest |
 //! | [`result`] | one line of `results.jsonl` |
 //! | [`repeat`] | one line of `verify.jsonl` |
@@ -18,6 +19,7 @@
 pub mod bytes;
 pub mod exit;
 pub mod frame;
+pub mod lab;
 pub mod plan;
 pub mod record;
 pub mod repeat;

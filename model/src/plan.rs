@@ -20,6 +20,40 @@ pub struct BackendSpec {
     pub settings: BTreeMap<String, String>,
 }
 
+impl BackendSpec {
+    /// Name of the backend that does not watch.
+    pub const NONE: &str = "none";
+    /// The group of settings that a backend has when none is named.
+    pub const DEFAULT: &str = "default";
+    /// The variant of [`Self::NONE`] that is compared with the baseline like a backend (A/A): what it
+    /// seems to cost is what the lab cannot tell from nothing.
+    pub const AGAIN: &str = "again";
+
+    /// The baseline, or with [`Self::AGAIN`] its control.
+    pub fn none(variant: &str) -> Self {
+        Self {
+            name: Self::NONE.to_owned(),
+            variant: variant.to_owned(),
+            settings: BTreeMap::new(),
+        }
+    }
+
+    /// Whether anything watches.
+    pub fn watches(&self) -> bool {
+        self.name != Self::NONE
+    }
+
+    /// Whether nothing watches and others are compared with it.
+    pub fn is_baseline(&self) -> bool {
+        !self.watches() && self.variant != Self::AGAIN
+    }
+
+    /// Whether nothing watches and it is compared with the baseline.
+    pub fn is_control(&self) -> bool {
+        !self.watches() && self.variant == Self::AGAIN
+    }
+}
+
 /// How long each part of a trial lasts, in nanoseconds of guest time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Timing {
@@ -43,6 +77,13 @@ impl Timing {
         canary_life_ns: 500_000_000,
         canary_tries: 5,
         monitor_deadline_ns: 30_000_000_000,
+    };
+
+    /// Where time is real: long enough for the slowest technique, short enough for many trials.
+    pub const REAL: Self = Self {
+        idle_ns: 500_000_000,
+        catch_up_ns: 500_000_000,
+        ..Self::EXACT
     };
 }
 

@@ -3,11 +3,12 @@
 //! Field names are a contract; new fields may be added, none is renamed. `null` means that it was
 //! not measured or not offered, never zero.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crate::lab::{Lab, UnknownLab};
 use crate::{
     Bytes,
     plan::BackendSpec,
@@ -62,50 +63,6 @@ impl Status {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
-    }
-}
-
-/// Where time comes from.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Lab {
-    /// QEMU TCG with `-icount`: guest instructions.
-    Exact,
-}
-
-impl Lab {
-    /// All labs of this version.
-    pub const ALL: [Self; 1] = [Self::Exact];
-
-    /// The name used in every output.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Exact => "exact",
-        }
-    }
-}
-
-impl fmt::Display for Lab {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// A name that is no lab's.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown lab `{0}`; this version has: exact")]
-pub struct UnknownLab(pub String);
-
-impl FromStr for Lab {
-    type Err = UnknownLab;
-
-    fn from_str(text: &str) -> Result<Self, UnknownLab> {
-        Self::ALL
-            .into_iter()
-            .find(|lab| lab.as_str() == text)
-            .ok_or_else(|| UnknownLab(text.into()))
     }
 }
 
@@ -592,9 +549,19 @@ impl TrialResult {
         Some(self.path.as_ref()?.best as f64 / seen as f64)
     }
 
-    /// Whether this is a trial without a monitor.
+    /// Whether this is what others are compared with: a trial without a monitor.
     pub fn is_baseline(&self) -> bool {
-        self.backend.name == "none"
+        self.backend.is_baseline()
+    }
+
+    /// Whether this is a baseline once more, compared with the first as if it watched.
+    pub fn is_control(&self) -> bool {
+        self.backend.is_control()
+    }
+
+    /// Whether anything watched.
+    pub fn is_watched(&self) -> bool {
+        self.backend.watches()
     }
 
     /// `name+variant`, as in the trial id; a baseline has its boot options in place of a variant.

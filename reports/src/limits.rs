@@ -17,6 +17,15 @@ const fn of_lab(lab: Lab) -> &'static [&'static str] {
             "Guest time is a count as well. Rates and latencies are those of the emulated machine, not of one that you can buy.",
             "The same trial gives the same numbers to the last digit. That is repeatability, not generality: other seeds, kernels, images or QEMU versions are other trials.",
         ],
+        Lab::Kvm => &[
+            "Cost is CPU time of the whole guest, by its own clock. It varies from trial to trial: read a difference with its interval, and with the control, which is the baseline compared with itself.",
+            "The host's own load, its frequency and what it takes from the guest (steal) are in every figure. Figures of another machine, or of another day, are others.",
+        ],
+        Lab::Host => &[
+            "Cost is CPU time of the storm and of the monitor with its kernel threads. Work that the kernel does for a monitor in other threads, or in interrupts that hit others, is not in it.",
+            "Cost varies from trial to trial: read a difference with its interval, and with the control, which is the baseline compared with itself. Whatever else ran on the machine disturbed both.",
+            "Figures are of this kernel on this machine. Trials ran on several CPUs at once, so losses here may come from races that the exact lab cannot show.",
+        ],
     }
 }
 

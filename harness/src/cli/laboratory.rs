@@ -30,7 +30,10 @@ pub fn open(lab: Lab, args: &RunArgs) -> Result<Box<dyn Laboratory>, ExpectedErr
         let fake: FakeLab = rules.parse()?;
         return Ok(Box::new(fake));
     }
-    let Lab::Exact = lab;
+    match lab {
+        Lab::Exact => {}
+        Lab::Kvm | Lab::Host => todo!("lab {lab}"),
+    }
     let kernels = &args.kernel_store;
     let store = Store::open(kernels.cache.clone(), kernels.mirror.clone())?;
     let progress = Mutex::new(Progress::new(stderr().is_terminal()));

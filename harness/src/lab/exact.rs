@@ -281,6 +281,7 @@ impl Laboratory for ExactLab {
                 sha256: String::new(),
             },
             wall: Duration::ZERO,
+            host: BTreeMap::new(),
         };
         ran.outcome = match self.ready(trial) {
             Err(error) => Outcome::Infra {

@@ -283,6 +283,7 @@ impl Laboratory for FakeLab {
                 sha256: "0".repeat(64),
             },
             wall: Duration::from_millis(self.rule(Kind::Slow, trial).unwrap_or(1)),
+            host: BTreeMap::new(),
         }
     }
 }

@@ -7,11 +7,13 @@ use execlab_model::{
     workload::{Load, Spawn},
 };
 
-use super::{Given, Matrix, MatrixError, Origin, Problem, SelectedBackend, Selection, Variant};
+use super::{
+    Given, KVM_CPUS, Matrix, MatrixError, Origin, Problem, SelectedBackend, Selection, Variant,
+};
 use crate::{
     duration,
     nearest::nearest,
-    registry::{BASELINE, BackendInfo, DEFAULT_VARIANT, Registry, TUNED_VARIANT},
+    registry::{BASELINE, BackendInfo, DEFAULT_VARIANT, RUNNING_KERNEL, Registry, TUNED_VARIANT},
 };
 
 /// More trials than this are a slip of the pen (each takes seconds).
@@ -21,14 +23,22 @@ const MOST_EXECS: u32 = 4_000_000;
 /// The kernel of the built-in matrix, where it is locked.
 const QUICK_KERNEL: &str = "6.12";
 const QUICK_EXECS: u32 = 200;
+/// Seeds where figures do not repeat: with fewer than six a difference has no interval of 95 %.
+const QUICK_SAMPLES: u64 = 8;
+/// More virtual CPUs than this are a slip of the pen.
+const MOST_CPUS: u32 = 64;
 
 /// Checks a selection; what it does not say is as in the built-in quick matrix.
 pub fn resolve(selection: Selection, registry: &Registry) -> Result<Matrix, MatrixError> {
+    // What is usual depends on the lab; one that is wrong is told below.
+    let named = selection.lab.as_ref().and_then(|g| lab(&g.text).ok());
+    let lab_named = named.unwrap_or(Lab::Exact);
     let mut check = Check {
         registry,
+        lab: lab_named,
         problems: Vec::new(),
     };
-    let whole = selection.over(quick(registry));
+    let whole = selection.over(quick(registry, lab_named));
     let variants = whole.variants;
     check.variants(&variants);
     let matrix = Matrix {
@@ -45,9 +55,11 @@ pub fn resolve(selection: Selection, registry: &Registry) -> Result<Matrix, Matr
         spawns: check.each(whole.spawns, |_, g| spawn(&g.text)),
         populations: check.each(whole.populations, |_, g| population(&g.text)),
         seeds: check.one(whole.seeds, seeds).unwrap_or_default(),
-        lab: check.one(whole.lab, lab).unwrap_or(Lab::Exact),
+        lab: check.one(whole.lab, lab).unwrap_or(lab_named),
+        cpus: check
+            .one(whole.cpus, |text| cpus(text, lab_named))
+            .unwrap_or_default(),
     };
-    check.one(whole.cpus, |text| cpus(text, matrix.lab));
     if !check.problems.is_empty() {
         check.problems.sort_by_key(Problem::line);
         return Err(MatrixError::Invalid(check.problems));
@@ -77,19 +89,28 @@ fn empty_dimensions(matrix: &Matrix) -> Vec<String> {
 }
 
 /// One kernel, every backend as it comes, every scenario: a first look that takes minutes.
-fn quick(registry: &Registry) -> Selection {
+fn quick(registry: &Registry, lab: Lab) -> Selection {
     let given = |text: &str| Given {
         text: text.to_owned(),
         origin: Origin::BuiltIn,
     };
-    let kernel = registry
-        .kernels
-        .iter()
-        .find(|k| *k == QUICK_KERNEL)
-        .or(registry.kernels.first());
+    let locked = || {
+        let quick = registry.kernels.iter().find(|k| *k == QUICK_KERNEL);
+        quick.or(registry.kernels.first()).map(String::as_str)
+    };
+    let kernel = match lab {
+        Lab::Exact | Lab::Kvm => locked(),
+        Lab::Host => Some(RUNNING_KERNEL),
+    };
+    let seeds = if lab.is_exact() { 1 } else { QUICK_SAMPLES };
+    let cpus = match lab {
+        Lab::Exact => 1,
+        Lab::Kvm => KVM_CPUS,
+        Lab::Host => host_cpus(),
+    };
     let watching = registry.backends.iter().filter(|b| b.name != BASELINE);
     Selection {
-        kernels: Some(kernel.into_iter().map(|k| given(k)).collect()),
+        kernels: Some(kernel.into_iter().map(given).collect()),
         backends: Some(watching.map(|b| given(&b.name)).collect()),
         workloads: Some(registry.scenarios.iter().map(|s| given(&s.name)).collect()),
         loads: Some(vec![given("closed")]),
@@ -97,15 +118,16 @@ fn quick(registry: &Registry) -> Selection {
         lifetimes: Some(vec![given("0")]),
         spawns: Some(vec![given("vfork")]),
         populations: Some(vec![given("0")]),
-        seeds: Some(given("1")),
-        lab: Some(given("exact")),
-        cpus: None,
+        seeds: Some(given(&seeds.to_string())),
+        lab: Some(given(lab.as_str())),
+        cpus: Some(given(&cpus.to_string())),
         variants: Vec::new(),
     }
 }
 
 struct Check<'a> {
     registry: &'a Registry,
+    lab: Lab,
     problems: Vec<Problem>,
 }
 
@@ -150,7 +172,20 @@ impl Check<'_> {
     }
 
     fn kernel(&self, given: &Given) -> Result<String, String> {
-        self.registry.check_kernel(&given.text)?;
+        match (self.lab, given.text.as_str()) {
+            (Lab::Host, RUNNING_KERNEL) => {}
+            (Lab::Host, other) => {
+                return Err(format!(
+                    "the lab host has one kernel, the one that runs: write `{RUNNING_KERNEL}` in place of `{other}`, or choose another lab"
+                ));
+            }
+            (lab, RUNNING_KERNEL) => {
+                return Err(format!(
+                    "the lab {lab} boots kernels and cannot use the running one: that is the lab host's"
+                ));
+            }
+            (_, name) => self.registry.check_kernel(name)?,
+        }
         Ok(given.text.clone())
     }
 
@@ -288,20 +323,35 @@ fn lab(text: &str) -> Result<Lab, String> {
 }
 
 /// What is right is one; what is wrong is told with what was seen when it was tried.
-fn cpus(text: &str, lab: Lab) -> Result<(), String> {
-    let Lab::Exact = lab;
-    match text.parse::<u32>() {
-        Ok(1) => Ok(()),
-        Ok(2..) => Err(format!(
+fn cpus(text: &str, lab: Lab) -> Result<u32, String> {
+    let number = text
+        .parse::<u32>()
+        .ok()
+        .filter(|n| (1..=MOST_CPUS).contains(n));
+    match (lab, number) {
+        (Lab::Exact, Some(1)) => Ok(1),
+        (Lab::Kvm, Some(n)) => Ok(n),
+        (Lab::Host, Some(n)) if n == host_cpus() => Ok(n),
+        (Lab::Host, Some(_)) => Err(format!(
+            "the lab host has the CPUs that there are, {}; to have fewer, start execlab under `taskset`",
+            host_cpus()
+        )),
+        (Lab::Exact, Some(_)) => Err(format!(
             "the lab exact has one virtual CPU, not {text}: with two, kernels 5.10 and 6.1 hang while the \
              second one starts, and from 6.12 on each CPU stands still for 12 to 104 ms at a time while \
              the other runs; that repeats exactly, but what is lost then is an artefact. Races between \
-             CPUs are for the labs `kvm` and `host`, which are not there yet"
+             CPUs are for the labs `kvm` and `host`"
         )),
-        Ok(0) | Err(_) => Err(format!(
-            "`{text}` is no number of CPUs: write `1`, which is what the lab exact has"
+        (_, None) => Err(format!(
+            "`{text}` is no number of CPUs: write a whole number from 1 to {MOST_CPUS} (the lab exact has 1)"
         )),
     }
+}
+
+/// As many as this process may use.
+fn host_cpus() -> u32 {
+    let found = std::thread::available_parallelism().map_or(1, usize::from);
+    u32::try_from(found).unwrap_or(MOST_CPUS)
 }
 
 fn seeds(text: &str) -> Result<(u64, u64), String> {

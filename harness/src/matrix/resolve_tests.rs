@@ -49,7 +49,7 @@ fn every_wrong_value_is_told_at_once() {
         ("--spawn", "clone"),
         ("--population", "-1"),
         ("--seeds", "3..1"),
-        ("--lab", "kvm"),
+        ("--lab", "cloud"),
     ]);
     let error = resolve(selection, &example()).unwrap_err();
     insta::assert_snapshot!(error, @r#"
@@ -64,7 +64,7 @@ fn every_wrong_value_is_told_at_once() {
     --spawn: unknown spawn `clone` (valid: vfork, fork)
     --population: `-1` is not a number of processes: write a whole number from 0 to 30000
     --seeds: `3..1` is no range of seeds: write `N` (that many) or `A..B` (from A up to, without, B)
-    --lab: unknown lab `kvm` (valid: exact)
+    --lab: unknown lab `cloud` (valid: exact, kvm, host)
     "#);
 }
 
@@ -126,4 +126,25 @@ fn a_matrix_that_selects_nothing_says_which_dimension_is_empty() {
         error.to_string(),
         "the matrix selects no trial: kernels, seeds empty"
     );
+}
+
+#[test]
+fn what_is_usual_depends_on_the_lab() {
+    let lab = |name: &str| resolve(flags(&[("--lab", name)]), &example()).unwrap();
+    let (exact, kvm, host) = (lab("exact"), lab("kvm"), lab("host"));
+    assert_eq!((exact.cpus, exact.seeds), (1, (0, 1)));
+    assert_eq!((kvm.cpus, kvm.seeds), (KVM_CPUS, (0, QUICK_SAMPLES)));
+    assert_eq!((host.cpus, host.seeds), (host_cpus(), (0, QUICK_SAMPLES)));
+    assert_eq!(kvm.kernels, exact.kernels);
+    assert_eq!(host.kernels, [RUNNING_KERNEL]);
+}
+
+#[test]
+fn the_running_kernel_belongs_to_the_host_lab_alone() {
+    let error = |lab: &str, kernel: &str| {
+        let selection = flags(&[("--lab", lab), ("--kernels", kernel)]);
+        resolve(selection, &example()).unwrap_err().to_string()
+    };
+    insta::assert_snapshot!(error("exact", "running"), @"--kernels: the lab exact boots kernels and cannot use the running one: that is the lab host's");
+    insta::assert_snapshot!(error("host", "6.1"), @"--kernels: the lab host has one kernel, the one that runs: write `running` in place of `6.1`, or choose another lab");
 }

@@ -2,15 +2,16 @@
 
 use std::fmt::Write as _;
 
+use execlab_model::result::Lab;
 use execlab_vm::digest::Sha256;
 
 use super::{TrialSpec, is_usual};
-use crate::duration;
+use crate::{duration, matrix::KVM_CPUS};
 
 /// The id of a trial, from everything else in it.
 pub(super) fn of(trial: &TrialSpec) -> String {
     let mut backend = escaped(&trial.backend.name, "");
-    if trial.is_baseline() {
+    if trial.backend.is_baseline() {
         for option in &trial.boot {
             let _ = write!(backend, "+{}", escaped(option, ""));
         }
@@ -28,11 +29,14 @@ pub(super) fn of(trial: &TrialSpec) -> String {
     if workload.population > 0 {
         let _ = write!(storm, "+pop={}", workload.population);
     }
+    let mut lab = trial.lab.to_string();
+    if trial.lab == Lab::Kvm && trial.cpus != KVM_CPUS {
+        let _ = write!(lab, "+cpus={}", trial.cpus);
+    }
     format!(
-        "{}/{backend}/{storm}/{}/{}/{}",
+        "{}/{backend}/{storm}/{}/{lab}/{}",
         escaped(&trial.kernel, "+~"),
         workload.load,
-        trial.lab,
         trial.seed
     )
 }

@@ -1,6 +1,7 @@
 //! One try of one trial, with all that may break in it.
 
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     time::Duration,
@@ -126,5 +127,6 @@ fn broke(trial: &TrialSpec, reason: String) -> Ran {
             sha256: String::new(),
         },
         wall: Duration::ZERO,
+        host: BTreeMap::new(),
     }
 }

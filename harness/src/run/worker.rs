@@ -83,7 +83,9 @@ impl Worker<'_> {
         }
         let wall = tried.ran.wall;
         let (mut line, panicked) = self.run.score(trial, tried, baselines);
-        line.host.insert("start".into(), json!(start));
+        if self.run.lab.has_images() {
+            line.host.insert("start".into(), json!(start));
+        }
         line.host.insert("wall_ms".into(), json!(millis(wall)));
         line.host
             .insert("wall_with_tries_ms".into(), json!(millis(began.elapsed())));

@@ -2,13 +2,15 @@
 
 use execlab_model::{
     record::{Costs, WindowCost},
-    result::Cost,
+    result::{Cost, Lab},
 };
 
 use super::slope::{slope, slope_against};
 
 /// What a trial cost, against its baselines.
 ///
+/// - `lab`: where it ran, and so what belongs to it. A guest has nobody else in it, and whatever it does
+///   belongs to the trial; a host has, and there only storm and monitor with its kernel threads count;
 /// - `own`: the windows of the trial itself;
 /// - `execs`: execs of the storm, the same in all three trials; 0 is taken as 1, so that a storm
 ///   that never came shows what its window cost;
@@ -18,17 +20,24 @@ use super::slope::{slope, slope_against};
 /// A figure of a trial is what its storm window used, and what its catch-up window used more than
 /// its equally long idle window: work that a monitor puts off is still its work. A catch-up below
 /// idle counts against the figure, so that noise has no direction.
-pub fn cost(own: &Costs, execs: u64, plain: Option<&Costs>, booted: Option<&Costs>) -> Cost {
+pub fn cost(
+    lab: Lab,
+    own: &Costs,
+    execs: u64,
+    plain: Option<&Costs>,
+    booted: Option<&Costs>,
+) -> Cost {
+    let all = whole_of(lab);
     let per_exec = |costs: &Costs, of: Meter| figure(costs, of) / execs.max(1) as f64;
-    let whole = per_exec(own, BUSY);
+    let whole = per_exec(own, all);
     let monitor = per_exec(own, MONITOR);
     let of_storm = |costs: &Costs, of: Meter| of(&costs.storm) as f64 / execs.max(1) as f64;
     let switches = of_storm(own, SWITCHES);
-    let baseline = plain.map(|plain| per_exec(plain, BUSY));
+    let baseline = plain.map(|plain| per_exec(plain, all));
     let added = baseline.map(|baseline| whole - baseline);
     let inline = plain.map(|plain| per_exec(own, STORM) - per_exec(plain, STORM));
     Cost {
-        unit: "instructions".to_owned(),
+        unit: lab.cost_unit().to_owned(),
         baseline_per_exec: baseline,
         per_exec: whole,
         added_per_exec: added,
@@ -44,13 +53,15 @@ pub fn cost(own: &Costs, execs: u64, plain: Option<&Costs>, booted: Option<&Cost
         added_switches_per_exec: plain.map(|plain| switches - of_storm(plain, SWITCHES)),
         slope: slope_against(&own.progress, plain.map(|plain| plain.progress.as_slice())),
         rest_per_exec: added
+            .filter(|_| lab != Lab::Host)
             .zip(inline)
             .map(|(added, inline)| added - inline - monitor),
         boot_option_per_exec: booted
             .zip(baseline)
-            .map(|(booted, baseline)| per_exec(booted, BUSY) - baseline),
-        idle_added_per_second: plain.and_then(|plain| Some(idle_rate(own)? - idle_rate(plain)?)),
-        truth_ratio: truth_ratio(own, execs),
+            .map(|(booted, baseline)| per_exec(booted, all) - baseline),
+        idle_added_per_second: plain
+            .and_then(|plain| Some(idle_rate(own, all)? - idle_rate(plain, all)?)),
+        truth_ratio: truth_ratio(own, execs, all),
         windows: own.clone(),
     }
 }
@@ -63,6 +74,15 @@ const MONITOR: Meter = |window| window.monitor_ns + window.monitor_kernel_ns;
 const MONITOR_KERNEL: Meter = |window| window.monitor_kernel_ns;
 const WALL: Meter = |window| window.wall_ns;
 const SWITCHES: Meter = |window| window.switches;
+const STORM_AND_MONITOR: Meter = |window| STORM(window) + MONITOR(window);
+
+/// The meter of everything that belongs to a trial.
+fn whole_of(lab: Lab) -> Meter {
+    match lab {
+        Lab::Exact | Lab::Kvm => BUSY,
+        Lab::Host => STORM_AND_MONITOR,
+    }
+}
 
 /// What one meter showed for the storm and what it left over, in nanoseconds.
 fn figure(costs: &Costs, of: Meter) -> f64 {
@@ -80,17 +100,17 @@ fn figure(costs: &Costs, of: Meter) -> f64 {
 /// The edges of both windows are in it: the order, the answer and the meters' own reading, in the exact
 /// lab some 80,000 instructions each time. Spread over fewer execs, they weigh more on the bare loop:
 /// between 1,000 execs and 256 the ratio is some 0.0014 too low.
-fn truth_ratio(own: &Costs, execs: u64) -> Option<f64> {
-    let bare = own.bare.filter(|bare| bare.busy_ns > 0)?;
+fn truth_ratio(own: &Costs, execs: u64, all: Meter) -> Option<f64> {
+    let bare = own.bare.as_ref().map(all).filter(|&bare| bare > 0)?;
     let bare_execs = match own.bare_execs {
         0 => execs,
         some => some.into(),
     };
     let storm = match slope(&own.progress) {
         Some(slope) => slope.per_exec + outside_progress_ns(own) as f64 / execs.max(1) as f64,
-        None => own.storm.busy_ns as f64 / execs.max(1) as f64,
+        None => all(&own.storm) as f64 / execs.max(1) as f64,
     };
-    Some(storm * bare_execs as f64 / bare.busy_ns as f64)
+    Some(storm * bare_execs as f64 / bare as f64)
 }
 
 /// What the storm's window holds and its progress does not: the checkpoints, the last one too, and the
@@ -102,9 +122,9 @@ fn outside_progress_ns(own: &Costs) -> u64 {
 }
 
 /// Nanoseconds busy in a second in which nothing happens.
-fn idle_rate(costs: &Costs) -> Option<f64> {
+fn idle_rate(costs: &Costs, all: Meter) -> Option<f64> {
     let idle = &costs.idle;
-    (idle.wall_ns > 0).then(|| idle.busy_ns as f64 * 1e9 / idle.wall_ns as f64)
+    (idle.wall_ns > 0).then(|| all(idle) as f64 * 1e9 / idle.wall_ns as f64)
 }
 
 #[cfg(test)]
@@ -141,7 +161,7 @@ mod tests {
             catch_up: window(2_000_000_000, 13_000, 0, 8_500),
             ..Costs::default()
         };
-        let cost = cost(&own, 10, Some(&plain()), None);
+        let cost = cost(Lab::Exact, &own, 10, Some(&plain()), None);
         assert_eq!(cost.baseline_per_exec, Some(80_000.0));
         assert_eq!(cost.per_exec, 101_000.0);
         assert_eq!(cost.added_per_exec, Some(21_000.0));
@@ -160,7 +180,7 @@ mod tests {
         booted.storm.busy_ns += 20_000;
         let mut own = booted.clone();
         own.storm.busy_ns += 50_000;
-        let cost = cost(&own, 10, Some(&plain()), Some(&booted));
+        let cost = cost(Lab::Exact, &own, 10, Some(&plain()), Some(&booted));
         assert_eq!(cost.added_per_exec, Some(7_000.0));
         assert_eq!(cost.boot_option_per_exec, Some(2_000.0));
     }
@@ -170,7 +190,7 @@ mod tests {
     fn a_quieter_catch_up_keeps_its_sign() {
         let mut own = plain();
         own.catch_up.busy_ns = 0;
-        let cost = cost(&own, 10, Some(&plain()), None);
+        let cost = cost(Lab::Exact, &own, 10, Some(&plain()), None);
         assert_eq!(cost.added_per_exec, Some(-100.0));
     }
 
@@ -183,7 +203,7 @@ mod tests {
         own.storm.monitor_kernel_ns = 10_000;
         own.catch_up.monitor_kernel_ns = 1_000;
         own.catch_up.busy_ns += 1_000;
-        let cost = cost(&own, 10, Some(&plain()), None);
+        let cost = cost(Lab::Exact, &own, 10, Some(&plain()), None);
         assert_eq!(cost.added_per_exec, Some(5_100.0));
         assert_eq!(cost.monitor_per_exec, 3_100.0);
         assert_eq!(cost.monitor_kernel_per_exec, 1_100.0);
@@ -199,13 +219,13 @@ mod tests {
         own.catch_up.switches = 1_000;
         let mut plain = plain();
         plain.storm.switches = 40;
-        let against = cost(&own, 10, Some(&plain), None);
+        let against = cost(Lab::Exact, &own, 10, Some(&plain), None);
         assert_eq!(against.stall_per_exec, 7_000.0);
         assert_eq!(against.switches_per_exec, 6.0);
         assert_eq!(against.added_switches_per_exec, Some(2.0));
         // Two CPUs were busy.
         own.storm.wall_ns = own.storm.busy_ns / 2;
-        assert_eq!(cost(&own, 10, None, None).stall_per_exec, 0.0);
+        assert_eq!(cost(Lab::Exact, &own, 10, None, None).stall_per_exec, 0.0);
     }
 
     #[test]
@@ -213,9 +233,15 @@ mod tests {
     fn a_bare_loop_is_compared_exec_by_exec() {
         let mut own = plain();
         own.bare = Some(window(0, 200_000, 0, 0));
-        assert_eq!(cost(&own, 10, None, None).truth_ratio, Some(4.0));
+        assert_eq!(
+            cost(Lab::Exact, &own, 10, None, None).truth_ratio,
+            Some(4.0)
+        );
         own.bare_execs = 5;
-        assert_eq!(cost(&own, 10, None, None).truth_ratio, Some(2.0));
+        assert_eq!(
+            cost(Lab::Exact, &own, 10, None, None).truth_ratio,
+            Some(2.0)
+        );
         // With a slope, only the warm part of the storm counts, and what the checkpoints took.
         let busy = [0, 440_000, 480_000, 520_000, 560_000, 600_000];
         own.progress = (0..)
@@ -227,18 +253,36 @@ mod tests {
             })
             .collect();
         own.storm.busy_ns = 610_000;
-        let warm = cost(&own, 5, None, None);
+        let warm = cost(Lab::Exact, &own, 5, None, None);
         assert_eq!(warm.truth_ratio, Some(1.05));
         assert_eq!(warm.slope.unwrap().settled_after, Some(1));
         // A meter that shows less for the whole than for its parts gives nothing back.
         own.storm.busy_ns = 590_000;
-        assert_eq!(cost(&own, 5, None, None).truth_ratio, Some(1.0));
+        assert_eq!(cost(Lab::Exact, &own, 5, None, None).truth_ratio, Some(1.0));
+    }
+
+    #[test]
+    #[allow(clippy::float_cmp, reason = "the figures are small integers")]
+    fn on_a_host_what_others_do_is_nobodys_cost() {
+        let mut own = plain();
+        own.storm.busy_ns += 9_000_000;
+        own.storm.storm_ns += 30_000;
+        own.storm.monitor_ns = 50_000;
+        own.idle.busy_ns += 7_000;
+        let cost = cost(Lab::Host, &own, 10, Some(&plain()), None);
+        assert_eq!(cost.unit, "CPU ns");
+        assert_eq!(cost.baseline_per_exec, Some(70_000.0));
+        assert_eq!(cost.added_per_exec, Some(8_000.0));
+        assert_eq!(cost.inline_per_exec, Some(3_000.0));
+        assert_eq!(cost.monitor_per_exec, 5_000.0);
+        assert_eq!(cost.rest_per_exec, None);
+        assert_eq!(cost.idle_added_per_second, Some(0.0));
     }
 
     #[test]
     fn without_a_baseline_nothing_is_a_difference() {
         let booted = plain();
-        let cost = cost(&plain(), 0, None, Some(&booted));
+        let cost = cost(Lab::Exact, &plain(), 0, None, Some(&booted));
         assert!(cost.per_exec.is_finite());
         assert_eq!(cost.baseline_per_exec, None);
         assert_eq!(cost.added_percent, None);

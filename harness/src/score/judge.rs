@@ -82,7 +82,7 @@ impl Judgement {
         if line.workload.load != Load::Closed {
             line.worst_lateness_ns = Some(self.worst_lateness_ns);
         }
-        if line.is_baseline() {
+        if !line.is_watched() {
             return;
         }
         line.completeness = Some(self.completeness);

@@ -10,7 +10,7 @@ fn unknown_names_list_the_valid_ones_and_the_nearest() {
         "--backends=prco-poll,proc-poll+tunde",
         "--workloads=relativ",
         "--load=open",
-        "--lab=kvm",
+        "--lab=cloud",
         "--execs=many",
         "--seeds=9..1",
         "--lifetime=1",
@@ -30,8 +30,8 @@ fn unknown_names_list_the_valid_ones_and_the_nearest() {
     error: --spawn: unknown spawn `clone` (valid: …)
     error: --population: `-3` is not a number of processes: write a whole number from 0 to 30000
     error: --seeds: `9..1` is no range of seeds: write `N` (that many) or `A..B` (from A up to, without, B)
-    error: --lab: unknown lab `kvm` (valid: …)
-    error: --cpus: the lab exact has one virtual CPU, not 2: with two, kernels 5.10 and 6.1 hang while the second one starts, and from 6.12 on each CPU stands still for 12 to 104 ms at a time while the other runs; that repeats exactly, but what is lost then is an artefact. Races between CPUs are for the labs `kvm` and `host`, which are not there yet
+    error: --lab: unknown lab `cloud` (valid: …)
+    error: --cpus: the lab exact has one virtual CPU, not 2: with two, kernels 5.10 and 6.1 hang while the second one starts, and from 6.12 on each CPU stands still for 12 to 104 ms at a time while the other runs; that repeats exactly, but what is lost then is an artefact. Races between CPUs are for the labs `kvm` and `host`
     "#);
     assert!(!bench.path("o").exists());
 }
@@ -66,7 +66,7 @@ fn more_than_one_cpu_is_refused_with_the_reason_wherever_it_is_asked_for() {
     bench.run(&[SMALL, &["--cpus=1"]].concat()).code(0);
     bench.write("m.toml", "execs = 5\ncpus = 4\n");
     let ran = bench.run_in("p", &["m.toml"]).code(22);
-    insta::assert_snapshot!(ran.stderr, @"error: m.toml:2: the lab exact has one virtual CPU, not 4: with two, kernels 5.10 and 6.1 hang while the second one starts, and from 6.12 on each CPU stands still for 12 to 104 ms at a time while the other runs; that repeats exactly, but what is lost then is an artefact. Races between CPUs are for the labs `kvm` and `host`, which are not there yet");
+    insta::assert_snapshot!(ran.stderr, @"error: m.toml:2: the lab exact has one virtual CPU, not 4: with two, kernels 5.10 and 6.1 hang while the second one starts, and from 6.12 on each CPU stands still for 12 to 104 ms at a time while the other runs; that repeats exactly, but what is lost then is an artefact. Races between CPUs are for the labs `kvm` and `host`");
     assert!(!bench.path("p").exists());
     let ran = bench.run_in("p", &["--cpus=none"]).code(22);
     insta::assert_snapshot!(ran.stderr, @"error: --cpus: `none` is no number of CPUs: write `1`, which is what the lab exact has");

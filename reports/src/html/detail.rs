@@ -169,7 +169,7 @@ fn facts(trial: &TrialResult) -> Vec<(&'static str, String)> {
     add("Settings", Some(settings.collect::<Vec<_>>().join(" ")));
     add(
         "Canary",
-        trial.canary.filter(|_| !trial.is_baseline()).map(|c| {
+        trial.canary.filter(|_| trial.is_watched()).map(|c| {
             format!(
                 "seen after {} tries before the storm; {} after it",
                 c.tries_before,

@@ -21,7 +21,7 @@ use execlab_harness::{
     run::{Done, Run, RunEnd, keep},
     store::{DEFAULT_PARENT, Resumed, RunDir},
 };
-use execlab_model::exit::ExitCode;
+use execlab_model::{exit::ExitCode, result::Lab};
 
 use super::super::{
     args::{Color, RunArgs},
@@ -90,7 +90,8 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
         jobs: args
             .jobs
             .map_or_else(|| default_jobs(&*lab, &plan.trials), usize::from)
-            .min(plan.trials.len()),
+            .min(plan.trials.len())
+            .min(most_jobs(plan.matrix.lab)),
         start,
         verify,
         expected: &known.expect(&plan.trials, start),
@@ -226,6 +227,11 @@ fn tell_end(end: &RunEnd, path: &Path, stderr: Stderr) {
             "a trial ended by a defect of execlab itself; please report it",
         );
     }
+}
+
+/// Where time is real, trials that run beside each other disturb each other.
+fn most_jobs(lab: Lab) -> usize {
+    if lab.is_exact() { usize::MAX } else { 1 }
 }
 
 /// As many as there are processors, and as memory has room for, were all of the largest kind.

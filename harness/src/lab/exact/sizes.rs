@@ -80,6 +80,7 @@ mod tests {
                 population,
             },
             lab: Lab::Exact,
+            cpus: 1,
             seed: 0,
         };
         machine(&trial).memory_mib

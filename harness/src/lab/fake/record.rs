@@ -22,7 +22,7 @@ const BOOT_NS: u64 = 2_000;
 /// Every exec is seen at once and right but every `drop_every`th; `extra` is added to the cost.
 pub(super) fn of(trial: &TrialSpec, status: GuestStatus, drop_every: u64, extra: u64) -> Record {
     let unsupported = matches!(status, GuestStatus::Unsupported(_));
-    let watched = !trial.is_baseline() && !unsupported;
+    let watched = trial.backend.watches() && !unsupported;
     let truth = if unsupported {
         Truth::default()
     } else {
@@ -121,10 +121,10 @@ fn sighting(truth: &Truth, exec: &Exec) -> Sighting {
 fn costs(trial: &TrialSpec, truth: &Truth, extra: u64) -> Costs {
     let execs = truth.execs.len() as u64;
     // Any function of the name will do, so that backends differ and repeat.
-    let watching = if trial.is_baseline() {
-        0
-    } else {
+    let watching = if trial.backend.watches() {
         trial.backend.name.bytes().map(u64::from).sum::<u64>() * 10
+    } else {
+        0
     };
     let boot = if trial.boot.is_empty() { 0 } else { BOOT_NS };
     let quiet = WindowCost {
