@@ -25,10 +25,12 @@ pub mod proc_poll;
 pub mod procfs_lookup;
 #[cfg(feature = "ptrace")]
 pub mod ptrace;
+pub mod remains;
 pub mod seam;
 pub mod setting;
 pub mod stop;
 
+pub use remains::Remains;
 pub use seam::Seam;
 pub use setting::{BadSetting, COMMON_SETTINGS, Kind, Setting, Settings};
 pub use stop::Stop;
@@ -72,6 +74,17 @@ pub trait Backend: Sync {
     /// an interrupt, is not a thread's and need not be named.
     fn kernel_threads(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// What it changes on the machine that it watches, for people who are to agree to that.
+    fn changes(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What it leaves behind when it is killed; `None` where the kernel takes everything away with the
+    /// process.
+    fn remains(&self) -> Option<&'static dyn Remains> {
+        None
     }
 
     /// What its sightings carry. What is not offered is never scored as wrong.

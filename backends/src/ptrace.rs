@@ -23,6 +23,9 @@
 //! `vfork`, a thread deep in the kernel) is let go by the kernel when the monitor ends, a quarter of
 //! a second later at most.
 //!
+//! A machine that has other things to do than a trial names a cgroup in `EXECLAB_SCOPE`: only what is in
+//! it and below is seized then (the lab `host` does so).
+//!
 //! Needs: root (`CAP_SYS_PTRACE`), Yama's `ptrace_scope` below 3; no other tracer on the same process.
 //!
 //! What it cannot see: programs that the kernel starts itself (helpers: their parent is a kernel
@@ -107,11 +110,17 @@ impl Backend for Ptrace {
         }
     }
 
+    fn changes(&self) -> &'static [&'static str] {
+        &["the storm's processes are traced, and no others"]
+    }
+
     fn attach(&self, settings: &Settings) -> Result<Box<dyn Monitor>, AttachError> {
         let proc = Procfs::open().map_err(AttachError::call("open /proc"))?;
         sys::prepare_signals().map_err(AttachError::call("sigaction SIGCHLD, SIGUSR1"))?;
         let attached_ns = monotonic_ns();
-        let attached = attach::seize_everything(settings.word("ancestors") == "leave")
+        let scope = std::env::var_os(attach::SCOPE);
+        let leave = settings.word("ancestors") == "leave";
+        let attached = attach::seize_everything(leave, scope.as_deref())
             .map_err(|error| AttachError::call("listing /proc")(std::io::Error::other(error)))?;
         if attached.seized.is_empty() && !attached.refused.is_empty() {
             return Err(AttachError::Unsupported(format!(

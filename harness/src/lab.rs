@@ -6,6 +6,7 @@
 pub mod exact;
 pub mod fake;
 mod guest_files;
+pub mod host;
 
 use std::{collections::BTreeMap, fmt, path::Path, sync::atomic::AtomicBool, time::Duration};
 

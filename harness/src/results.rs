@@ -124,7 +124,7 @@ fn score(line: &mut TrialResult, record: &Record, best: &[PathClass], baselines:
         ));
         return;
     }
-    if !line.is_watched() {
+    if line.lab.is_exact() && line.is_baseline() {
         line.notes
             .extend(score::distrust(&line.workload, &record.costs));
     }

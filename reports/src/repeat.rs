@@ -193,8 +193,9 @@ fn of_one_digest(
     rescored: &mut Vec<Differing>,
 ) {
     let mut first: HashMap<&str, &TrialResult> = HashMap::new();
-    // What the host's side broke says nothing of its inputs.
-    let comparable = |l: &&TrialResult| l.status != Status::Infra && !l.digest.is_empty();
+    // What the host's side broke says nothing of its inputs, and where time is real nothing repeats.
+    let comparable =
+        |l: &&TrialResult| l.lab.is_exact() && l.status != Status::Infra && !l.digest.is_empty();
     let mut lines: Vec<&TrialResult> = lines.iter().filter(comparable).collect();
     lines.sort_by(|a, b| a.trial.cmp(&b.trial));
     for line in lines {

@@ -14,14 +14,20 @@ const STORM_SLICE: &str = "system.slice";
 /// The cgroups of one trial, in a cgroup v2 hierarchy.
 #[derive(Debug, Clone)]
 pub struct Cgroups {
+    mount: PathBuf,
+    base: PathBuf,
     root: PathBuf,
 }
 
 impl Cgroups {
-    /// Makes them, and moves this process into the runner's.
-    pub fn create(root: &Path) -> Result<Self, TrialError> {
+    /// Makes them in the hierarchy at `mount`, below the cgroup `base` (empty: the root, which a guest
+    /// has for itself; else it begins with a slash), and moves this process into the runner's.
+    pub fn create(mount: &Path, base: &str) -> Result<Self, TrialError> {
+        let root = mount.join(base.trim_start_matches('/'));
         let cgroups = Self {
-            root: root.to_owned(),
+            mount: mount.to_owned(),
+            base: base.into(),
+            root,
         };
         for dir in [cgroups.storm(), cgroups.monitor(), cgroups.runner()] {
             fs::create_dir_all(&dir)
@@ -30,15 +36,24 @@ impl Cgroups {
         write(&cgroups.runner().join("cgroup.procs"), "0")?;
         // With a controller enabled, as under systemd, each cgroup has the kernel objects that
         // perf's cgroup ids hang on (techniques.md, T6).
-        for dir in [root, &root.join(STORM_SLICE)] {
-            write(&dir.join("cgroup.subtree_control"), "+pids")?;
+        for dir in [&cgroups.root, &cgroups.root.join(STORM_SLICE)] {
+            // A hierarchy beside that of cgroup v1 may have no controllers at all.
+            let controllers = fs::read_to_string(dir.join("cgroup.controllers"));
+            if controllers.is_ok_and(|all| all.split_ascii_whitespace().any(|one| one == "pids")) {
+                write(&dir.join("cgroup.subtree_control"), "+pids")?;
+            }
         }
         Ok(cgroups)
     }
 
     /// Where the hierarchy is mounted.
-    pub fn root(&self) -> &Path {
-        &self.root
+    pub fn mount(&self) -> &Path {
+        &self.mount
+    }
+
+    /// Below which cgroup the trial's are; empty for the root.
+    pub fn base(&self) -> &Path {
+        &self.base
     }
 
     /// Of the storm's spawner; its containers are beside it.

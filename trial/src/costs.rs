@@ -3,17 +3,16 @@
 use std::path::Path;
 
 use execlab_model::record::WindowCost;
-use execlab_workloads::{
-    clock::monotonic_ns,
-    meter::{Meter, SCHEDSTAT},
-};
+use execlab_workloads::clock::monotonic_ns;
 
-use crate::{TrialError, cgroups::Cgroups, kernel_threads::KernelThreads};
+use crate::{
+    TrialError, cgroups::Cgroups, kernel_threads::KernelThreads, machine_meter::MachineMeter,
+};
 
 /// Everything from which a window's cost is read.
 #[derive(Debug)]
 pub struct Meters<'a> {
-    scheduler: Meter,
+    machine: MachineMeter,
     cgroups: &'a Cgroups,
     of_monitor: KernelThreads,
 }
@@ -27,8 +26,7 @@ impl<'a> Meters<'a> {
     /// for now.
     pub fn open(cgroups: &'a Cgroups, of_monitor: &[&str]) -> Result<Self, TrialError> {
         Ok(Self {
-            scheduler: Meter::open(Path::new(SCHEDSTAT))
-                .map_err(TrialError::at(format!("open {SCHEDSTAT}")))?,
+            machine: MachineMeter::open().map_err(TrialError::at("open the machine's meter"))?,
             cgroups,
             of_monitor: KernelThreads::find(Path::new("/proc"), of_monitor)?,
         })
@@ -37,17 +35,17 @@ impl<'a> Meters<'a> {
     /// Reads them. The reader's own current time slice is in none of them yet; it falls into the
     /// window that follows, in each trial alike.
     pub fn read(&mut self) -> Result<Snapshot, TrialError> {
-        let scheduler = self
-            .scheduler
+        let machine = self
+            .machine
             .read()
-            .map_err(TrialError::at(format!("read {SCHEDSTAT}")))?;
+            .map_err(TrialError::at(format!("read {}", self.machine.source())))?;
         Ok(Snapshot(WindowCost {
             wall_ns: monotonic_ns(),
-            busy_ns: scheduler.busy_ns,
+            busy_ns: machine.busy_ns,
             storm_ns: self.cgroups.storm_ns()?,
             monitor_ns: self.cgroups.monitor_ns()?,
             monitor_kernel_ns: self.of_monitor.run_time_ns()?,
-            switches: scheduler.switches,
+            switches: machine.switches,
         }))
     }
 }

@@ -52,7 +52,7 @@ fn live(ports: &Ports) -> Result<(), TrialError> {
         ground: "/srv/execlab".into(),
         scratch: "/run".into(),
     };
-    let cgroups = Cgroups::create(Path::new("/sys/fs/cgroup"))?;
+    let cgroups = Cgroups::create(Path::new("/sys/fs/cgroup"), "")?;
     let settled = settle::settle(&programs, &cgroups)?;
     ports.mark("settled");
     stand_still(ports);

@@ -6,18 +6,27 @@
 //! |---|---|
 //! | [`runner`] | the steps of a trial, in order |
 //! | [`storm`], [`monitor`] | the two processes, held from outside |
-//! | [`cgroups`], [`costs`], [`kernel_threads`] | who runs where, and what that costs |
+//! | [`cgroups`], [`costs`], [`kernel_threads`], [`machine_meter`] | who runs where, and what that costs |
 //! | [`guest`] | being process 1 of a guest: mounts, modules, channel |
+//! | `host` | being a trial on a machine that is to stay as it was |
 
 pub mod cgroups;
 pub mod costs;
 pub mod guest;
+#[cfg(feature = "host")]
+pub mod host;
 pub mod kernel_threads;
+pub mod machine_meter;
 pub mod monitor;
 pub mod runner;
 pub mod storm;
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
+
+use nix::{
+    sys::{prctl::set_pdeathsig, signal::Signal},
+    unistd::{Pid, getppid},
+};
 
 /// The variable by which a seed makes environments longer.
 const PADDING: &str = "PADDING";
@@ -37,6 +46,17 @@ pub struct Programs {
     pub scratch: PathBuf,
 }
 
+/// In a child before its exec: ends it when `parent` ends, also if that has just happened. Of a trial
+/// nothing is to outlive what started it.
+fn die_with(parent: Pid) -> io::Result<()> {
+    set_pdeathsig(Signal::SIGKILL)?;
+    if getppid() == parent {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+}
+
 /// A step that broke the trial itself, not the monitor's part in it.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {what}: {source}")]
@@ -44,12 +64,12 @@ pub struct TrialError {
     /// What was to be done, to what.
     pub what: String,
     /// What the system, or the storm, answered.
-    pub source: std::io::Error,
+    pub source: io::Error,
 }
 
 impl TrialError {
     /// For `map_err`: names the step.
-    pub fn at<E: Into<std::io::Error>>(what: impl Into<String>) -> impl FnOnce(E) -> Self {
+    pub fn at<E: Into<io::Error>>(what: impl Into<String>) -> impl FnOnce(E) -> Self {
         let what = what.into();
         move |error| Self {
             what,

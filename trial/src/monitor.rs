@@ -18,10 +18,10 @@ use execlab_model::{
 use execlab_workloads::clock::{monotonic_ns, sleep_until_ns};
 use nix::{
     sys::signal::{Signal, kill},
-    unistd::{Pid, dup2_raw},
+    unistd::{Pid, dup2_raw, getpid},
 };
 
-use crate::{PADDING, Programs, TrialError, cgroups::Cgroups};
+use crate::{PADDING, Programs, TrialError, cgroups::Cgroups, die_with};
 
 /// The descriptor of the seam in the monitor.
 const SEAM_FD: i32 = 3;
@@ -67,6 +67,7 @@ impl MonitorProcess {
         };
         let (inherited, stdout, stderr) = (copy(&seam)?, copy(&printed)?, copy(&printed)?);
         let procs = cgroups.monitor().join("cgroup.procs");
+        let this = getpid();
         let mut command = Command::new(&programs.monitor);
         command
             .arg(backend)
@@ -84,6 +85,7 @@ impl MonitorProcess {
         // is placed where nothing else is: standard library descriptors close themselves at exec.
         unsafe {
             command.pre_exec(move || {
+                die_with(this)?;
                 fs::write(&procs, "0")?;
                 if inherited.as_raw_fd() == SEAM_FD {
                     // Already in place: only the close-on-exec flag is in the way.

@@ -9,7 +9,9 @@ use std::{
 use execlab_model::workload::Workload;
 use execlab_workloads::protocol::{Answer, Order, Report, receive, send};
 
-use crate::{PADDING, Programs, TrialError, cgroups::Cgroups};
+use nix::unistd::getpid;
+
+use crate::{PADDING, Programs, TrialError, cgroups::Cgroups, die_with};
 
 /// A running storm; killed when dropped before its report.
 #[derive(Debug)]
@@ -27,17 +29,23 @@ impl StormProcess {
         padding: usize,
     ) -> Result<Self, TrialError> {
         let procs = cgroups.storm().join("cgroup.procs");
+        let this = getpid();
         let mut command = Command::new(&programs.storm);
         command
             .args([&programs.payload, &programs.ground])
-            .arg(cgroups.root())
+            .args([cgroups.mount(), cgroups.base()])
             .env(PADDING, "p".repeat(padding))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // What it says when it dies belongs into the serial log.
             .stderr(Stdio::inherit());
         // SAFETY: the child of a process with one thread may run any code before its exec.
-        unsafe { command.pre_exec(move || fs::write(&procs, "0")) };
+        unsafe {
+            command.pre_exec(move || {
+                die_with(this)?;
+                fs::write(&procs, "0")
+            });
+        }
         let mut child = command.spawn().map_err(TrialError::at(format!(
             "start {}",
             programs.storm.display()

@@ -1,7 +1,7 @@
 //! Scenarios: the ways in which an exec is made. One file for each, and the list of all.
 
 use std::{
-    ffi::CString,
+    ffi::{CString, OsStr},
     fmt, fs, io,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
@@ -72,6 +72,8 @@ pub struct Ground {
     pub dir: PathBuf,
     /// Where the cgroup v2 hierarchy is mounted.
     pub cgroups: PathBuf,
+    /// Below which cgroup all of this trial's are; empty where that is the root.
+    pub base: Bytes,
 }
 
 /// What [`Scenario::prepare`] made.
@@ -268,10 +270,15 @@ fn own_cgroup() -> Result<Bytes, SetupError> {
         })
 }
 
+/// Where a cgroup's folder is.
+pub(crate) fn cgroup_dir(root: &Path, cgroup: &Bytes) -> PathBuf {
+    let below = cgroup.as_slice();
+    root.join(OsStr::from_bytes(below.strip_prefix(b"/").unwrap_or(below)))
+}
+
 /// The inode of a cgroup's folder, which is the kernel's id of it.
 pub(crate) fn cgroup_id(root: &Path, cgroup: &Bytes) -> Result<u64, SetupError> {
-    let below = String::from_utf8_lossy(cgroup.as_slice());
-    let dir = root.join(below.trim_start_matches('/'));
+    let dir = cgroup_dir(root, cgroup);
     let stat = fs::metadata(&dir).map_err(SetupError::at(format!("stat {}", dir.display())))?;
     Ok(stat.ino())
 }

@@ -57,14 +57,14 @@
 //! Rules, limits, `enabled` and the owner are put back as they were when the monitor is dropped, also
 //! by a panic that unwinds. Three things cannot be: `audit_ever_enabled` stays set until the next
 //! boot, and with it the context that each new process gets; the `lost` counter and the serial
-//! number keep what was added to them. A monitor that is killed by SIGKILL leaves rules and limits behind (the kernel
-//! itself forgets a dead owner): where the machine lives on, its supervisor has to put them back, and finds the rules by
-//! their key.
+//! number keep what was added to them. A monitor that is killed by SIGKILL leaves rules and limits behind, and itself
+//! as an owner whom the kernel forgets only when it has a record for it: where the machine lives on,
+//! [`remains`] puts them back.
 //!
 //! Sources: `kernel/audit.c`, `kernel/auditsc.c`, `kernel/auditfilter.c`; auditctl(8); osquery's
 //! `auditdnetlink.cpp`; audit-userspace's rules; and what five kernels answered when tried.
 
-use crate::{AttachError, Backend, Kind, Monitor, Offers, Setting, Settings};
+use crate::{AttachError, Backend, Kind, Monitor, Offers, Setting, Settings, remains::Remains};
 
 mod arguments;
 mod assembler;
@@ -78,6 +78,7 @@ mod kernel_text;
 mod monitor;
 mod reader;
 mod record;
+mod remains;
 mod rules;
 mod when;
 mod wire;
@@ -175,6 +176,18 @@ impl Backend for AuditRules {
     /// baseline too, where it has nothing to send.
     fn kernel_threads(&self) -> &'static [&'static str] {
         &["kauditd"]
+    }
+
+    fn changes(&self) -> &'static [&'static str] {
+        &[
+            "audit is switched on, its limits are set and exec rules added while it runs; all of that is put back",
+            "`audit_ever_enabled` stays set until the next boot: processes that start later pay a little for it",
+            "another owner of audit (auditd) is left alone: then the backend is unsupported",
+        ]
+    }
+
+    fn remains(&self) -> Option<&'static dyn Remains> {
+        Some(&remains::OfAudit)
     }
 
     fn offers(&self) -> Offers {

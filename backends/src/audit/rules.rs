@@ -152,6 +152,16 @@ impl Rule {
             && self.strings == other.strings
     }
 
+    /// Whether a monitor may have added it: it carries our key, or leaves out a record that a setting
+    /// of ours leaves out, in a list that knows no keys.
+    pub fn may_be_ours(&self) -> bool {
+        let unwanted = [kind::PROCTITLE, kind::CWD, kind::PATH];
+        self.strings == KEY
+            || unwanted
+                .into_iter()
+                .any(|kind| self.same(&Self::exclude(kind)))
+    }
+
     /// Why no rule of ours could be heard beside this rule of somebody else.
     pub fn blinds(&self) -> Option<String> {
         match self.flags & !list::PREPEND {
@@ -262,6 +272,16 @@ mod tests {
                 .collect();
             assert_eq!(calls, [architecture.execve, architecture.execveat]);
         }
+    }
+
+    #[test]
+    fn rules_of_ours_are_known_among_others() {
+        let mut rule = Rule::execs(ARCHITECTURES[0], false);
+        assert!(rule.may_be_ours());
+        rule.strings = b"backup".to_vec();
+        assert!(!rule.may_be_ours());
+        assert!(Rule::exclude(kind::CWD).may_be_ours());
+        assert!(!Rule::exclude(kind::EOE).may_be_ours());
     }
 
     #[test]

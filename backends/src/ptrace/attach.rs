@@ -1,11 +1,16 @@
 //! Finding and seizing everything that runs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt,
+};
 
 use nix::errno::Errno;
 use procfs::process::{Process, StatFlags, all_processes};
 
 use super::sys;
+use crate::procfs_lookup::parse::cgroup;
 
 /// A pass that finds nobody new ends the search. Children of tracees are tracees already, so only
 /// what an untraced process forks meanwhile makes another pass worthwhile.
@@ -54,9 +59,16 @@ impl Attached {
     }
 }
 
-/// Seizes every thread of every process but this one, those that `leave_ancestors` leaves out, and
-/// kernel threads.
-pub fn seize_everything(leave_ancestors: bool) -> procfs::ProcResult<Attached> {
+/// Names a cgroup: only processes in it and below are traced. Set where the machine has other things to
+/// do than a trial; a path in the unified hierarchy.
+pub const SCOPE: &str = "EXECLAB_SCOPE";
+
+/// Seizes every thread of every process but this one, those that `leave_ancestors` leaves out, those
+/// outside of `scope`, and kernel threads.
+pub fn seize_everything(
+    leave_ancestors: bool,
+    scope: Option<&OsStr>,
+) -> procfs::ProcResult<Attached> {
     let me = std::process::id().cast_signed();
     let mut out = Attached {
         ancestors: if leave_ancestors {
@@ -72,6 +84,9 @@ pub fn seize_everything(leave_ancestors: bool) -> procfs::ProcResult<Attached> {
         let mut news = false;
         for process in all_processes()?.flatten() {
             if process.pid == me || out.ancestors.contains(&process.pid) {
+                continue;
+            }
+            if scope.is_some_and(|scope| !is_in(process.pid, scope.as_bytes())) {
                 continue;
             }
             // Gone in between where this cannot be read.
@@ -90,6 +105,13 @@ pub fn seize_everything(leave_ancestors: bool) -> procfs::ProcResult<Attached> {
         }
     }
     Ok(out)
+}
+
+/// Whether a process is in a cgroup or below it.
+fn is_in(pid: i32, scope: &[u8]) -> bool {
+    let text = std::fs::read(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    let below = cgroup(&text).and_then(|own| own.strip_prefix(scope));
+    below.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
 impl Attached {
@@ -155,6 +177,15 @@ pub fn interrupt_everything() -> procfs::ProcResult<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scope_is_a_cgroup_and_what_is_below_it() {
+        let me = std::process::id().cast_signed();
+        let own = std::fs::read("/proc/self/cgroup").unwrap();
+        let own = cgroup(&own).unwrap().to_owned();
+        assert!(is_in(me, &own));
+        assert!(!is_in(me, &[own.as_slice(), b"x"].concat()));
+    }
 
     #[test]
     fn ancestors_lead_to_the_first_process() {

@@ -23,7 +23,8 @@ use std::{
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// What every trial runs, with the arguments that make cargo build it.
-const COMMON: [&str; 6] = [
+const COMMON: [&str; 7] = [
+    "--bins",
     "-p",
     "execlab-trial",
     "-p",
@@ -38,6 +39,16 @@ const COMMON_PROGRAMS: [&str; 4] = [
     "execlab-payload",
     "execlab-payload-bare",
 ];
+/// What runs trials on a host: it knows every backend, because it puts back what any of them changes.
+const HOST: [&str; 6] = [
+    "--bin",
+    HOST_PROGRAM,
+    "-p",
+    "execlab-trial",
+    "--features",
+    "host",
+];
+const HOST_PROGRAM: &str = "execlab-host";
 /// A monitor as cargo calls it, whatever backend it holds.
 const MONITOR: &str = "execlab-monitor";
 
@@ -58,8 +69,10 @@ pub fn build(workspace: &Path, target_dir: &Path, into: &Path) -> Result<(), Str
     for program in COMMON_PROGRAMS {
         copy(&built.join(program), &into.join(program))?;
     }
+    cargo(workspace, target_dir, &HOST)?;
+    copy(&built.join(HOST_PROGRAM), &into.join(HOST_PROGRAM))?;
     for backend in backends(workspace)? {
-        let arguments = ["-p", "execlab-backends", "--no-default-features"];
+        let arguments = ["--bins", "-p", "execlab-backends", "--no-default-features"];
         let arguments = [&arguments[..], &["--features", &backend]].concat();
         cargo(workspace, target_dir, &arguments)?;
         copy(&built.join(MONITOR), &into.join(monitor(&backend)))?;
@@ -87,7 +100,7 @@ fn cargo(workspace: &Path, target_dir: &Path, arguments: &[&str]) -> Result<(), 
     let mut cargo = Command::new(program);
     cargo
         .current_dir(workspace)
-        .args(["build", "--profile", "guest", "--target", TARGET, "--bins"])
+        .args(["build", "--profile", "guest", "--target", TARGET])
         .args(arguments)
         .arg("--target-dir")
         .arg(target_dir)

@@ -96,10 +96,10 @@ pub struct SelectionArgs {
     /// `N` (which is `0..N`) or `A..B`
     #[arg(long, value_name = "SEEDS", env = "EXECLAB_SEEDS")]
     pub seeds: Option<String>,
-    /// Where time comes from: `exact`
+    /// Where trials run and time comes from: `exact` [default], `kvm`, `host`
     #[arg(long, value_name = "LAB", env = "EXECLAB_LAB")]
     pub lab: Option<String>,
-    /// Virtual CPUs; the lab `exact` has one
+    /// CPUs of a guest: 1 in the lab `exact`, as many as you like in `kvm` [default: 2]
     #[arg(long, value_name = "N", env = "EXECLAB_CPUS")]
     pub cpus: Option<String>,
 }
@@ -137,6 +137,9 @@ pub struct RunArgs {
     /// Go on with a run that was cut off
     #[arg(long, value_name = "DIR")]
     pub resume: Option<PathBuf>,
+    /// Agree to what the lab `host` changes on this machine; without it, it only says what that is
+    #[arg(long, env = "EXECLAB_CHANGE_HOST", value_parser = FalseyValueParser::new())]
+    pub change_host: bool,
     /// Print the plan and run nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -51,6 +51,12 @@ pub enum ExpectedError {
         /// How many.
         damaged: usize,
     },
+    /// The host lab without consent.
+    #[error("the lab host changes this machine while it runs, and was not told that it may")]
+    NoConsent {
+        /// What it would change.
+        changes: Vec<String>,
+    },
     /// Rules of the fake laboratory.
     #[error(transparent)]
     BadRule(#[from] BadRule),
@@ -89,6 +95,7 @@ impl ExpectedError {
             )
             | Self::OtherPlan { .. }
             | Self::InputsChanged { .. }
+            | Self::NoConsent { .. }
             | Self::BadRule(_)
             | Self::NoSuchCommand(_)
             | Self::Kernels(kernels::StoreError::Unknown(_)) => ExitCode::Config,
@@ -138,6 +145,10 @@ impl ExpectedError {
             Self::DamagedKernels { .. } => {
                 Some("`execlab kernels fetch` fetches them again".to_owned())
             }
+            Self::NoConsent { .. } => Some(
+                "agree with `--change-host`, or take the lab exact, which changes nothing here"
+                    .to_owned(),
+            ),
             Self::NoSuchCommand(_) => Some("`execlab --help` lists the commands".to_owned()),
             Self::Matrix(MatrixError::Read { .. } | MatrixError::Invalid(_))
             | Self::Store(StoreError::Read { .. })
@@ -153,6 +164,11 @@ impl ExpectedError {
     pub fn print(&self, stderr: Stderr) {
         for line in self.to_string().lines() {
             stderr.say("error", line);
+        }
+        if let Self::NoConsent { changes } = self {
+            for change in changes {
+                eprintln!("  {change}");
+            }
         }
         let mut source = self.source();
         while let Some(cause) = source {

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use execlab_harness::lab::{Laboratory, exact::ExactLab, fake::FakeLab};
+use execlab_harness::lab::{Laboratory, exact::ExactLab, fake::FakeLab, host::HostLab};
 use execlab_model::result::Lab;
 use execlab_vm::kernels::{FetchEvent, Store};
 
@@ -32,7 +32,8 @@ pub fn open(lab: Lab, args: &RunArgs) -> Result<Box<dyn Laboratory>, ExpectedErr
     }
     match lab {
         Lab::Exact => {}
-        Lab::Kvm | Lab::Host => todo!("lab {lab}"),
+        Lab::Kvm => todo!("lab {lab}"),
+        Lab::Host => return Ok(Box::new(HostLab::default())),
     }
     let kernels = &args.kernel_store;
     let store = Store::open(kernels.cache.clone(), kernels.mirror.clone())?;

@@ -1,4 +1,4 @@
-//! The programs that go into a guest. They were built with this binary (see `build/`) and travel
+//! The programs of a trial, in a guest and on a host. They were built with this binary (see `build/`) and travel
 //! inside it, so that one file is all that has to be installed.
 
 /// Process 1.
@@ -9,6 +9,8 @@ pub const STORM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/execlab-storm
 pub const PAYLOAD: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/execlab-payload"));
 /// What is executed to see what truth costs: it only exits.
 pub const PAYLOAD_BARE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/execlab-payload-bare"));
+/// What runs a trial on the machine itself, and stands beside it.
+pub const HOST: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/execlab-host"));
 /// Compilers and linker that made them, with their versions.
 pub const TOOLCHAIN: &str = env!("EXECLAB_GUEST_TOOLCHAIN");
 
@@ -30,6 +32,7 @@ mod tests {
     fn programs() -> impl Iterator<Item = (&'static str, &'static [u8])> {
         [
             ("init", INIT),
+            ("host", HOST),
             ("storm", STORM),
             ("payload", PAYLOAD),
             ("payload-bare", PAYLOAD_BARE),

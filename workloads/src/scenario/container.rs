@@ -23,8 +23,8 @@ use nix::{
 };
 
 use super::{
-    Call, Ground, Place, Prepared, Scenario, SetupError, cgroup_id, die_with_parent, install,
-    make_dir, namespaces,
+    Call, Ground, Place, Prepared, Scenario, SetupError, cgroup_dir, cgroup_id, die_with_parent,
+    install, make_dir, namespaces,
 };
 
 /// What a runtime would take as the container's id: 64 hexadecimal digits.
@@ -160,10 +160,9 @@ impl Layers {
 
 /// Makes the container's cgroup and moves this process there.
 fn enter_cgroup(ground: &Ground) -> Result<(Bytes, u64), SetupError> {
-    let cgroup: Bytes = format!("/system.slice/docker-{ID}.scope").as_str().into();
-    let dir = ground
-        .cgroups
-        .join(format!("system.slice/docker-{ID}.scope"));
+    let name = format!("/system.slice/docker-{ID}.scope");
+    let cgroup = Bytes([ground.base.as_slice(), name.as_bytes()].concat());
+    let dir = cgroup_dir(&ground.cgroups, &cgroup);
     make_dir(&dir)?;
     let id = cgroup_id(&ground.cgroups, &cgroup)?;
     fs::write(dir.join("cgroup.procs"), "0").map_err(SetupError::at(format!(

@@ -29,6 +29,7 @@ mod tests {
     fn as_much_lies_about_as_the_seed_says() {
         let dir = tempfile::tempdir().unwrap();
         let ground = Ground {
+            base: execlab_model::Bytes::default(),
             payload: "/no/payload".into(),
             dir: dir.path().into(),
             cgroups: "/no/cgroups".into(),

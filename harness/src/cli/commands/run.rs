@@ -13,7 +13,7 @@ use execlab_harness::{
     documents,
     durations::Durations,
     events::Reporter,
-    lab::{Laboratory, Start},
+    lab::{Laboratory, Start, host::changes},
     matrix::Selection,
     plan::{Manner, Plan, TrialSpec},
     progress::{Bars, Lines},
@@ -64,6 +64,15 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
         );
     }
 
+    if plan.matrix.lab == Lab::Host {
+        stderr.say(
+            "note",
+            "this is what the lab host changes on this machine while it runs",
+        );
+        for change in changes(&plan.trials) {
+            eprintln!("  {change}");
+        }
+    }
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
     ctrlc::set_handler(move || {
@@ -133,6 +142,7 @@ type Ready = (RunDir, Plan, Done, Box<dyn Laboratory>);
 
 /// A new run: the directory first, since it costs nothing and may fail; then what takes time.
 fn start(plan: Plan, args: &RunArgs) -> Result<Ready, ExpectedError> {
+    consent(&plan, args)?;
     let dir = match &args.out {
         Some(path) => RunDir::create(path, &plan)?,
         None => RunDir::create_by_time(Path::new(DEFAULT_PARENT), &plan)?,
@@ -146,6 +156,16 @@ fn start(plan: Plan, args: &RunArgs) -> Result<Ready, ExpectedError> {
             Err(error)
         }
     }
+}
+
+/// Nothing on this machine is changed behind its owner's back.
+fn consent(plan: &Plan, args: &RunArgs) -> Result<(), ExpectedError> {
+    if plan.matrix.lab != Lab::Host || args.change_host || args.dry_run {
+        return Ok(());
+    }
+    Err(ExpectedError::NoConsent {
+        changes: changes(&plan.trials),
+    })
 }
 
 fn resume(
@@ -172,6 +192,7 @@ fn resume(
     if let Some(difference) = plan.difference(&now) {
         return Err(other(difference));
     }
+    consent(&plan, args)?;
     let lab = laboratory::open(plan.matrix.lab, args)?;
     lab.check(&plan.trials)?;
     let found = (results.len(), repeats.len());

@@ -1,0 +1,304 @@
+//! The host lab: trials on the running kernel, one at a time, each leaving the machine as it was.
+//!
+//! What runs there is in `trial/src/host*`; this is the side that starts it, waits, and takes the record.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use execlab_model::{
+    Bytes,
+    frame::{self, Nonce, PLAN_MAGIC, RECORD_MAGIC},
+    plan::{Timing, TrialPlan},
+    record::Record,
+    result::{KernelId, Provenance},
+};
+use execlab_trial::host::{
+    clean::clean,
+    cpu::Processors,
+    runner::cgroup2_mount,
+    session::{ROOT, Session},
+    supervisor::{End, Outcome as Told},
+};
+use execlab_vm::digest::{Hasher, Sha256};
+use serde_json::json;
+
+use super::{LabError, Laboratory, Outcome, Ran, Start, guest_files};
+use crate::plan::TrialSpec;
+
+mod changes;
+mod process;
+mod sweep;
+
+pub use changes::changes;
+pub use sweep::{Swept, sweep};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct HostLab {
+    kernel: OnceLock<KernelId>,
+}
+
+/// Besides what its execs take: start, canaries, windows, drain, and a machine that is busy.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+impl HostLab {
+    fn kernel(&self, name: &str) -> KernelId {
+        let found = self.kernel.get_or_init(|| {
+            let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+            // The notes hold the build id; the file of the image may be another kernel's by now.
+            let identity = fs::read("/sys/kernel/notes").or_else(|_| fs::read("/proc/version"));
+            KernelId {
+                name: String::new(),
+                release: release.trim().to_owned(),
+                sha256: Sha256::of(&identity.unwrap_or_default()).into(),
+            }
+        });
+        KernelId {
+            name: name.to_owned(),
+            ..found.clone()
+        }
+    }
+}
+
+impl Laboratory for HostLab {
+    fn check(&self, trials: &[TrialSpec]) -> Result<(), LabError> {
+        if !nix::unistd::geteuid().is_root() {
+            return Err(lacks(
+                "the lab host needs root: it makes cgroups and namespaces, and monitors attach to the kernel",
+                "run it as root, or use the lab exact, which needs none",
+            ));
+        }
+        cgroup2_mount().map_err(|error| {
+            lacks(
+                error.to_string(),
+                "mount it: `mount -t cgroup2 none /sys/fs/cgroup/unified`, or boot with cgroup v2",
+            )
+        })?;
+        for trial in trials {
+            let scenario = execlab_workloads::scenario::find(&trial.workload.scenario);
+            for module in scenario.map_or(&[][..], |s| s.modules()) {
+                if !has_filesystem(module) {
+                    return Err(lacks(
+                        format!(
+                            "scenario {} needs the kernel module {module}, which is not loaded",
+                            trial.workload.scenario
+                        ),
+                        "load it (`modprobe`), or leave the scenario out",
+                    ));
+                }
+            }
+        }
+        fs::create_dir_all(ROOT).map_err(|error| LabError {
+            what: format!("cannot make the folder {ROOT}"),
+            remedy: "the host lab keeps there what it has to put back".into(),
+            source: Some(Box::new(error)),
+        })?;
+        let swept = sweep(Path::new(ROOT)).map_err(|error| LabError {
+            what: format!("cannot look for what earlier runs left in {ROOT}"),
+            remedy: "look at `execlab doctor --clean`".into(),
+            source: Some(Box::new(error)),
+        })?;
+        if swept.minded > 0 {
+            return Err(lacks(
+                "another run uses the lab host of this machine",
+                "wait until it has ended: two would measure each other",
+            ));
+        }
+        if let Some(problem) = swept.problems.first() {
+            return Err(lacks(
+                format!("an earlier run left this machine changed: {problem}"),
+                "see what `execlab doctor --clean` says; the next boot ends it in any case",
+            ));
+        }
+        Ok(())
+    }
+
+    fn digest(&self, trial: &TrialSpec) -> Result<String, LabError> {
+        let kernel = self.kernel(&trial.kernel);
+        let plan = postcard::to_allocvec(&plan(trial)).expect("plain data always encodes");
+        let cpus = trial.cpus.to_le_bytes();
+        let parts: [&[u8]; 7] = [
+            kernel.sha256.as_bytes(),
+            guest_files::HOST,
+            guest_files::STORM,
+            guest_files::PAYLOAD,
+            guest_files::TOOLCHAIN.as_bytes(),
+            &cpus,
+            &plan,
+        ];
+        let mut hash = Hasher::default();
+        for part in parts {
+            hash.update(&(part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        Ok(hash.finish().into())
+    }
+
+    fn run(&self, trial: &TrialSpec, _start: Start, digest: &str, serial_log: &Path) -> Ran {
+        let started = Instant::now();
+        let before = Processors::look();
+        let session = process::new_session(Path::new(ROOT));
+        let outcome = match &session {
+            Err(error) => Outcome::Infra {
+                reason: format!("cannot make a folder in {ROOT}: {error}"),
+            },
+            Ok(session) => run_in(session, trial, &nonce(digest)),
+        };
+        if let Ok(session) = session {
+            process::keep_log(&session, serial_log);
+            process::discard(&session);
+        }
+        Ran {
+            host: disturbances(before, &outcome),
+            outcome,
+            provenance: Provenance {
+                execlab: env!("CARGO_PKG_VERSION").into(),
+                monitor: guest_files::monitor(&trial.backend.name)
+                    .map(|program| Sha256::of(program).into()),
+                toolchain: Some(guest_files::TOOLCHAIN.into()),
+                ..Provenance::default()
+            },
+            kernel: self.kernel(&trial.kernel),
+            wall: started.elapsed(),
+        }
+    }
+}
+
+/// Runs a trial in a session's folder and takes what it left.
+fn run_in(session: &Session, trial: &TrialSpec, nonce: &Nonce) -> Outcome {
+    let plan = postcard::to_allocvec(&plan(trial)).expect("plain data always encodes");
+    let broke = |reason: String| Outcome::Infra { reason };
+    if let Err(error) = process::furnish(session, &frame::encode(PLAN_MAGIC, nonce, &plan)) {
+        let dir = session.dir().display();
+        return broke(format!("cannot put the trial's files into {dir}: {error}"));
+    }
+    let patience = PATIENCE + Duration::from_millis(20) * trial.workload.execs;
+    let ended = match process::supervise(session, patience) {
+        Ok(ended) => ended,
+        Err(error) => return broke(format!("cannot start the trial's supervisor: {error}")),
+    };
+    let Some(told) = Told::read(session) else {
+        let cleaned = clean(session);
+        let after = session.stage_reached();
+        let mut reason = format!(
+            "the trial's supervisor {ended} after {after}, and what it had to put back was put back"
+        );
+        if !cleaned.problems.is_empty() {
+            reason = format!(
+                "the trial's supervisor {ended} after {after}, and not all was put back: {}",
+                cleaned.problems.join("; ")
+            );
+        }
+        return broke(reason);
+    };
+    if !told.problems.is_empty() {
+        return broke(format!(
+            "the machine is not as it was: {}",
+            told.problems.join("; ")
+        ));
+    }
+    outcome(session, nonce, &told)
+}
+
+/// What came of a trial that its supervisor ended properly.
+fn outcome(session: &Session, nonce: &Nonce, told: &Told) -> Outcome {
+    let lost = |how: &str| Outcome::Lost {
+        reason: format!(
+            "{how} after {}{}",
+            session.stage_reached(),
+            process::last_words(session)
+        ),
+    };
+    match &told.end {
+        End::Broke(status) => return lost(&format!("the trial runner ended ({status})")),
+        End::Hung(seconds) => return lost(&format!("the trial was ended, {seconds} s")),
+        End::Abandoned => return lost("the trial was given up"),
+        End::Whole => {}
+    }
+    let record = fs::read(session.record()).map_err(|e| e.to_string());
+    let record = record.and_then(|bytes| {
+        let payload = frame::decode_for(RECORD_MAGIC, nonce, &bytes).map_err(|e| e.to_string())?;
+        postcard::from_bytes::<Record>(payload).map_err(|e| e.to_string())
+    });
+    match record {
+        Ok(mut record) => {
+            let put_back = told.put_back.iter();
+            record
+                .notes
+                .extend(put_back.map(|what| format!("put back for the monitor: {what}")));
+            Outcome::Record(Box::new(record))
+        }
+        Err(error) => lost(&format!("the trial left no whole record ({error})")),
+    }
+}
+
+/// What disturbed the measurement, as far as the machine tells.
+fn disturbances(before: Processors, outcome: &Outcome) -> BTreeMap<String, serde_json::Value> {
+    let now = Processors::look();
+    let mut facts = BTreeMap::new();
+    let mut say = |name: &str, value| facts.insert(name.to_owned(), value);
+    say(
+        "steal_ns",
+        json!(now.steal_ns.saturating_sub(before.steal_ns)),
+    );
+    let ranges = [before.khz, now.khz];
+    let lowest = ranges.iter().flatten().map(|range| range.0).min();
+    let highest = ranges.iter().flatten().map(|range| range.1).max();
+    if let Some(range) = lowest.zip(highest) {
+        say("frequency_khz", json!([range.0, range.1]));
+    }
+    if let Outcome::Record(record) = outcome {
+        let storm = &record.costs.storm;
+        let own = storm.storm_ns + storm.monitor_ns + storm.monitor_kernel_ns;
+        say("others_busy_ns", json!(storm.busy_ns.saturating_sub(own)));
+    }
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let first = load
+        .split(' ')
+        .next()
+        .and_then(|text| text.parse::<f64>().ok());
+    if let Some(load) = first {
+        say("load_average", json!(load));
+    }
+    facts
+}
+
+fn plan(trial: &TrialSpec) -> TrialPlan {
+    let monitor = guest_files::monitor(&trial.backend.name);
+    TrialPlan {
+        backend: trial.backend.name.clone(),
+        monitor: Bytes(monitor.unwrap_or_default().to_vec()),
+        settings: trial.backend.settings.clone(),
+        workload: trial.workload.clone(),
+        seed: trial.seed,
+        timing: Timing::REAL,
+    }
+}
+
+/// So that what lies in the folder of another trial is not taken for this one's.
+fn nonce(digest: &str) -> Nonce {
+    let sum = Sha256::of(digest.as_bytes());
+    sum.as_str().as_bytes()[..16]
+        .try_into()
+        .expect("16 of 64 digits")
+}
+
+/// Whether the kernel has a file system now (`proc_filesystems(5)`).
+fn has_filesystem(name: &str) -> bool {
+    let text = fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    text.lines()
+        .any(|line| line.split('\t').next_back() == Some(name))
+}
+
+fn lacks(what: impl Into<String>, remedy: &str) -> LabError {
+    LabError {
+        what: what.into(),
+        remedy: remedy.to_owned(),
+        source: None,
+    }
+}

@@ -1,0 +1,59 @@
+//! Sessions of runs that were killed with all their parts: finding them and putting back what they changed.
+
+use std::{fs, io, path::Path};
+
+use execlab_trial::host::{clean::clean, session::Session};
+
+/// What was found and done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Sessions that somebody minds: they belong to a run that goes on.
+    pub minded: usize,
+    /// Sessions that nobody minds, taken away.
+    pub cleaned: usize,
+    /// What had to be put back.
+    pub put_back: Vec<String>,
+    /// What could not be; its session stays.
+    pub problems: Vec<String>,
+}
+
+/// Cleans up after all sessions in a folder that nobody minds.
+pub fn sweep(root: &Path) -> io::Result<Swept> {
+    let mut swept = Swept::default();
+    for session in Session::all(root)? {
+        let Some(_minded) = session.mind()? else {
+            swept.minded += 1;
+            continue;
+        };
+        let cleaned = clean(&session);
+        swept.put_back.extend(cleaned.put_back);
+        if cleaned.problems.is_empty() {
+            fs::remove_dir_all(session.dir())?;
+            swept.cleaned += 1;
+        } else {
+            swept.problems.extend(cleaned.problems);
+        }
+    }
+    Ok(swept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_minded_stays_and_the_rest_goes() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["1-0", "2-0"] {
+            fs::create_dir(root.path().join(name)).unwrap();
+        }
+        let alive = Session::at(&root.path().join("2-0"));
+        let held = alive.mind().unwrap();
+        let swept = sweep(root.path()).unwrap();
+        assert_eq!((swept.minded, swept.cleaned), (1, 1));
+        assert!(!root.path().join("1-0").exists());
+        drop(held);
+        assert_eq!(sweep(root.path()).unwrap().cleaned, 1);
+        assert_eq!(sweep(root.path()).unwrap(), Swept::default());
+    }
+}
