@@ -8,6 +8,8 @@ use std::{path::Path, process::ExitCode, time::Duration};
 use execlab_trial::host::{runner, session::Session, supervisor};
 
 fn main() -> ExitCode {
+    // It is started from a descriptor, which would be its name. People look for it by another.
+    let _ = nix::sys::prctl::set_name(c"execlab-host");
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {

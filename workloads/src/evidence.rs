@@ -1,9 +1,12 @@
 //! The evidence that payloads leave: one record for each image that started.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io,
-    os::{fd::FromRawFd, unix::fs::FileExt},
+    os::{
+        fd::{AsRawFd, FromRawFd},
+        unix::fs::FileExt,
+    },
 };
 
 use nix::{
@@ -35,7 +38,14 @@ impl Evidence {
 /// A log with room for `records`, all of its pages present, so that a payload's write neither
 /// allocates nor fails.
 pub fn create_log(records: usize) -> io::Result<File> {
-    let log = File::from(memfd_create("execlab-evidence", MFdFlags::MFD_CLOEXEC)?);
+    let log = memfd_create("execlab-evidence", MFdFlags::MFD_CLOEXEC)?;
+    // Opened anew: only a file that was opened by a path has its position locked while it is written
+    // (`FMODE_ATOMIC_POS`, set in `do_dentry_open`, fs/open.c). Payloads on two CPUs would write one
+    // over the other.
+    let log = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(format!("/proc/self/fd/{}", log.as_raw_fd()))?;
     let zeros = vec![0; 1 << 16];
     let mut at = 0;
     while at < records * SIZE {
@@ -86,6 +96,8 @@ pub fn parse_log(bytes: &[u8]) -> Result<Vec<Evidence>, DamagedLog> {
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::HashSet, io::Write};
+
     use super::*;
 
     fn bytes(id: u32) -> Vec<u8> {
@@ -102,6 +114,28 @@ mod tests {
         let log = [bytes(1), bytes(2), vec![0; SIZE], bytes(3)].concat();
         let ids: Vec<_> = parse_log(&log).unwrap().iter().map(|e| e.id).collect();
         assert_eq!(ids, [1, 2]);
+    }
+
+    /// What a burst does on several CPUs: all share the description, and so its position.
+    #[test]
+    fn writers_side_by_side_lose_nothing() {
+        const WRITERS: u32 = 8;
+        const RECORDS: u32 = 2_000;
+        let log = create_log((WRITERS * RECORDS) as usize).unwrap();
+        std::thread::scope(|scope| {
+            for writer in 0..WRITERS {
+                let mut log = log.try_clone().unwrap();
+                scope.spawn(move || {
+                    for record in 0..RECORDS {
+                        log.write_all(&bytes(writer * RECORDS + record)).unwrap();
+                    }
+                });
+            }
+        });
+        let mut all = vec![0; (WRITERS * RECORDS) as usize * SIZE];
+        log.read_exact_at(&mut all, 0).unwrap();
+        let ids: HashSet<_> = parse_log(&all).unwrap().iter().map(|e| e.id).collect();
+        assert_eq!(ids.len(), (WRITERS * RECORDS) as usize);
     }
 
     #[test]
