@@ -6,7 +6,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::Path,
-    sync::OnceLock,
+    sync::{Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -31,16 +31,19 @@ use super::{LabError, Laboratory, Outcome, Ran, Start, guest_files};
 use crate::plan::TrialSpec;
 
 mod changes;
+mod claim;
 mod process;
 mod sweep;
 
 pub use changes::changes;
+pub use claim::Claim;
 pub use sweep::{Swept, sweep};
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct HostLab {
     kernel: OnceLock<KernelId>,
+    claim: Mutex<Option<Claim>>,
 }
 
 /// Besides what its execs take: start, canaries, windows, drain, and a machine that is busy.
@@ -93,28 +96,7 @@ impl Laboratory for HostLab {
                 }
             }
         }
-        fs::create_dir_all(ROOT).map_err(|error| LabError {
-            what: format!("cannot make the folder {ROOT}"),
-            remedy: "the host lab keeps there what it has to put back".into(),
-            source: Some(Box::new(error)),
-        })?;
-        let swept = sweep(Path::new(ROOT)).map_err(|error| LabError {
-            what: format!("cannot look for what earlier runs left in {ROOT}"),
-            remedy: "look at `execlab doctor --clean`".into(),
-            source: Some(Box::new(error)),
-        })?;
-        if swept.minded > 0 {
-            return Err(lacks(
-                "another run uses the lab host of this machine",
-                "wait until it has ended: two would measure each other",
-            ));
-        }
-        if let Some(problem) = swept.problems.first() {
-            return Err(lacks(
-                format!("an earlier run left this machine changed: {problem}"),
-                "see what `execlab doctor --clean` says; the next boot ends it in any case",
-            ));
-        }
+        *self.claim.lock().unwrap_or_else(PoisonError::into_inner) = Some(claim()?);
         Ok(())
     }
 
@@ -167,6 +149,34 @@ impl Laboratory for HostLab {
             wall: started.elapsed(),
         }
     }
+}
+
+/// Has the machine for this run alone, as no earlier run has left it.
+fn claim() -> Result<Claim, LabError> {
+    let in_use = || {
+        lacks(
+            "another run uses the lab host of this machine",
+            "wait until it has ended: two would measure each other",
+        )
+    };
+    let broken = |error| LabError {
+        what: format!("cannot look after what runs keep in {ROOT}"),
+        remedy: "see what `execlab doctor --lab host` says".into(),
+        source: Some(Box::new(error)),
+    };
+    let root = Path::new(ROOT);
+    let claim = Claim::take(root).map_err(broken)?.ok_or_else(in_use)?;
+    let swept = sweep(root).map_err(broken)?;
+    if swept.minded > 0 {
+        return Err(in_use());
+    }
+    if let Some(problem) = swept.problems.first() {
+        return Err(lacks(
+            format!("an earlier run left this machine changed: {problem}"),
+            "`execlab doctor --clean` says more; the next boot ends it in any case",
+        ));
+    }
+    Ok(claim)
 }
 
 /// Runs a trial in a session's folder and takes what it left.

@@ -77,6 +77,13 @@ pub fn supervise(session: &Session, patience: Duration) -> Result<(), TrialError
     let _ = runner.kill();
     let _ = runner.wait();
     let cleaned = clean(session);
+    if end == End::Abandoned && cleaned.problems.is_empty() {
+        // Nobody is left to read anything.
+        let _ = fs::remove_dir_all(session.dir());
+        // Unless there are other sessions.
+        let _ = session.dir().parent().map(fs::remove_dir);
+        return Ok(());
+    }
     let outcome = Outcome {
         end,
         put_back: cleaned.put_back,

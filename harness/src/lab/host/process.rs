@@ -26,7 +26,7 @@ pub(super) fn new_session(root: &Path) -> io::Result<Session> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let dir = root.join(format!("{}-{number}", std::process::id()));
-    fs::create_dir_all(&dir)?;
+    fs::create_dir(&dir)?;
     Ok(Session::at(&dir))
 }
 
@@ -100,6 +100,4 @@ pub(super) fn discard(session: &Session) {
     }
     // Whatever stays is found by the next run.
     let _ = fs::remove_dir_all(session.dir());
-    // And the folder of all sessions with its last one; it is made again.
-    let _ = session.dir().parent().map(fs::remove_dir);
 }

@@ -1,8 +1,17 @@
 //! Sessions of runs that were killed with all their parts: finding them and putting back what they changed.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::Path,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use execlab_trial::host::{clean::clean, session::Session};
+
+/// Longer than a supervisor takes to end a trial.
+const PATIENCE: Duration = Duration::from_secs(15);
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// What was found and done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,9 +28,13 @@ pub struct Swept {
 
 /// Cleans up after all sessions in a folder that nobody minds.
 pub fn sweep(root: &Path) -> io::Result<Swept> {
+    sweep_within(root, PATIENCE)
+}
+
+fn sweep_within(root: &Path, patience: Duration) -> io::Result<Swept> {
     let mut swept = Swept::default();
     for session in Session::all(root)? {
-        let Some(_minded) = session.mind()? else {
+        let Some(_minded) = mind(&session, patience)? else {
             swept.minded += 1;
             continue;
         };
@@ -37,6 +50,19 @@ pub fn sweep(root: &Path) -> io::Result<Swept> {
     Ok(swept)
 }
 
+/// Takes a session over. One whose run was killed still has its supervisor for a moment, who is about
+/// to put everything back.
+fn mind(session: &Session, patience: Duration) -> io::Result<Option<fs::File>> {
+    let deadline = Instant::now() + patience;
+    loop {
+        let minded = session.mind()?;
+        if minded.is_some() || Instant::now() >= deadline {
+            return Ok(minded);
+        }
+        sleep(GLANCE);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,7 +75,7 @@ mod tests {
         }
         let alive = Session::at(&root.path().join("2-0"));
         let held = alive.mind().unwrap();
-        let swept = sweep(root.path()).unwrap();
+        let swept = sweep_within(root.path(), Duration::ZERO).unwrap();
         assert_eq!((swept.minded, swept.cleaned), (1, 1));
         assert!(!root.path().join("1-0").exists());
         drop(held);
