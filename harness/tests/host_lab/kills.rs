@@ -17,8 +17,9 @@ use super::{
     stage::{Part, reached, strike},
 };
 
-/// After `told` nothing is left to be broken.
-const STAGES: [&str; 4] = ["prepared", "attached", "stormed", "drained"];
+/// While the monitor attaches, while the machine is quiet and stormed, and while the monitor catches up
+/// and drains. What comes behind that takes no time in which it could be broken.
+const STAGES: [&str; 3] = ["prepared", "attached", "stormed"];
 /// With this seed the backend comes right after the baseline.
 const SEED: &str = "1..2";
 const SESSION: u32 = 1;
