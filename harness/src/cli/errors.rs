@@ -8,7 +8,7 @@ use execlab_harness::{
     run::RunError,
     store::StoreError,
 };
-use execlab_model::exit::ExitCode;
+use execlab_model::{exit::ExitCode, result::Lab};
 use execlab_vm::kernels;
 
 use super::output::Stderr;
@@ -51,6 +51,9 @@ pub enum ExpectedError {
         /// How many.
         damaged: usize,
     },
+    /// A repeat where nothing repeats.
+    #[error("trials of the lab {0} do not repeat to the last bit, so there is nothing to verify")]
+    NothingToVerify(Lab),
     /// The host lab without consent.
     #[error("the lab host changes this machine while it runs, and was not told that it may")]
     NoConsent {
@@ -95,6 +98,7 @@ impl ExpectedError {
             )
             | Self::OtherPlan { .. }
             | Self::InputsChanged { .. }
+            | Self::NothingToVerify(_)
             | Self::NoConsent { .. }
             | Self::BadRule(_)
             | Self::NoSuchCommand(_)
@@ -144,6 +148,9 @@ impl ExpectedError {
             ),
             Self::DamagedKernels { .. } => {
                 Some("`execlab kernels fetch` fetches them again".to_owned())
+            }
+            Self::NothingToVerify(_) => {
+                Some("leave `--verify` out; more seeds say how much they vary".to_owned())
             }
             Self::NoConsent { .. } => Some(
                 "agree with `--change-host`, or take the lab exact, which changes nothing here"

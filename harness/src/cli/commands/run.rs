@@ -20,6 +20,7 @@ use execlab_harness::{
     registry::Registry,
     run::{Done, Run, RunEnd, keep},
     store::{DEFAULT_PARENT, Resumed, RunDir},
+    verify::Verify,
 };
 use execlab_model::{exit::ExitCode, result::Lab};
 
@@ -64,7 +65,7 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
         );
     }
 
-    if plan.matrix.lab == Lab::Host {
+    if changes_host(&plan, &args) {
         stderr.say(
             "note",
             "this is what the lab host changes on this machine while it runs",
@@ -142,6 +143,7 @@ type Ready = (RunDir, Plan, Done, Box<dyn Laboratory>);
 
 /// A new run: the directory first, since it costs nothing and may fail; then what takes time.
 fn start(plan: Plan, args: &RunArgs) -> Result<Ready, ExpectedError> {
+    repeatable(&plan, args)?;
     consent(&plan, args)?;
     let dir = match &args.out {
         Some(path) => RunDir::create(path, &plan)?,
@@ -158,9 +160,22 @@ fn start(plan: Plan, args: &RunArgs) -> Result<Ready, ExpectedError> {
     }
 }
 
+/// Whoever asks for a repeat is told where there is none.
+fn repeatable(plan: &Plan, args: &RunArgs) -> Result<(), ExpectedError> {
+    let asked = args.verify.is_some_and(|verify| verify != Verify::None);
+    if asked && !plan.matrix.lab.is_exact() {
+        return Err(ExpectedError::NothingToVerify(plan.matrix.lab));
+    }
+    Ok(())
+}
+
+fn changes_host(plan: &Plan, args: &RunArgs) -> bool {
+    plan.matrix.lab == Lab::Host && args.lab_fake.is_none() && !args.dry_run
+}
+
 /// Nothing on this machine is changed behind its owner's back.
 fn consent(plan: &Plan, args: &RunArgs) -> Result<(), ExpectedError> {
-    if plan.matrix.lab != Lab::Host || args.change_host || args.dry_run {
+    if args.change_host || !changes_host(plan, args) {
         return Ok(());
     }
     Err(ExpectedError::NoConsent {
@@ -192,6 +207,7 @@ fn resume(
     if let Some(difference) = plan.difference(&now) {
         return Err(other(difference));
     }
+    repeatable(&plan, args)?;
     consent(&plan, args)?;
     let lab = laboratory::open(plan.matrix.lab, args)?;
     lab.check(&plan.trials)?;
