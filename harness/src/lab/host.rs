@@ -212,6 +212,9 @@ fn run_in(session: &Session, trial: &TrialSpec, nonce: &Nonce) -> Outcome {
             told.problems.join("; ")
         ));
     }
+    if told.end == End::Abandoned {
+        return broke("the trial's supervisor was told to end it".to_owned());
+    }
     outcome(session, nonce, &told)
 }
 
@@ -227,8 +230,7 @@ fn outcome(session: &Session, nonce: &Nonce, told: &Told) -> Outcome {
     match &told.end {
         End::Broke(status) => return lost(&format!("the trial runner ended ({status})")),
         End::Hung(seconds) => return lost(&format!("the trial was ended, {seconds} s")),
-        End::Abandoned => return lost("the trial was given up"),
-        End::Whole => {}
+        End::Whole | End::Abandoned => {}
     }
     let record = fs::read(session.record()).map_err(|e| e.to_string());
     let record = record.and_then(|bytes| {

@@ -114,6 +114,15 @@ fn a_killed_supervisor_is_told_and_its_trial_is_tried_again() {
 }
 
 #[test]
+fn a_supervisor_that_is_told_to_end_puts_things_back_first() {
+    at_each_stage(Part::SupervisorPolitely, |stage, ended, out| {
+        let line = struck(out);
+        assert_eq!(line.host["tries"], 2, "{stage}");
+        assert_eq!(code(ended), ExitCode::Ok.code(), "{stage}");
+    });
+}
+
+#[test]
 fn a_killed_harness_leaves_nothing_but_a_run_that_can_be_resumed() {
     at_each_stage(Part::Harness, |stage, ended, out| {
         assert_eq!(ended.signal(), Some(9), "{stage}");

@@ -39,7 +39,8 @@ impl Machine {
         topics.insert("sessions".into(), names(Path::new("/run/execlab")));
         for folder in ["/tmp", "/dev/shm", "/run"] {
             let mut ours = names(Path::new(folder));
-            ours.retain(|name| name.starts_with("execlab"));
+            // Guests of other runs are none of this lab's.
+            ours.retain(|name| name.starts_with("execlab") && !name.starts_with("execlab-guest"));
             topics.insert(format!("files in {folder}"), ours);
         }
         topics.insert("netlink sockets".into(), netlink_sockets());

@@ -24,6 +24,8 @@ pub enum Part {
     Runner,
     Supervisor,
     Harness,
+    /// The same, as a user's session is ended: not by force.
+    SupervisorPolitely,
     /// All of them in one stroke, from the harness to the monitor.
     All,
 }
@@ -71,7 +73,7 @@ fn strike_now(part: Part, session: &Session, harness: u32) -> bool {
         Part::Monitor => monitor(session),
         Part::Storm => storm(session),
         Part::Runner => runner(session),
-        Part::Supervisor => supervisor(session),
+        Part::Supervisor | Part::SupervisorPolitely => supervisor(session),
         Part::Harness => vec![harness.cast_signed()],
         Part::All => [
             vec![harness.cast_signed()],
@@ -82,8 +84,12 @@ fn strike_now(part: Part, session: &Session, harness: u32) -> bool {
         ]
         .concat(),
     };
-    // Stopped first, so that none of them sees another one's end and acts on it.
-    for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
+    let signals: &[Signal] = match part {
+        Part::SupervisorPolitely => &[Signal::SIGTERM],
+        // Stopped first, so that none of them sees another one's end and acts on it.
+        _ => &[Signal::SIGSTOP, Signal::SIGKILL],
+    };
+    for &signal in signals {
         for &pid in &pids {
             // That it has just ended is told by the number of those that were found.
             let _ = kill(Pid::from_raw(pid), signal);

@@ -17,7 +17,9 @@ use execlab_model::{
     plan::TrialPlan,
 };
 use nix::{
+    errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction},
     unistd::getpid,
 };
 use serde::{Deserialize, Serialize};
@@ -41,7 +43,7 @@ pub enum End {
     Broke(String),
     /// It was still running after so many seconds, and was ended.
     Hung(u64),
-    /// Whoever wanted the trial is gone.
+    /// The supervisor was told to end it, or whoever wanted it is gone.
     Abandoned,
 }
 
@@ -70,6 +72,7 @@ pub fn supervise(session: &Session, patience: Duration) -> Result<(), TrialError
         .mind()
         .map_err(TrialError::at("mind the session"))?
         .ok_or_else(|| TrialError::at("mind the session")(io::ErrorKind::ResourceBusy))?;
+    outlive_signals().map_err(TrialError::at("prepare for signals"))?;
     note_machine(session)?;
     let mut runner = start(session)?;
     let end = wait(&mut runner, patience)?;
@@ -77,7 +80,7 @@ pub fn supervise(session: &Session, patience: Duration) -> Result<(), TrialError
     let _ = runner.kill();
     let _ = runner.wait();
     let cleaned = clean(session);
-    if end == End::Abandoned && cleaned.problems.is_empty() {
+    if is_abandoned() && cleaned.problems.is_empty() {
         // Nobody is left to read anything.
         let _ = fs::remove_dir_all(session.dir());
         // Unless there are other sessions.
@@ -138,6 +141,30 @@ fn start(session: &Session) -> Result<Child, TrialError> {
     command.spawn().map_err(at())
 }
 
+/// Whoever ends a session of a user sends these to all of its processes. This one has to put the machine
+/// back first: it takes them as the end of the trial, and its own end follows.
+fn outlive_signals() -> nix::Result<()> {
+    extern "C" fn nothing(_: libc::c_int) {}
+    // A handler and no `SIG_IGN`: that would be handed on to the monitor, which could not be stopped then.
+    let handler = SigAction::new(
+        SigHandler::Handler(nothing),
+        SaFlags::empty(),
+        SigSet::empty(),
+    );
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        // SAFETY: the handler does nothing at all, which is safe at any time.
+        unsafe { sigaction(signal, &handler) }?;
+    }
+    Ok(())
+}
+
+/// Whether nobody holds our standard input any more. Nobody ever writes there.
+fn is_abandoned() -> bool {
+    let stdin = io::stdin();
+    let mut watched = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+    poll(&mut watched, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+}
+
 /// Until the runner ends, the clock runs out, or nobody holds our standard input any more.
 fn wait(runner: &mut Child, patience: Duration) -> Result<End, TrialError> {
     let at = || TrialError::at("wait for the trial runner");
@@ -155,7 +182,8 @@ fn wait(runner: &mut Child, patience: Duration) -> Result<End, TrialError> {
         ];
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
         match poll(&mut watched, timeout) {
-            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Ok(_) => {}
+            Err(Errno::EINTR) => return Ok(End::Abandoned),
             Err(error) => return Err(at()(error.into())),
         }
         if let Some(status) = runner.try_wait().map_err(at())? {
@@ -180,7 +208,7 @@ fn ended(status: ExitStatus) -> End {
 fn pidfd(child: &Child) -> io::Result<OwnedFd> {
     // SAFETY: the call takes two plain numbers; the child was not waited for, so its id is its own.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, child.id(), 0) };
-    let fd = nix::errno::Errno::result(fd)?;
+    let fd = Errno::result(fd)?;
     let fd = i32::try_from(fd).map_err(io::Error::other)?;
     // SAFETY: the kernel has just made this descriptor for us alone.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
