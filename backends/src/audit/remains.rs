@@ -61,8 +61,14 @@ const SETTABLE: u32 = Status::ENABLED
     | Status::BACKLOG_LIMIT
     | Status::BACKLOG_WAIT_TIME;
 
+/// Whether a process has ended, also where its parent has not taken notice yet.
 fn is_gone(pid: u32) -> bool {
-    !std::path::Path::new(&format!("/proc/{pid}")).exists()
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The state stands behind the name, which may hold anything.
+    let state = stat
+        .rsplit_once(") ")
+        .and_then(|(_, rest)| rest.chars().next());
+    state.is_none_or(|state| "ZX".contains(state))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -109,6 +115,18 @@ fn parse(noted: &str) -> Option<(Status, Vec<String>)> {
 mod tests {
     use super::*;
     use crate::audit::rules::{ARCHITECTURES, Rule};
+
+    #[test]
+    fn a_process_that_nobody_waited_for_is_gone_all_the_same() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        while !is_gone(child.id()) {
+            std::thread::yield_now();
+        }
+        assert!(std::path::Path::new(&format!("/proc/{}", child.id())).exists());
+        child.wait().unwrap();
+        assert!(is_gone(child.id()));
+        assert!(!is_gone(std::process::id()));
+    }
 
     #[test]
     fn what_was_noted_reads_back() {
