@@ -6,7 +6,9 @@
 pub mod exact;
 pub mod fake;
 mod guest_files;
+mod guests;
 pub mod host;
+pub mod kvm;
 
 use std::{collections::BTreeMap, fmt, path::Path, sync::atomic::AtomicBool, time::Duration};
 

@@ -14,6 +14,9 @@ use execlab_model::{
     workload::Load,
 };
 
+#[path = "guests/real_time.rs"]
+mod real_time;
+
 const EXECS: u64 = 120;
 
 fn kernels() -> String {

@@ -5,6 +5,10 @@ use std::{fmt, str::FromStr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// What stands on the command line of a guest's kernel where time is real: its init is not to wait for
+/// what costs nothing only in the exact lab.
+pub const REAL_TIME_OPTION: &str = "execlab.lab=kvm";
+
 /// Where time comes from.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,

@@ -111,6 +111,10 @@ pub struct Record {
     pub costs: Costs,
     /// Highest resident set of the monitor's processes, in bytes.
     pub monitor_peak_bytes: u64,
+    /// What the host took from the guest's CPUs while the trial ran, in nanoseconds: the kernel's own
+    /// account of steal. `None` where nobody asked, as in the exact lab, where nothing can be taken.
+    #[serde(default)]
+    pub steal_ns: Option<u64>,
     /// Anything worth telling: the monitor's notes, the tail of its stderr, oddities.
     pub notes: Vec<String>,
 }

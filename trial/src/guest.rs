@@ -4,4 +4,5 @@ pub mod channel;
 pub mod modules;
 pub mod mounts;
 pub mod ports;
+pub mod real_time;
 pub mod settle;

@@ -3,6 +3,8 @@
 //! goes wrong is printed on the console and ends the machine without a record, which the host never
 //! takes for a result.
 //!
+//! Where time is real (see [`real_time`]), it settles in a hurry and does not stand still.
+//!
 //! Up to the standstill nothing is known of the trial, so that all trials of a kernel can go on from
 //! one image.
 
@@ -17,7 +19,7 @@ use execlab_model::plan::TrialPlan;
 use execlab_trial::{
     Programs, TrialError,
     cgroups::Cgroups,
-    guest::{channel::Channel, modules, mounts, ports::Ports, settle},
+    guest::{channel::Channel, modules, mounts, ports::Ports, real_time, settle},
     runner,
 };
 use execlab_workloads::clock::{monotonic_ns, sleep_until_ns};
@@ -53,9 +55,18 @@ fn live(ports: &Ports) -> Result<(), TrialError> {
         scratch: "/run".into(),
     };
     let cgroups = Cgroups::create(Path::new("/sys/fs/cgroup"), "")?;
-    let settled = settle::settle(&programs, &cgroups)?;
+    let command_line = fs::read_to_string("/proc/cmdline");
+    let command_line = command_line.map_err(TrialError::at("read /proc/cmdline"))?;
+    let real_time = real_time::is_real(&command_line);
+    let settled = if real_time {
+        real_time::settle(&programs, &cgroups)?
+    } else {
+        settle::settle(&programs, &cgroups)?
+    };
     ports.mark("settled");
-    stand_still(ports);
+    if !real_time {
+        stand_still(ports);
+    }
     ports.mark("awake");
     let mut channel = Channel::open(Path::new("/sys/bus/pci/devices"))
         .map_err(TrialError::at("open the channel"))?;
@@ -69,7 +80,10 @@ fn live(ports: &Ports) -> Result<(), TrialError> {
     fs::write(&programs.monitor, plan.monitor.as_slice())
         .and_then(|()| fs::set_permissions(&programs.monitor, Permissions::from_mode(0o755)))
         .map_err(TrialError::at("put the monitor in its place"))?;
+    let steal = || real_time.then(|| real_time::steal_ns(Path::new("/proc/stat")))?;
+    let before = steal();
     let mut record = runner::run(&plan, &programs, &cgroups, |stage| ports.mark(stage))?;
+    record.steal_ns = steal().zip(before).map(|(now, then)| now - then);
     record.notes.extend(settled.unrest);
     let record = postcard::to_allocvec(&record)
         .map_err(io::Error::other)

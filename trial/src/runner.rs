@@ -307,6 +307,7 @@ fn blank_record() -> Record {
         drained_ns: 0,
         costs: Costs::default(),
         monitor_peak_bytes: 0,
+        steal_ns: None,
         notes: Vec::new(),
     }
 }

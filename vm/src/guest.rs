@@ -121,6 +121,11 @@ impl GuestError {
 impl Guest<'_> {
     /// Runs it and returns the record.
     pub fn run(&self) -> Result<Vec<u8>, GuestError> {
+        self.run_marked().map(|(record, _)| record)
+    }
+
+    /// Runs it and returns the record, with the marks by which the guest said how far it was.
+    pub fn run_marked(&self) -> Result<(Vec<u8>, Vec<u8>), GuestError> {
         let place = Place::new(self.machine, self.serial_log)?;
         let mut process;
         // Kept until the end: QEMU may say things that nobody needs, and must not be cut off for it.
@@ -146,7 +151,8 @@ impl Guest<'_> {
             }
         }
         let ended = self.watch(&mut process, &place)?;
-        self.collect(&place, &ended)
+        let record = self.collect(&place, &ended)?;
+        Ok((record, place.marks()))
     }
 
     fn start_qemu(&self, purpose: Purpose, place: &Place) -> Result<Process, GuestError> {

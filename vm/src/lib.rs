@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`kernels`] | which kernels there are, and how to get them |
 //! | [`initramfs`] | the guest's files, as a pure function of their contents |
-//! | [`qemu`] | finding QEMU, and the command line of the exact lab |
+//! | [`kvm`] | whether the kernel offers it |
+//! | [`qemu`] | finding QEMU, and its command lines |
 //! | [`guest`] | one guest from its start to its end, under three clocks |
 //! | [`warm`] | guests that were saved when they had settled, to go on from there |
 //! | [`qmp`] | talking to QEMU |
@@ -14,6 +15,7 @@ pub mod guest;
 
 pub mod initramfs;
 pub mod kernels;
+pub mod kvm;
 mod process;
 pub mod qemu;
 pub mod qmp;

@@ -6,7 +6,13 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use execlab_harness::lab::{Laboratory, exact::ExactLab, fake::FakeLab, host::HostLab};
+use execlab_harness::lab::{
+    Laboratory,
+    exact::ExactLab,
+    fake::FakeLab,
+    host::HostLab,
+    kvm::{KvmLab, Tries},
+};
 use execlab_model::result::Lab;
 use execlab_vm::kernels::{FetchEvent, Store};
 
@@ -30,15 +36,8 @@ pub fn open(lab: Lab, args: &RunArgs) -> Result<Box<dyn Laboratory>, ExpectedErr
         let fake: FakeLab = rules.parse()?;
         return Ok(Box::new(fake));
     }
-    match lab {
-        Lab::Exact => {}
-        Lab::Kvm => todo!("lab {lab}"),
-        Lab::Host => return Ok(Box::new(HostLab::default())),
-    }
-    let kernels = &args.kernel_store;
-    let store = Store::open(kernels.cache.clone(), kernels.mirror.clone())?;
     let progress = Mutex::new(Progress::new(stderr().is_terminal()));
-    Ok(Box::new(ExactLab::new(store, move |event| {
+    let progress = move |event: &FetchEvent| {
         // That a kernel is there already is news only to who asked for it to be fetched.
         if !matches!(event, FetchEvent::Cached { .. }) {
             progress
@@ -46,5 +45,12 @@ pub fn open(lab: Lab, args: &RunArgs) -> Result<Box<dyn Laboratory>, ExpectedErr
                 .unwrap_or_else(PoisonError::into_inner)
                 .event(event);
         }
-    })))
+    };
+    let kernels = &args.kernel_store;
+    let store = || Store::open(kernels.cache.clone(), kernels.mirror.clone());
+    Ok(match lab {
+        Lab::Exact => Box::new(ExactLab::new(store()?, progress)),
+        Lab::Kvm => Box::new(KvmLab::new(store()?, Tries::kvm(), progress)),
+        Lab::Host => Box::new(HostLab::default()),
+    })
 }

@@ -2,49 +2,37 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use execlab_model::{
-    Bytes,
-    frame::Nonce,
-    plan::{Timing, TrialPlan},
-    record::Record,
-    result::{KernelId, Provenance},
-};
+use execlab_model::{frame::Nonce, plan::Timing};
 use execlab_vm::{
-    digest::{Hasher, Sha256},
     guest::{self, Guest, GuestError},
     kernels::{FetchEvent, Store},
-    qemu::Qemu,
+    qemu::{Engine, Machine, Qemu},
     warm::Made,
 };
 
-use self::{
-    guest_image::GuestImage,
-    images::{Images, News},
-};
+use self::images::{Images, News};
 use super::{
-    ImageNews, ImageState, LabError, Laboratory, Outcome, Ran, Start, guest_files, image_name,
+    ImageNews, ImageState, LabError, Laboratory, Outcome, Ran, Start,
+    guests::{self, Pantry, Prepared, encode, nonce, outcome, plan, sizes},
+    image_name,
 };
 use crate::plan::TrialSpec;
 
-mod guest_image;
 mod images;
-mod sizes;
 
 /// Everything that trials need on this host.
 pub struct ExactLab {
-    store: Store,
-    initramfs_dir: PathBuf,
+    pantry: Pantry,
     images: Images,
     ready: Mutex<Ready>,
-    progress: Box<dyn Fn(&FetchEvent) + Send + Sync>,
 }
 
 /// What [`Laboratory::check`] found.
@@ -52,14 +40,6 @@ pub struct ExactLab {
 struct Ready {
     qemu: Option<Qemu>,
     kernels: BTreeMap<String, Prepared>,
-}
-
-/// A kernel with its initramfs.
-#[derive(Debug, Clone)]
-struct Prepared {
-    kernel: KernelId,
-    vmlinux: PathBuf,
-    initramfs: GuestImage,
 }
 
 impl std::fmt::Debug for ExactLab {
@@ -74,38 +54,10 @@ impl ExactLab {
     /// With kernels from `store`; `progress` is told of downloads.
     pub fn new(store: Store, progress: impl Fn(&FetchEvent) + Send + Sync + 'static) -> Self {
         Self {
-            initramfs_dir: store.cache_dir().join("initramfs"),
             images: Images::new(store.cache_dir().join("warm")),
-            store,
+            pantry: Pantry::new(store, progress),
             ready: Mutex::default(),
-            progress: Box::new(progress),
         }
-    }
-
-    fn prepare(&self, name: &str) -> Result<Prepared, LabError> {
-        let reference = self.store.resolve(name).map_err(|error| {
-            lacks(
-                format!("no kernel is called `{name}`"),
-                "choose one of the list",
-                error,
-            )
-        })?;
-        let kernel = self
-            .store
-            .fetch(&reference, &mut |event| (self.progress)(&event))
-            .map_err(|error| {
-                let remedy = "see `execlab kernels fetch` and `execlab kernels verify`";
-                lacks(format!("kernel {name} cannot be had"), remedy, error)
-            })?;
-        Ok(Prepared {
-            kernel: KernelId {
-                name: name.to_owned(),
-                release: kernel.release.clone(),
-                sha256: kernel.sha256.clone(),
-            },
-            initramfs: GuestImage::of(&kernel, &self.initramfs_dir)?,
-            vmlinux: kernel.vmlinux,
-        })
     }
 
     /// What a trial runs on; `check` has prepared it.
@@ -129,7 +81,7 @@ impl ExactLab {
         serial_log: &Path,
         (qemu, prepared): (&Qemu, &Prepared),
     ) -> Result<Vec<u8>, GuestError> {
-        let machine = sizes::machine(trial);
+        let machine = machine(trial);
         let image = match start {
             Start::Cold => None,
             Start::Warm => Some(self.images.get(qemu, prepared, &machine, drop)?),
@@ -143,7 +95,7 @@ impl ExactLab {
                 .as_ref()
                 .map_or(guest::Start::Cold, guest::Start::Warm),
             nonce,
-            plan: &encode(&plan(trial)),
+            plan: &encode(&plan(trial, Timing::EXACT)),
             serial_log,
             clocks: sizes::clocks(&trial.workload),
         }
@@ -168,21 +120,9 @@ impl Laboratory for ExactLab {
         let mut kernels = BTreeMap::new();
         for trial in trials {
             if !kernels.contains_key(&trial.kernel) {
-                kernels.insert(trial.kernel.clone(), self.prepare(&trial.kernel)?);
+                kernels.insert(trial.kernel.clone(), self.pantry.prepare(&trial.kernel)?);
             }
-            let scenario = trial.workload.scenario.as_str();
-            if let Some(why) = kernels[&trial.kernel].initramfs.lacking.get(scenario) {
-                return Err(LabError {
-                    what: format!(
-                        "scenario {scenario} cannot run on kernel {}: {why}",
-                        trial.kernel
-                    ),
-                    remedy:
-                        "name its modules too (`path:IMAGE,modules=DIR`), or leave the scenario out"
-                            .into(),
-                    source: None,
-                });
-            }
+            kernels[&trial.kernel].can_run(trial)?;
         }
         *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = Ready {
             qemu: Some(qemu),
@@ -193,27 +133,17 @@ impl Laboratory for ExactLab {
 
     fn digest(&self, trial: &TrialSpec) -> Result<String, LabError> {
         let (qemu, prepared) = self.ready(trial)?;
-        let mut hash = Hasher::default();
-        let parts = [
-            &qemu.version,
-            &prepared.kernel.sha256,
-            prepared.initramfs.sha256.as_str(),
-            guest_files::TOOLCHAIN,
-        ];
-        let machine = sizes::machine(trial).fixed();
-        for part in parts.into_iter().chain(machine.iter().map(String::as_str)) {
-            hash.update(&(part.len() as u64).to_le_bytes());
-            hash.update(part.as_bytes());
-        }
-        hash.update(&encode(&plan(trial)));
-        Ok(hash.finish().into())
+        let machine = machine(trial);
+        Ok(guests::digest(
+            &qemu,
+            &prepared,
+            &machine,
+            &plan(trial, Timing::EXACT),
+        ))
     }
 
     fn memory_bytes(&self, trial: &TrialSpec) -> u64 {
-        // QEMU itself takes some 150 MiB, and what it translates comes on top.
-        const EMULATOR_MIB: u64 = 512;
-        let machine = sizes::machine(trial);
-        (u64::from(machine.memory_mib) + u64::from(machine.channel_mib) + EMULATOR_MIB) << 20
+        guests::memory_bytes(&machine(trial))
     }
 
     fn has_images(&self) -> bool {
@@ -229,7 +159,7 @@ impl Laboratory for ExactLab {
     ) {
         let wanted: BTreeMap<_, _> = trials
             .iter()
-            .map(|trial| ((&trial.kernel, sizes::machine(trial).fixed()), trial))
+            .map(|trial| ((&trial.kernel, machine(trial).fixed()), trial))
             .collect();
         let images = wanted.len();
         let wanted = Mutex::new(wanted.into_values().collect::<VecDeque<_>>());
@@ -249,11 +179,9 @@ impl Laboratory for ExactLab {
                             told(ImageNews { image, what });
                         };
                         // What went wrong was told, and is told again by the trials.
-                        let _ = self
-                            .images
-                            .get(&qemu, &prepared, &sizes::machine(trial), |news| {
-                                tell(state(news));
-                            });
+                        let _ = self.images.get(&qemu, &prepared, &machine(trial), |news| {
+                            tell(state(news));
+                        });
                     }
                 });
             }
@@ -262,27 +190,7 @@ impl Laboratory for ExactLab {
 
     fn run(&self, trial: &TrialSpec, start: Start, digest: &str, serial_log: &Path) -> Ran {
         let started = Instant::now();
-        let mut ran = Ran {
-            outcome: Outcome::Infra {
-                reason: String::new(),
-            },
-            provenance: Provenance {
-                execlab: env!("CARGO_PKG_VERSION").into(),
-                qemu: None,
-                command_line: sizes::machine(trial).fixed(),
-                initramfs: None,
-                monitor: guest_files::monitor(&trial.backend.name)
-                    .map(|program| Sha256::of(program).into()),
-                toolchain: Some(guest_files::TOOLCHAIN.into()),
-            },
-            kernel: KernelId {
-                name: trial.kernel.clone(),
-                release: String::new(),
-                sha256: String::new(),
-            },
-            wall: Duration::ZERO,
-            host: BTreeMap::new(),
-        };
+        let mut ran = guests::blank(trial, &machine(trial));
         ran.outcome = match self.ready(trial) {
             Err(error) => Outcome::Infra {
                 reason: error.to_string(),
@@ -304,6 +212,10 @@ impl Laboratory for ExactLab {
     }
 }
 
+fn machine(trial: &TrialSpec) -> Machine {
+    sizes::machine(trial, Engine::Counting)
+}
+
 fn state(news: News) -> ImageState {
     match news {
         News::Making => ImageState::Making,
@@ -311,57 +223,5 @@ fn state(news: News) -> ImageState {
         News::There(Made::Now(took)) => ImageState::Made(took),
         News::There(Made::Again(took)) => ImageState::MadeAgain(took),
         News::Failed(reason) => ImageState::Failed(reason),
-    }
-}
-
-fn outcome(came: Result<Vec<u8>, GuestError>) -> Outcome {
-    match came {
-        Ok(bytes) => match postcard::from_bytes::<Record>(&bytes) {
-            Ok(record) => Outcome::Record(Box::new(record)),
-            Err(error) => Outcome::Lost {
-                reason: format!("the guest's record cannot be read: {error}"),
-            },
-        },
-        Err(GuestError::Lost(reason)) => Outcome::Lost { reason },
-        Err(error) => Outcome::Infra {
-            reason: error.to_string(),
-        },
-    }
-}
-
-fn plan(trial: &TrialSpec) -> TrialPlan {
-    let monitor = guest_files::monitor(&trial.backend.name);
-    TrialPlan {
-        backend: trial.backend.name.clone(),
-        monitor: Bytes(monitor.unwrap_or_default().to_vec()),
-        settings: trial.backend.settings.clone(),
-        workload: trial.workload.clone(),
-        seed: trial.seed,
-        timing: Timing::EXACT,
-    }
-}
-
-fn encode(plan: &TrialPlan) -> Vec<u8> {
-    postcard::to_allocvec(plan).expect("plain data always encodes")
-}
-
-/// The trial's nonce follows from its digest: a record of another trial is not taken for its own,
-/// and the guest's bytes are the same each time.
-fn nonce(digest: &str) -> Nonce {
-    let sum = Sha256::of(digest.as_bytes());
-    sum.as_str().as_bytes()[..16]
-        .try_into()
-        .expect("16 of 64 digits")
-}
-
-fn lacks(
-    what: String,
-    remedy: &str,
-    source: impl std::error::Error + Send + Sync + 'static,
-) -> LabError {
-    LabError {
-        what,
-        remedy: remedy.to_owned(),
-        source: Some(Box::new(source)),
     }
 }

@@ -106,6 +106,7 @@ impl Planted {
             drained_ns: self.drained_ns,
             costs: Costs::default(),
             monitor_peak_bytes: 0,
+            steal_ns: None,
             notes: Vec::new(),
         }
     }

@@ -67,11 +67,7 @@ impl Round {
 /// Waits. Every process that it starts has ended when it returns, and the storm's ground is as empty
 /// as before.
 pub fn settle(programs: &Programs, cgroups: &Cgroups) -> Result<Settled, TrialError> {
-    for (file, word) in SELF_WILLED {
-        if Path::new(file).exists() {
-            fs::write(file, word).map_err(TrialError::at(format!("write {word} to {file}")))?;
-        }
-    }
+    calm()?;
     let mut rounds = Vec::with_capacity(MOST_ROUNDS);
     let mut start_ns = FIRST_NS.max(monotonic_ns());
     while rounds.len() < MOST_ROUNDS && !agree(&rounds) {
@@ -81,15 +77,30 @@ pub fn settle(programs: &Programs, cgroups: &Cgroups) -> Result<Settled, TrialEr
         rounds.push(round);
         start_ns += ROUND_NS;
     }
-    match fs::remove_dir_all(&programs.ground) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(TrialError::at("empty the storm's ground")(error));
-        }
-        _ => {}
-    }
+    empty_ground(programs)?;
     Ok(Settled {
         unrest: (!agree(&rounds)).then(|| unrest(&rounds)),
     })
+}
+
+/// Switches off what never settles.
+pub(super) fn calm() -> Result<(), TrialError> {
+    for (file, word) in SELF_WILLED {
+        if Path::new(file).exists() {
+            fs::write(file, word).map_err(TrialError::at(format!("write {word} to {file}")))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes away what storms left.
+pub(super) fn empty_ground(programs: &Programs) -> Result<(), TrialError> {
+    match fs::remove_dir_all(&programs.ground) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(TrialError::at("empty the storm's ground")(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// One quiet second and one storm.
@@ -98,6 +109,19 @@ fn round(programs: &Programs, cgroups: &Cgroups) -> Result<Round, TrialError> {
     let quiet = meters.read()?;
     sleep_until_ns(monotonic_ns() + SECOND_NS);
     let idle = meters.read()?.since(quiet);
+    let busy_ns = storm(programs, cgroups, &mut meters)?;
+    Ok(Round {
+        per_exec: busy_ns as f64 / f64::from(EXECS),
+        idle: idle.busy_ns,
+    })
+}
+
+/// One storm; how long CPUs were busy with it, in nanoseconds.
+pub(super) fn storm(
+    programs: &Programs,
+    cgroups: &Cgroups,
+    meters: &mut Meters<'_>,
+) -> Result<u64, TrialError> {
     let mut storm = StormProcess::start(programs, cgroups, 0)?;
     storm.prepare(&workload(), 0)?;
     storm.align()?;
@@ -105,10 +129,7 @@ fn round(programs: &Programs, cgroups: &Cgroups) -> Result<Round, TrialError> {
     storm.run()?;
     let WindowCost { busy_ns, .. } = meters.read()?.since(before);
     storm.report()?;
-    Ok(Round {
-        per_exec: busy_ns as f64 / f64::from(EXECS),
-        idle: idle.busy_ns,
-    })
+    Ok(busy_ns)
 }
 
 fn workload() -> Workload {

@@ -127,10 +127,14 @@ impl Place {
         fs::metadata(self.marks_path()).map_or(0, |metadata| metadata.len())
     }
 
+    /// The guest's marks.
+    pub(crate) fn marks(&self) -> Vec<u8> {
+        fs::read(self.marks_path()).unwrap_or_default()
+    }
+
     /// The stage that the guest reached, as a part of a sentence.
     pub(crate) fn stage(&self) -> String {
-        let marks = fs::read(self.marks_path()).unwrap_or_default();
-        let marks = String::from_utf8_lossy(&marks).into_owned();
+        let marks = String::from_utf8_lossy(&self.marks()).into_owned();
         let last = marks.lines().last();
         last.map_or_else(|| "booting".to_owned(), |mark| format!("`{mark}`"))
     }

@@ -5,6 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 use tempfile::TempDir;
 
 use super::*;
+use crate::qemu::Engine;
 
 const NONCE: Nonce = [3; 16];
 
@@ -42,6 +43,7 @@ impl FakeQemu {
 
     fn run(&self, clocks: Clocks) -> Result<Vec<u8>, GuestError> {
         let machine = Machine {
+            engine: Engine::Counting,
             memory_mib: 64,
             channel_mib: 1,
             boot: Vec::new(),

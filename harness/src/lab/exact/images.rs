@@ -12,7 +12,7 @@ use execlab_vm::{
     warm::{Made, Recipe, WarmError, WarmImage, WarmStore},
 };
 
-use super::{Prepared, sizes};
+use crate::lab::guests::{Prepared, sizes};
 
 /// What an image is told apart by within a run: the kernel's name and the machine.
 type Key = (String, Vec<String>);

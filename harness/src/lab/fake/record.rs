@@ -53,6 +53,7 @@ pub(super) fn of(trial: &TrialSpec, status: GuestStatus, drop_every: u64, extra:
         drained_ns: truth.finished_ns + 1_000_000_000,
         costs: costs(trial, &truth, extra),
         monitor_peak_bytes: if watched { 1 << 20 } else { 0 },
+        steal_ns: None,
         notes: Vec::new(),
         truth,
         sightings,

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     guest::{Clocks, Guest, Start},
-    qemu::{Machine, Qemu},
+    qemu::{Engine, Machine, Qemu},
 };
 
 const LIMIT: Duration = Duration::from_mins(5);
@@ -113,6 +113,7 @@ impl Fake {
 
 fn machine() -> Machine {
     Machine {
+        engine: Engine::Counting,
         memory_mib: 64,
         channel_mib: 1,
         boot: Vec::new(),

@@ -3,15 +3,20 @@
 use std::time::Duration;
 
 use execlab_model::workload::{Load, Workload};
-use execlab_vm::{guest::Clocks, qemu::Machine};
+use execlab_vm::{
+    guest::Clocks,
+    qemu::{Engine, Machine},
+};
 
 use crate::plan::TrialSpec;
 
 /// What nearly every trial fits into. Each size has warm images of its own, so there are few.
 const USUAL_MIB: u64 = 320;
+/// For each CPU after the first.
+const CPU_MIB: u64 = 32;
 
 /// A machine with room for what the workload keeps alive at once and for what it leaves behind.
-pub(super) fn machine(trial: &TrialSpec) -> Machine {
+pub(in crate::lab) fn machine(trial: &TrialSpec, engine: Engine) -> Machine {
     let workload = &trial.workload;
     let at_once = match workload.load {
         Load::Closed => 1,
@@ -23,7 +28,12 @@ pub(super) fn machine(trial: &TrialSpec) -> Machine {
     // A process that sleeps holds some 100 KiB: stack, page tables, a few copied pages. An exec
     // leaves about 0.5 KiB in the seam, and that again a few times while the record is made.
     let alive = u64::from(workload.population) + at_once.min(workload.execs.into());
-    let needed = 256 + alive / 8 + u64::from(workload.execs) / 256;
+    // Each further CPU has its own caches, and a monitor its own buffers for it.
+    let cpus = match engine {
+        Engine::Counting => 1,
+        Engine::Real { cpus, .. } => cpus,
+    };
+    let needed = 256 + u64::from(cpus - 1) * CPU_MIB + alive / 8 + u64::from(workload.execs) / 256;
     let memory_mib = if needed <= USUAL_MIB {
         USUAL_MIB
     } else {
@@ -31,6 +41,7 @@ pub(super) fn machine(trial: &TrialSpec) -> Machine {
     };
     let channel_mib = (8 + workload.execs / 1024).next_power_of_two();
     Machine {
+        engine,
         memory_mib: u32::try_from(memory_mib)
             .expect("two numbers below 2^32, divided by 8 and more"),
         channel_mib: channel_mib.max(16),
@@ -40,7 +51,7 @@ pub(super) fn machine(trial: &TrialSpec) -> Machine {
 
 /// Generous on purpose: they end guests that hang, and are no measure of speed. A slow or busy host
 /// emulates 10 million instructions a second; an exec with a monitor takes under 2 million.
-pub(super) fn clocks(workload: &Workload) -> Clocks {
+pub(in crate::lab) fn clocks(workload: &Workload) -> Clocks {
     let storm = Duration::from_millis(200) * workload.execs;
     let stage = Duration::from_mins(10) + storm;
     Clocks {
@@ -53,7 +64,7 @@ pub(super) fn clocks(workload: &Workload) -> Clocks {
 /// Until the first mark of a guest, or until it was restored.
 const BOOT: Duration = Duration::from_mins(5);
 /// Boot and settling: some two thousand million instructions.
-pub(super) const WARM: Duration = Duration::from_mins(20);
+pub(in crate::lab) const WARM: Duration = Duration::from_mins(20);
 
 #[cfg(test)]
 mod tests {
@@ -83,7 +94,7 @@ mod tests {
             cpus: 1,
             seed: 0,
         };
-        machine(&trial).memory_mib
+        machine(&trial, Engine::Counting).memory_mib
     }
 
     #[test]

@@ -16,11 +16,11 @@ use crate::lab::{LabError, guest_files};
 
 /// The initramfs of one kernel.
 #[derive(Debug, Clone)]
-pub(super) struct GuestImage {
-    pub(super) path: PathBuf,
-    pub(super) sha256: Sha256,
+pub(in crate::lab) struct GuestImage {
+    pub(in crate::lab) path: PathBuf,
+    pub(in crate::lab) sha256: Sha256,
     /// Scenarios whose modules this kernel does not have, with what is missing.
-    pub(super) lacking: BTreeMap<&'static str, String>,
+    pub(in crate::lab) lacking: BTreeMap<&'static str, String>,
 }
 
 impl GuestImage {

@@ -1,0 +1,207 @@
+//! What the labs share whose trials run in guests.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use execlab_model::{
+    Bytes,
+    frame::Nonce,
+    plan::{Timing, TrialPlan},
+    record::Record,
+    result::{KernelId, Provenance},
+};
+use execlab_vm::{
+    digest::{Hasher, Sha256},
+    guest::GuestError,
+    kernels::{FetchEvent, Store},
+    qemu::{Machine, Qemu},
+};
+
+use self::image::GuestImage;
+use super::{LabError, Outcome, Ran, guest_files};
+use crate::plan::TrialSpec;
+
+mod image;
+pub(super) mod sizes;
+
+/// Where kernels come from, and where what is booted with them is kept.
+pub(super) struct Pantry {
+    store: Store,
+    initramfs_dir: PathBuf,
+    progress: Box<dyn Fn(&FetchEvent) + Send + Sync>,
+}
+
+/// A kernel with its initramfs.
+#[derive(Debug, Clone)]
+pub(super) struct Prepared {
+    pub(super) kernel: KernelId,
+    pub(super) vmlinux: PathBuf,
+    pub(super) initramfs: GuestImage,
+}
+
+impl Pantry {
+    /// With kernels from `store`; `progress` is told of downloads.
+    pub(super) fn new(
+        store: Store,
+        progress: impl Fn(&FetchEvent) + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            initramfs_dir: store.cache_dir().join("initramfs"),
+            store,
+            progress: Box::new(progress),
+        }
+    }
+
+    /// Fetches a kernel if it has to, and makes its initramfs.
+    pub(super) fn prepare(&self, name: &str) -> Result<Prepared, LabError> {
+        let reference = self.store.resolve(name).map_err(|error| {
+            lacks(
+                format!("no kernel is called `{name}`"),
+                "choose one of the list",
+                error,
+            )
+        })?;
+        let kernel = self
+            .store
+            .fetch(&reference, &mut |event| (self.progress)(&event))
+            .map_err(|error| {
+                let remedy = "see `execlab kernels fetch` and `execlab kernels verify`";
+                lacks(format!("kernel {name} cannot be had"), remedy, error)
+            })?;
+        Ok(Prepared {
+            kernel: KernelId {
+                name: name.to_owned(),
+                release: kernel.release.clone(),
+                sha256: kernel.sha256.clone(),
+            },
+            initramfs: GuestImage::of(&kernel, &self.initramfs_dir)?,
+            vmlinux: kernel.vmlinux,
+        })
+    }
+}
+
+impl Prepared {
+    /// Whether the scenario of a trial has its modules here.
+    pub(super) fn can_run(&self, trial: &TrialSpec) -> Result<(), LabError> {
+        let scenario = trial.workload.scenario.as_str();
+        let Some(why) = self.initramfs.lacking.get(scenario) else {
+            return Ok(());
+        };
+        Err(LabError {
+            what: format!(
+                "scenario {scenario} cannot run on kernel {}: {why}",
+                trial.kernel
+            ),
+            remedy: "name its modules too (`path:IMAGE,modules=DIR`), or leave the scenario out"
+                .into(),
+            source: None,
+        })
+    }
+}
+
+/// The hash of all inputs of a trial.
+pub(super) fn digest(
+    qemu: &Qemu,
+    prepared: &Prepared,
+    machine: &Machine,
+    plan: &TrialPlan,
+) -> String {
+    let mut hash = Hasher::default();
+    let parts = [
+        &qemu.version,
+        &prepared.kernel.sha256,
+        prepared.initramfs.sha256.as_str(),
+        guest_files::TOOLCHAIN,
+    ];
+    let machine = machine.fixed();
+    for part in parts.into_iter().chain(machine.iter().map(String::as_str)) {
+        hash.update(&(part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.update(&encode(plan));
+    hash.finish().into()
+}
+
+/// What a guest takes of the host's memory at most, its emulator included.
+pub(super) fn memory_bytes(machine: &Machine) -> u64 {
+    // QEMU itself takes some 150 MiB, and what it translates comes on top.
+    const EMULATOR_MIB: u64 = 512;
+    (u64::from(machine.memory_mib) + u64::from(machine.channel_mib) + EMULATOR_MIB) << 20
+}
+
+/// What is known of a try before anything came back.
+pub(super) fn blank(trial: &TrialSpec, machine: &Machine) -> Ran {
+    Ran {
+        outcome: Outcome::Infra {
+            reason: String::new(),
+        },
+        provenance: Provenance {
+            execlab: env!("CARGO_PKG_VERSION").into(),
+            qemu: None,
+            command_line: machine.fixed(),
+            initramfs: None,
+            monitor: guest_files::monitor(&trial.backend.name)
+                .map(|program| Sha256::of(program).into()),
+            toolchain: Some(guest_files::TOOLCHAIN.into()),
+        },
+        kernel: KernelId {
+            name: trial.kernel.clone(),
+            release: String::new(),
+            sha256: String::new(),
+        },
+        wall: Duration::ZERO,
+        host: BTreeMap::new(),
+    }
+}
+
+/// What a guest left, read.
+pub(super) fn outcome(came: Result<Vec<u8>, GuestError>) -> Outcome {
+    match came {
+        Ok(bytes) => match postcard::from_bytes::<Record>(&bytes) {
+            Ok(record) => Outcome::Record(Box::new(record)),
+            Err(error) => Outcome::Lost {
+                reason: format!("the guest's record cannot be read: {error}"),
+            },
+        },
+        Err(GuestError::Lost(reason)) => Outcome::Lost { reason },
+        Err(error) => Outcome::Infra {
+            reason: error.to_string(),
+        },
+    }
+}
+
+pub(super) fn plan(trial: &TrialSpec, timing: Timing) -> TrialPlan {
+    let monitor = guest_files::monitor(&trial.backend.name);
+    TrialPlan {
+        backend: trial.backend.name.clone(),
+        monitor: Bytes(monitor.unwrap_or_default().to_vec()),
+        settings: trial.backend.settings.clone(),
+        workload: trial.workload.clone(),
+        seed: trial.seed,
+        timing,
+    }
+}
+
+pub(super) fn encode(plan: &TrialPlan) -> Vec<u8> {
+    postcard::to_allocvec(plan).expect("plain data always encodes")
+}
+
+/// The trial's nonce follows from its digest: a record of another trial is not taken for its own,
+/// and the guest's bytes are the same each time.
+pub(super) fn nonce(digest: &str) -> Nonce {
+    let sum = Sha256::of(digest.as_bytes());
+    sum.as_str().as_bytes()[..16]
+        .try_into()
+        .expect("16 of 64 digits")
+}
+
+pub(super) fn lacks(
+    what: String,
+    remedy: &str,
+    source: impl std::error::Error + Send + Sync + 'static,
+) -> LabError {
+    LabError {
+        what,
+        remedy: remedy.to_owned(),
+        source: Some(Box::new(source)),
+    }
+}
