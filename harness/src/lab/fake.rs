@@ -21,7 +21,7 @@
 //! | `lacks` | the check before the first boot fails |
 //! | `changed` | the digest is another one, as if an input had changed |
 
-mod record;
+pub(super) mod record;
 
 use std::{
     collections::{BTreeMap, HashMap},

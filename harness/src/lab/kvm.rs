@@ -39,7 +39,7 @@ pub use canary::Tried;
 /// CPU models in the order in which they are tried: the host's own as it is, all that QEMU can make of
 /// it, and a plain one that hides what a host passes on badly.
 const MODELS: [&str; 3] = ["host", "max", "qemu64"];
-/// How long the canary may take with each of them. A guest boots in two seconds where KVM works; what
+/// How long the canary may take with each of them until it has booted, and then again. A guest boots in two seconds where KVM works; what
 /// needs a minute is no counterpart of anything.
 const DEADLINE: Duration = Duration::from_mins(1);
 
@@ -54,7 +54,7 @@ pub struct Tries {
     pub accelerator: Accelerator,
     /// CPU models, in this order.
     pub models: Vec<String>,
-    /// For each of them.
+    /// For each of them, until the guest's first mark; twice that until its record.
     pub deadline: Duration,
 }
 

@@ -72,6 +72,7 @@ fn run(cpus: u32, backends: &[&str]) -> Vec<TrialResult> {
     store::read_lines(&out).expect("results").items
 }
 
+/// Nothing here is a matter of speed: not what is counted, and not that time passes.
 fn every_line_is_whole(lines: &[TrialResult], cpus: u32) {
     let cpus_argument = cpus.to_string();
     for line in lines {
@@ -85,15 +86,20 @@ fn every_line_is_whole(lines: &[TrialResult], cpus: u32) {
         assert_eq!(cost.unit, Lab::Kvm.cost_unit(), "{trial}");
         let windows = &cost.windows;
         assert!(windows.idle.wall_ns >= 500_000_000, "{trial}");
-        // However busy the host is: CPUs of the guest cannot work for longer than time passes on them.
-        let most = u64::from(cpus) * windows.storm.wall_ns;
-        assert!((1..=most).contains(&windows.storm.busy_ns), "{trial}");
+        assert!(
+            windows.storm.busy_ns > 0 && windows.storm.storm_ns > 0,
+            "{trial}"
+        );
         for fact in ["guest_steal_ms", "host_load"] {
             assert!(line.host.contains_key(fact), "{trial}: no {fact}");
         }
         let words = &line.provenance.command_line;
         assert!(words.windows(2).any(|w| w == ["-smp", &cpus_argument]));
-        assert!(words.contains(&"tcg,thread=multi".to_owned()), "{words:?}");
+        assert!(
+            words.contains(&"tcg,thread=single".to_owned())
+                && !words.contains(&"-icount".to_owned()),
+            "{words:?}"
+        );
     }
 }
 
@@ -105,7 +111,7 @@ fn guests_with_two_cpus_bring_records_home_in_real_time() {
     let kernels = super::kernels().split(',').count();
     // Two baselines (one with `audit=1`), and a control that is compared with the first.
     assert_eq!(lines.len(), kernels * (backends.len() + 3));
-    for line in lines.iter().filter(|line| !line.is_baseline()) {
+    for line in lines.iter().filter(|line| line.backend.watches()) {
         let name = line.backend_label();
         let seen = line.completeness.as_ref().expect("scored");
         // The others may lose races on two CPUs; these two hold the exec up or are in its midst.

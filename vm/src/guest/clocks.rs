@@ -65,10 +65,11 @@ impl Running {
             self.last_mark = now;
         }
         let Clocks { boot, stage, total } = self.limits;
-        if now - self.started > total {
-            Some(RanOut::Total(total))
-        } else if self.marks == 0 && now - self.started > boot {
+        // Where several have run out, that it never booted says most.
+        if self.marks == 0 && now - self.started > boot {
             Some(RanOut::Boot(boot))
+        } else if now - self.started > total {
+            Some(RanOut::Total(total))
         } else if self.marks > 0 && now - self.last_mark > stage {
             Some(RanOut::Stage(stage))
         } else {
@@ -94,6 +95,10 @@ mod tests {
 
         assert_eq!(
             LIMITS.start(start).look(at(11), 0),
+            Some(RanOut::Boot(LIMITS.boot))
+        );
+        assert_eq!(
+            LIMITS.start(start).look(at(31), 0),
             Some(RanOut::Boot(LIMITS.boot))
         );
 

@@ -20,7 +20,12 @@ const BASE_NS: u64 = 80_000;
 const BOOT_NS: u64 = 2_000;
 
 /// Every exec is seen at once and right but every `drop_every`th; `extra` is added to the cost.
-pub(super) fn of(trial: &TrialSpec, status: GuestStatus, drop_every: u64, extra: u64) -> Record {
+pub(in crate::lab) fn of(
+    trial: &TrialSpec,
+    status: GuestStatus,
+    drop_every: u64,
+    extra: u64,
+) -> Record {
     let unsupported = matches!(status, GuestStatus::Unsupported(_));
     let watched = trial.backend.watches() && !unsupported;
     let truth = if unsupported {

@@ -79,8 +79,8 @@ impl Canary<'_> {
             more => format!("{more} CPUs"),
         };
         let mut what = format!(
-            "KVM cannot be used here: no canary guest (kernel {kernel}, {cpus}) came through its boot and \
-             a small trial within {:?}",
+            "KVM cannot be used here: no canary guest (kernel {kernel}, {cpus}) booted within \
+             {:?} and brought a whole record home",
             self.tries.deadline
         );
         for tried in tried {
@@ -113,7 +113,7 @@ impl Canary<'_> {
             clocks: Clocks {
                 boot: limit,
                 stage: limit,
-                total: limit,
+                total: 2 * limit,
             },
         }
         .run_marked();
