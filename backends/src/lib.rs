@@ -17,6 +17,8 @@ pub mod audit;
 pub mod clock;
 #[cfg(feature = "ebpf")]
 pub mod ebpf;
+#[cfg(feature = "look")]
+pub mod look;
 #[cfg(feature = "netlink")]
 pub mod netlink;
 pub mod none;
@@ -93,6 +95,11 @@ pub trait Backend: Sync {
     /// Attaches to the running kernel. From the return on, every exec must be reported or its loss
     /// counted. Whatever is changed on the machine is put back when the monitor is dropped.
     fn attach(&self, settings: &Settings) -> Result<Box<dyn Monitor>, AttachError>;
+
+    /// Looks whether the running kernel has all that it needs, and changes nothing: what is seen here is
+    /// there before anybody attaches, and it proves less than an attachment does.
+    #[cfg(feature = "look")]
+    fn look(&self, roots: &look::Roots) -> Vec<look::Finding>;
 }
 
 impl fmt::Debug for dyn Backend {

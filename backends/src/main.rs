@@ -119,6 +119,10 @@ mod tests {
         fn attach(&self, _: &Settings) -> Result<Box<dyn Monitor>, AttachError> {
             Ok(Box::new(Self))
         }
+        #[cfg(feature = "look")]
+        fn look(&self, _: &execlab_backends::look::Roots) -> Vec<execlab_backends::look::Finding> {
+            Vec::new()
+        }
     }
 
     impl Monitor for Example {

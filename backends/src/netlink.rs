@@ -45,6 +45,8 @@ use crate::{
     clock::monotonic_ns, procfs_lookup::Depth,
 };
 
+#[cfg(feature = "look")]
+mod look;
 mod resolve;
 mod resync;
 mod socket;
@@ -147,6 +149,11 @@ impl Backend for Netlink {
             overflows: 0,
             _scheduling: scheduling,
         }))
+    }
+
+    #[cfg(feature = "look")]
+    fn look(&self, roots: &crate::look::Roots) -> Vec<crate::look::Finding> {
+        look::look(roots)
     }
 }
 

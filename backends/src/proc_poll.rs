@@ -44,6 +44,8 @@ use crate::{
     procfs_lookup::{Depth, Listing, Scan},
 };
 
+#[cfg(feature = "look")]
+mod look;
 mod table;
 
 use table::Table;
@@ -133,6 +135,11 @@ impl Backend for ProcPoll {
             longest_ns: 0,
             scanning_ns: 0,
         }))
+    }
+
+    #[cfg(feature = "look")]
+    fn look(&self, roots: &crate::look::Roots) -> Vec<crate::look::Finding> {
+        look::look(roots)
     }
 }
 

@@ -54,6 +54,8 @@ use crate::{
 };
 
 mod attach;
+#[cfg(feature = "look")]
+mod look;
 mod sys;
 
 use attach::Attached;
@@ -138,6 +140,11 @@ impl Backend for Ptrace {
             unread: 0,
             left: None,
         }))
+    }
+
+    #[cfg(feature = "look")]
+    fn look(&self, roots: &crate::look::Roots) -> Vec<crate::look::Finding> {
+        look::look(roots)
     }
 }
 

@@ -11,6 +11,7 @@
 //! | [`seam`] | the line and binary formats in which a monitor says it |
 //! | [`record`] | what comes back from a guest |
 //! | [`lab`] | where trials run and time comes from |
+//! | [`finding`] | what was found when a machine was looked at |
 //! | [`frame`] | how bytes pass between host and guest |
 //! | [`result`] | one line of `results.jsonl` |
 //! | [`repeat`] | one line of `verify.jsonl` |
@@ -18,6 +19,7 @@
 
 pub mod bytes;
 pub mod exit;
+pub mod finding;
 pub mod frame;
 pub mod lab;
 pub mod plan;

@@ -75,6 +75,8 @@ mod control;
 mod event;
 #[cfg(test)]
 mod kernel_text;
+#[cfg(feature = "look")]
+mod look;
 mod monitor;
 mod reader;
 mod record;
@@ -205,5 +207,10 @@ impl Backend for AuditRules {
 
     fn attach(&self, settings: &Settings) -> Result<Box<dyn Monitor>, AttachError> {
         Ok(Box::new(monitor::AuditMonitor::attach(settings)?))
+    }
+
+    #[cfg(feature = "look")]
+    fn look(&self, roots: &crate::look::Roots) -> Vec<crate::look::Finding> {
+        look::look(roots)
     }
 }

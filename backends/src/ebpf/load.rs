@@ -122,6 +122,24 @@ pub(super) fn attach(settings: &Settings) -> Result<Attached, AttachError> {
     })
 }
 
+/// Loads maps and program as they are without any setting, and lets them go.
+#[cfg(feature = "look")]
+pub(super) fn try_loading() -> Result<String, AttachError> {
+    let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
+    let types = Btf::parse_file(TYPES, aya::Endianness::default())
+        .map_err(|error| AttachError::Unsupported(chain(&error)))?;
+    let mut ebpf = EbpfLoader::new()
+        .btf(Some(&types))
+        .map_max_entries("ring", PAGE)
+        .load(OBJECT)
+        .map_err(explain)?;
+    let program = program(&mut ebpf).map_err(|e| refused(&e))?;
+    program.load(TRACEPOINT, &types).map_err(|e| refused(&e))?;
+    Ok(format!(
+        "the kernel took it for the raw tracepoint {TRACEPOINT} (tp_btf)"
+    ))
+}
+
 fn take(ebpf: &mut Ebpf, map: &str) -> aya::maps::Map {
     ebpf.take_map(map)
         .unwrap_or_else(|| panic!("bpf/exec.bpf.c has no map `{map}`"))

@@ -42,6 +42,8 @@
 //! of Linux; the same tracepoint and walk stand in Tetragon and Falco's modern probe.
 
 mod load;
+#[cfg(feature = "look")]
+mod look;
 mod losses;
 mod record;
 
@@ -123,6 +125,11 @@ impl Backend for EbpfProgram {
 
     fn attach(&self, settings: &Settings) -> Result<Box<dyn Monitor>, AttachError> {
         Ok(Box::new(load::attach(settings)?))
+    }
+
+    #[cfg(feature = "look")]
+    fn look(&self, roots: &crate::look::Roots) -> Vec<crate::look::Finding> {
+        look::look(roots)
     }
 }
 
