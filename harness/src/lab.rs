@@ -3,6 +3,7 @@
 //! [`Laboratory`] is the only slow thing in execlab, so it is the only thing that is faked: with
 //! [`fake::FakeLab`] everything from the matrix file to the reports is tested in milliseconds.
 
+mod disturbances;
 pub mod exact;
 pub mod fake;
 mod guest_files;

@@ -14,8 +14,10 @@
 //! | [`events`] | what happens in a run, as one typed stream |
 //! | [`progress`] | readers of that stream for people |
 //! | [`documents`] | reports made from results alone |
+//! | [`doctor`] | what this machine can do, lab by lab and backend by backend |
 //! | [`duration`], [`nearest`] | small helpers |
 
+pub mod doctor;
 pub mod documents;
 pub mod duration;
 pub mod durations;

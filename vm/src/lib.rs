@@ -2,6 +2,7 @@
 //!
 //! | module | concern |
 //! |---|---|
+//! | [`disk`] | where files can be written, and how much |
 //! | [`kernels`] | which kernels there are, and how to get them |
 //! | [`initramfs`] | the guest's files, as a pure function of their contents |
 //! | [`kvm`] | whether the kernel offers it |
@@ -11,6 +12,7 @@
 //! | [`qmp`] | talking to QEMU |
 
 pub mod digest;
+pub mod disk;
 pub mod guest;
 
 pub mod initramfs;

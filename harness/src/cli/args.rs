@@ -4,7 +4,7 @@ use std::{fmt::Write as _, num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 use execlab_harness::{documents::Format, registry, verify::Verify};
-use execlab_model::exit::ExitCode;
+use execlab_model::{exit::ExitCode, result::Lab};
 
 /// Starts storms of execs whose truth it knows, lets monitors watch them on real kernels, and says,
 /// exec by exec, what each monitor saw, missed and cost.
@@ -46,6 +46,8 @@ pub enum Command {
         #[command(subcommand)]
         what: List,
     },
+    /// Say what this machine can do, lab by lab and backend by backend, and what it lacks
+    Doctor(DoctorArgs),
     /// Fetch, check or lock kernels
     Kernels {
         #[command(subcommand)]
@@ -237,6 +239,27 @@ pub enum Kernels {
         #[command(flatten)]
         list: ListArgs,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Look at these labs only, and end with 21 if one of them cannot be used [default: look at all,
+    /// and end by `exact`]
+    #[arg(
+        long,
+        value_name = "LABS",
+        value_delimiter = ',',
+        value_parser = |text: &str| text.parse::<Lab>(),
+        env = "EXECLAB_LAB"
+    )]
+    pub lab: Vec<Lab>,
+    /// Boot a guest to see whether KVM is usable, which takes some minutes where it is not
+    #[arg(long, env = "EXECLAB_DEEP", value_parser = FalseyValueParser::new())]
+    pub deep: bool,
+    #[command(flatten)]
+    pub kernel_store: KernelStoreArgs,
+    #[command(flatten)]
+    pub list: ListArgs,
 }
 
 #[derive(Debug, Args)]

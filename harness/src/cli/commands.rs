@@ -1,5 +1,6 @@
 //! One file for each command.
 
+mod doctor;
 pub mod kernels;
 mod list;
 mod report;
@@ -20,6 +21,7 @@ pub fn run(cli: Cli, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
     match cli.command {
         Command::Run(args) => return run::run(*args, cli.color, stderr),
         Command::List { what } => list::run(what)?,
+        Command::Doctor(args) => return doctor::run(&args, cli.color),
         Command::Kernels { what } => kernels::run(what, stderr)?,
         Command::Report(args) => report::run(&args, cli.color, stderr)?,
         Command::Completions { shell } => {

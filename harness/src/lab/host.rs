@@ -27,7 +27,7 @@ use execlab_trial::host::{
 use execlab_vm::digest::{Hasher, Sha256};
 use serde_json::json;
 
-use super::{LabError, Laboratory, Outcome, Ran, Start, guest_files};
+use super::{LabError, Laboratory, Outcome, Ran, Start, disturbances, guest_files};
 use crate::plan::TrialSpec;
 
 mod changes;
@@ -136,7 +136,7 @@ impl Laboratory for HostLab {
             process::discard(&session);
         }
         Ran {
-            host: disturbances(before, &outcome),
+            host: facts(before, &outcome),
             outcome,
             provenance: Provenance {
                 execlab: env!("CARGO_PKG_VERSION").into(),
@@ -250,32 +250,13 @@ fn outcome(session: &Session, nonce: &Nonce, told: &Told) -> Outcome {
 }
 
 /// What disturbed the measurement, as far as the machine tells.
-fn disturbances(before: Processors, outcome: &Outcome) -> BTreeMap<String, serde_json::Value> {
-    let now = Processors::look();
-    let mut facts = BTreeMap::new();
-    let mut say = |name: &str, value| facts.insert(name.to_owned(), value);
-    say(
-        "steal_ns",
-        json!(now.steal_ns.saturating_sub(before.steal_ns)),
-    );
-    let ranges = [before.khz, now.khz];
-    let lowest = ranges.iter().flatten().map(|range| range.0).min();
-    let highest = ranges.iter().flatten().map(|range| range.1).max();
-    if let Some(range) = lowest.zip(highest) {
-        say("frequency_khz", json!([range.0, range.1]));
-    }
+fn facts(before: Processors, outcome: &Outcome) -> BTreeMap<String, serde_json::Value> {
+    let mut facts = disturbances::since(before);
     if let Outcome::Record(record) = outcome {
         let storm = &record.costs.storm;
         let own = storm.storm_ns + storm.monitor_ns + storm.monitor_kernel_ns;
-        say("others_busy_ns", json!(storm.busy_ns.saturating_sub(own)));
-    }
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let first = load
-        .split(' ')
-        .next()
-        .and_then(|text| text.parse::<f64>().ok());
-    if let Some(load) = first {
-        say("load_average", json!(load));
+        let others = json!(storm.busy_ns.saturating_sub(own));
+        facts.insert("others_busy_ns".to_owned(), others);
     }
     facts
 }

@@ -16,6 +16,7 @@ use std::{
 };
 
 use execlab_model::{lab::REAL_TIME_OPTION, plan::Timing};
+use execlab_trial::host::cpu::Processors;
 use execlab_vm::{
     guest::{self, Guest},
     kernels::{FetchEvent, Store},
@@ -24,15 +25,14 @@ use execlab_vm::{
 };
 use serde_json::json;
 
-use self::{canary::Canary, facts::Facts};
+use self::canary::Canary;
 use super::{
-    LabError, Laboratory, Outcome, Ran, Start,
+    LabError, Laboratory, Outcome, Ran, Start, disturbances,
     guests::{self, Pantry, Prepared, encode, nonce, outcome, plan, sizes},
 };
 use crate::plan::TrialSpec;
 
 mod canary;
-mod facts;
 
 pub use canary::Tried;
 
@@ -142,6 +142,25 @@ impl KvmLab {
         Ok(qemu)
     }
 
+    /// Proves with the canary alone that KVM is usable; the CPU model with which it came through.
+    pub fn prove(&self, kernel: &str, cpus: u32) -> Result<String, LabError> {
+        let qemu = self.look()?;
+        let prepared = self.pantry.prepare(kernel)?;
+        self.fly(&qemu, &prepared, cpus)
+    }
+
+    fn fly(&self, qemu: &Qemu, prepared: &Prepared, cpus: u32) -> Result<String, LabError> {
+        Canary {
+            qemu,
+            kernel: &prepared.kernel.name,
+            vmlinux: &prepared.vmlinux,
+            initramfs: &prepared.initramfs.path,
+            cpus,
+            tries: &self.tries,
+        }
+        .fly()
+    }
+
     /// What trials run on; `check` has prepared it.
     fn ready(&self, trial: &TrialSpec) -> Result<(Ready, Prepared), LabError> {
         let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
@@ -172,6 +191,16 @@ fn machine(trial: &TrialSpec, accelerator: Accelerator, model: &str) -> Machine 
     machine
 }
 
+/// What disturbed a trial. Steal is what the guest says was taken from it; what was taken from the host
+/// itself stands beside it.
+fn facts(before: Processors) -> BTreeMap<String, serde_json::Value> {
+    let mut facts = disturbances::since(before);
+    if let Some(of_host) = facts.remove("steal_ns") {
+        facts.insert("host_steal_ns".to_owned(), of_host);
+    }
+    facts
+}
+
 impl Laboratory for KvmLab {
     fn check(&self, trials: &[TrialSpec]) -> Result<(), LabError> {
         let Some(first) = trials.first() else {
@@ -187,15 +216,7 @@ impl Laboratory for KvmLab {
             }
             kernels[&trial.kernel].can_run(trial)?;
         }
-        let canary = Canary {
-            qemu: &qemu,
-            kernel: &kernels[&first.kernel].kernel.name,
-            vmlinux: &kernels[&first.kernel].vmlinux,
-            initramfs: &kernels[&first.kernel].initramfs.path,
-            cpus: first.cpus,
-            tries: &self.tries,
-        };
-        let model = canary.fly()?;
+        let model = self.fly(&qemu, &kernels[&first.kernel], first.cpus)?;
         *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ready {
             qemu,
             kernels,
@@ -231,7 +252,7 @@ impl Laboratory for KvmLab {
         let mut ran = guests::blank(trial, &machine);
         ran.provenance.qemu = Some(ready.qemu.version.clone());
         ran.provenance.initramfs = Some(prepared.initramfs.sha256.to_string());
-        let facts = Facts::now(Path::new("/proc"));
+        let before = Processors::look();
         let came = Guest {
             qemu: &ready.qemu,
             machine: &machine,
@@ -244,15 +265,13 @@ impl Laboratory for KvmLab {
             clocks: sizes::clocks(&trial.workload),
         }
         .run();
-        ran.host = facts.until(&Facts::now(Path::new("/proc")));
+        ran.host = facts(before);
         ran.kernel = prepared.kernel;
         ran.outcome = outcome(came);
         if let Outcome::Record(record) = &ran.outcome {
             ran.kernel.release.clone_from(&record.release);
-            if let Some(steal_ns) = record.steal_ns {
-                ran.host
-                    .insert("guest_steal_ms".into(), json!(steal_ns / 1_000_000));
-            }
+            let steal_ns = record.steal_ns.map(|ns| ("steal_ns".to_owned(), json!(ns)));
+            ran.host.extend(steal_ns);
         }
         ran.wall = started.elapsed();
         ran

@@ -109,7 +109,15 @@ fn every_shell_has_completions_and_every_command_a_page() {
                 .contains("execlab")
         );
     }
-    for command in ["run", "list", "kernels", "report", "completions", "man"] {
+    for command in [
+        "run",
+        "list",
+        "doctor",
+        "kernels",
+        "report",
+        "completions",
+        "man",
+    ] {
         assert!(
             bench
                 .command(&["man", command])

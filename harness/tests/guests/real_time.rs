@@ -90,7 +90,7 @@ fn every_line_is_whole(lines: &[TrialResult], cpus: u32) {
             windows.storm.busy_ns > 0 && windows.storm.storm_ns > 0,
             "{trial}"
         );
-        for fact in ["guest_steal_ms", "host_load"] {
+        for fact in ["steal_ns", "host_steal_ns", "load_average"] {
             assert!(line.host.contains_key(fact), "{trial}: no {fact}");
         }
         let words = &line.provenance.command_line;

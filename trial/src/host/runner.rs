@@ -121,7 +121,7 @@ pub fn cgroup2_mount() -> Result<PathBuf, TrialError> {
 
 /// Fields of a mountinfo line: see `proc_pid_mountinfo(5)`. The root of the mount has to be the
 /// hierarchy's: a container sees a part of it.
-fn find_cgroup2(mountinfo: &str) -> Option<PathBuf> {
+pub fn find_cgroup2(mountinfo: &str) -> Option<PathBuf> {
     mountinfo.lines().find_map(|line| {
         let (before, after) = line.split_once(" - ")?;
         let mut before = before.split(' ').skip(3);

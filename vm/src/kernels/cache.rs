@@ -52,6 +52,11 @@ impl Cache {
         Ok(Self { root })
     }
 
+    /// The cache in a folder as it is.
+    pub fn at(root: PathBuf) -> Self {
+        Self { root }
+    }
+
     /// Where the cache is by the XDG rules: `$XDG_CACHE_HOME/execlab`, else `~/.cache/execlab`.
     pub fn default_root(
         xdg_cache_home: Option<PathBuf>,

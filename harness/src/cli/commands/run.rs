@@ -10,6 +10,7 @@ use std::{
 };
 
 use execlab_harness::{
+    doctor::available_bytes,
     documents,
     durations::Durations,
     events::Reporter,
@@ -281,12 +282,6 @@ fn default_jobs(lab: &dyn Laboratory, trials: &[TrialSpec]) -> usize {
         .and_then(|text| available_bytes(&text))
         .and_then(|bytes| usize::try_from(bytes / largest).ok());
     processors.min(room.unwrap_or(processors)).max(1)
-}
-
-fn available_bytes(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find(|l| l.starts_with("MemAvailable:"))?;
-    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib * 1024)
 }
 
 #[cfg(test)]

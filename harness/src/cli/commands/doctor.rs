@@ -1,0 +1,56 @@
+//! `execlab doctor`.
+
+use execlab_harness::{
+    doctor::{self, Doctor},
+    lab::{
+        LabError,
+        kvm::{KvmLab, Tries},
+    },
+    matrix::KVM_CPUS,
+};
+use execlab_model::{exit::ExitCode, result::Lab};
+use execlab_vm::kernels::Store;
+
+use super::super::{
+    args::{Color, DoctorArgs, ListFormat},
+    errors::ExpectedError,
+    output,
+};
+
+/// Looks at this machine; ends with 21 where a lab that was asked for cannot be used.
+pub fn run(args: &DoctorArgs, color: Color) -> Result<ExitCode, ExpectedError> {
+    let asked = args.lab.as_slice();
+    let (shown, needed) = if asked.is_empty() {
+        (&Lab::ALL[..], &[Lab::Exact][..])
+    } else {
+        (asked, asked)
+    };
+    let fly = || fly(args);
+    let canary: Option<&dyn Fn() -> Result<String, LabError>> = args.deep.then_some(&fly);
+    let diagnosis = Doctor::here(args.kernel_store.cache.clone()).look(shown, canary);
+    output::print(&match args.list.format {
+        ListFormat::Terminal => doctor::text(&diagnosis, output::screen(color).color),
+        ListFormat::Json => output::json(&diagnosis),
+    })?;
+    Ok(if diagnosis.can_use(needed) {
+        ExitCode::Ok
+    } else {
+        ExitCode::HostLacks
+    })
+}
+
+/// Boots a canary of the lab kvm, of a kernel that is there: looking is not to fetch anything.
+fn fly(args: &DoctorArgs) -> Result<String, LabError> {
+    let lacks = |what: String| LabError {
+        what,
+        remedy: "fetch one by `execlab kernels fetch 6.1`".into(),
+        source: None,
+    };
+    let kernels = &args.kernel_store;
+    let store = Store::open(kernels.cache.clone(), kernels.mirror.clone())
+        .map_err(|error| lacks(error.to_string()))?;
+    let cached = store.list().into_iter().find(|kernel| kernel.cached);
+    let kernel =
+        cached.ok_or_else(|| lacks("no kernel in the cache that could be booted".into()))?;
+    KvmLab::new(store, Tries::kvm(), |_| {}).prove(&kernel.name, KVM_CPUS)
+}
