@@ -101,7 +101,7 @@ impl Doctor {
         let wanted = Lab::ALL.into_iter().filter(|lab| labs.contains(lab));
         let of_lab = |lab: Lab| {
             let findings = match lab {
-                Lab::Exact => guests::look(self),
+                Lab::Exact => guests::look(self, true),
                 Lab::Kvm => kvm::look(self, canary),
                 Lab::Host => host::look(&self.roots),
             };

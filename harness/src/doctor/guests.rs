@@ -26,12 +26,12 @@ const INSTALL_QEMU: &str = "install it: `apt-get install qemu-system-x86` (Debia
 const INSTALL_FIRMWARE: &str = "if guests do not boot, install it: `apt-get install seabios` (Debian, \
     Ubuntu), `dnf install seabios-bin` (Fedora), `pacman -S seabios` (Arch)";
 
-/// All of it, for the lab exact.
-pub(super) fn look(doctor: &Doctor) -> Vec<Finding> {
+/// All of it; `images` where guests are restored from some.
+pub(super) fn look(doctor: &Doctor, images: bool) -> Vec<Finding> {
     let mut findings = qemu(doctor);
     findings.push(memory(doctor));
     findings.push(temporary(doctor));
-    findings.extend(cache(doctor));
+    findings.extend(cache(doctor, images));
     findings
 }
 
@@ -74,7 +74,7 @@ pub(super) fn qemu(doctor: &Doctor) -> Vec<Finding> {
 }
 
 /// Memory for one guest at least.
-pub(super) fn memory(doctor: &Doctor) -> Finding {
+fn memory(doctor: &Doctor) -> Finding {
     const WHAT: &str = "memory";
     let text = fs::read_to_string(doctor.roots.proc.join("meminfo")).unwrap_or_default();
     let Some(free) = available_bytes(&text) else {
@@ -103,7 +103,7 @@ pub fn available_bytes(meminfo: &str) -> Option<u64> {
 }
 
 /// Where each guest has its files while it runs.
-pub(super) fn temporary(doctor: &Doctor) -> Finding {
+fn temporary(doctor: &Doctor) -> Finding {
     room(
         doctor,
         "guests' files",
@@ -115,7 +115,7 @@ pub(super) fn temporary(doctor: &Doctor) -> Finding {
 
 /// The cache with its kernels and images. They are fetched and made when they are needed, so that they
 /// are not there is no fault.
-pub(super) fn cache(doctor: &Doctor) -> Vec<Finding> {
+fn cache(doctor: &Doctor, with_images: bool) -> Vec<Finding> {
     let store = match Store::look(doctor.cache.clone()) {
         Ok(store) => store,
         Err(error) => {
@@ -124,8 +124,8 @@ pub(super) fn cache(doctor: &Doctor) -> Vec<Finding> {
         }
     };
     // A release may be locked more than once; what a series means is its first.
-    let series: Vec<_> = store.list();
-    let series = series
+    let series = store
+        .list()
         .into_iter()
         .filter(|kernel| kernel.name == kernel.series);
     let (there, absent): (Vec<_>, Vec<_>) = series.partition(|kernel| kernel.cached);
@@ -152,14 +152,13 @@ pub(super) fn cache(doctor: &Doctor) -> Vec<Finding> {
             "they are fetched when they are needed, or by `execlab kernels fetch`",
         )
     };
-    let needed = download * UNPACKED + IMAGE_MIB * MIB;
+    let image = if with_images { IMAGE_MIB * MIB } else { 0 };
+    let needed = download * UNPACKED + image;
     let remedy = "free some space there, or name another folder with --cache";
     let dir = store.cache_dir();
-    vec![
-        room(doctor, "cache", dir, needed, remedy),
-        kernels,
-        images(&dir.join("warm")),
-    ]
+    let mut findings = vec![room(doctor, "cache", dir, needed, remedy), kernels];
+    findings.extend(with_images.then(|| images(&dir.join("warm"))));
+    findings
 }
 
 fn images(dir: &Path) -> Finding {

@@ -175,7 +175,6 @@ fn a_machine_that_has_nothing() {
                               → free some space there, or name another folder with --cache
       note     kernels        in the cache: none; not yet: … to fetch)
                               → they are fetched when they are needed, or by `execlab kernels fetch`
-      good     warm images    none yet; a kernel's first trial makes one
 
     lab host: cannot be used
       bad      root              execlab runs as user 1000
