@@ -57,6 +57,17 @@ impl Cache {
         Self { root }
     }
 
+    /// Where the cache is: where the user says, else by the environment.
+    pub fn place(said: Option<PathBuf>) -> Result<PathBuf, CacheError> {
+        let from_environment = |name| std::env::var_os(name).map(PathBuf::from);
+        match said {
+            Some(directory) => Ok(directory),
+            None => {
+                Self::default_root(from_environment("XDG_CACHE_HOME"), from_environment("HOME"))
+            }
+        }
+    }
+
     /// Where the cache is by the XDG rules: `$XDG_CACHE_HOME/execlab`, else `~/.cache/execlab`.
     pub fn default_root(
         xdg_cache_home: Option<PathBuf>,

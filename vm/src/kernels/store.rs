@@ -73,15 +73,6 @@ impl KernelRef {
     }
 }
 
-/// Where the cache is.
-fn place(cache_dir: Option<PathBuf>) -> Result<PathBuf, StoreError> {
-    let from_environment = |name| std::env::var_os(name).map(PathBuf::from);
-    Ok(match cache_dir {
-        Some(directory) => directory,
-        None => Cache::default_root(from_environment("XDG_CACHE_HOME"), from_environment("HOME"))?,
-    })
-}
-
 /// All kernels: those of the lock, in the user's cache or not, and the user's own.
 #[derive(Debug)]
 pub struct Store {
@@ -94,7 +85,7 @@ pub struct Store {
 impl Store {
     /// Opens the cache (by default the user's own) with the lock of this program; `mirror` is what the user said of it.
     pub fn open(cache_dir: Option<PathBuf>, mirror: Option<String>) -> Result<Self, StoreError> {
-        let root = place(cache_dir)?;
+        let root = Cache::place(cache_dir)?;
         Self::with_lock(Lock::embedded()?, root, mirror, Fetcher::default())
     }
 
@@ -102,7 +93,7 @@ impl Store {
     pub fn look(cache_dir: Option<PathBuf>) -> Result<Self, StoreError> {
         Ok(Self {
             lock: Lock::embedded()?,
-            cache: Cache::at(place(cache_dir)?),
+            cache: Cache::at(Cache::place(cache_dir)?),
             mirror: None,
             fetcher: Fetcher::default(),
         })
