@@ -34,8 +34,6 @@ use crate::plan::TrialSpec;
 
 mod canary;
 
-pub use canary::Tried;
-
 /// CPU models in the order in which they are tried: the host's own as it is, all that QEMU can make of
 /// it, and a plain one that hides what a host passes on badly.
 const MODELS: [&str; 3] = ["host", "max", "qemu64"];

@@ -42,12 +42,10 @@ pub(super) struct Canary<'a> {
 }
 
 /// A CPU model with which it did not come through.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tried {
-    /// The model.
-    pub model: String,
+struct Tried {
+    model: String,
     /// How it ended, with QEMU's own words and the end of the console.
-    pub how: String,
+    how: String,
 }
 
 impl fmt::Display for Tried {
