@@ -109,7 +109,7 @@ fn temporary(doctor: &Doctor) -> Finding {
         "guests' files",
         &doctor.temporary,
         FILES_MIB * MIB,
-        "free some space there, or name another folder in TMPDIR",
+        "make room there, or name another folder in TMPDIR",
     )
 }
 
@@ -154,7 +154,7 @@ fn cache(doctor: &Doctor, with_images: bool) -> Vec<Finding> {
     };
     let image = if with_images { IMAGE_MIB * MIB } else { 0 };
     let needed = download * UNPACKED + image;
-    let remedy = "free some space there, or name another folder with --cache";
+    let remedy = "make room there, or name another folder with --cache";
     let dir = store.cache_dir();
     let mut findings = vec![room(doctor, "cache", dir, needed, remedy), kernels];
     findings.extend(with_images.then(|| images(&dir.join("warm"))));
@@ -187,7 +187,7 @@ fn room(doctor: &Doctor, what: &str, folder: &Path, needed: u64, remedy: &str) -
     let needed_mib = needed.div_ceil(MIB);
     let free = format!("{} MiB free, {needed_mib} MiB needed", room.free / MIB);
     if !room.writable {
-        let evidence = format!("{} cannot be written", room.at.display());
+        let evidence = format!("{name}: {} cannot be written", room.at.display());
         return Finding::bad(what, evidence, remedy);
     }
     if room.free < needed {

@@ -94,10 +94,7 @@ impl Machine {
     /// The lock's kernels and how large they are change with the lock.
     fn redacted(&self, text: &str) -> String {
         let mut text = text.replace(self.0.path().to_str().unwrap(), "/machine");
-        for (from, to) in [
-            ("not yet: ", " to fetch"),
-            ("cache: 9000 MiB free, ", " needed"),
-        ] {
+        for (from, to) in [("not yet: ", " to fetch"), (" MiB free, ", " needed")] {
             let mut after = 0;
             while let Some(at) = text[after..].find(from) {
                 after += at + from.len();
@@ -119,7 +116,7 @@ fn a_machine_that_has_everything() {
       note     firmware       no files of it where this QEMU looks; it may carry them inside
                               → if guests do not boot, install it: `apt-get install seabios` (Debian, Ubuntu), `dnf install seabios-bin` (Fedora), `pacman -S seabios` (Arch)
       good     memory         8192 MiB can be had, a usual guest takes 848 MiB at most: 9 at once
-      good     guests' files  /machine/tmp: 9000 MiB free, 64 MiB needed
+      good     guests' files  /machine/tmp: 9000 MiB free, … needed
       good     cache          /machine/cache: 9000 MiB free, … needed
       note     kernels        in the cache: none; not yet: … to fetch)
                               → they are fetched when they are needed, or by `execlab kernels fetch`
@@ -156,9 +153,9 @@ fn a_machine_that_has_nothing() {
                               → install it: `apt-get install qemu-system-x86` (Debian, Ubuntu), `dnf install qemu-system-x86-core` (Fedora), `pacman -S qemu-system-x86` (Arch); or name another in EXECLAB_QEMU
       bad      memory         800 MiB can be had, a usual guest takes 848 MiB at most
                               → stop what uses it, or give the machine more
-      good     guests' files  /machine/tmp: 9000 MiB free, 64 MiB needed
+      good     guests' files  /machine/tmp: 9000 MiB free, … needed
       bad      cache          /machine/cache: not a directory
-                              → free some space there, or name another folder with --cache
+                              → make room there, or name another folder with --cache
       note     kernels        in the cache: none; not yet: … to fetch)
                               → they are fetched when they are needed, or by `execlab kernels fetch`
       good     warm images    none yet; a kernel's first trial makes one
@@ -170,9 +167,9 @@ fn a_machine_that_has_nothing() {
                               → install it: `apt-get install qemu-system-x86` (Debian, Ubuntu), `dnf install qemu-system-x86-core` (Fedora), `pacman -S qemu-system-x86` (Arch); or name another in EXECLAB_QEMU
       bad      memory         800 MiB can be had, a usual guest takes 848 MiB at most
                               → stop what uses it, or give the machine more
-      good     guests' files  /machine/tmp: 9000 MiB free, 64 MiB needed
+      good     guests' files  /machine/tmp: 9000 MiB free, … needed
       bad      cache          /machine/cache: not a directory
-                              → free some space there, or name another folder with --cache
+                              → make room there, or name another folder with --cache
       note     kernels        in the cache: none; not yet: … to fetch)
                               → they are fetched when they are needed, or by `execlab kernels fetch`
 
@@ -206,6 +203,40 @@ fn a_qemu_that_is_too_old_or_none_is_told_apart() {
     insta::assert_snapshot!(found(&machine), @"/machine/qemu is QEMU 6.2.0; the exact lab needs 7.2 or newer");
     machine.write("qemu", "#!/bin/sh\necho busybox\n");
     insta::assert_snapshot!(found(&machine), @r#"/machine/qemu is no QEMU: `--version` printed "busybox\n""#);
+}
+
+/// What there is for a folder that is not there yet.
+fn above(writable: bool, free: u64) -> Room {
+    Room {
+        at: "/above".into(),
+        writable,
+        free,
+    }
+}
+
+#[test]
+fn folders_that_cannot_be_written_or_are_full_are_in_the_way() {
+    let machine = Machine::good();
+    let told = |room: fn(&Path) -> io::Result<Room>| {
+        let doctor = Doctor {
+            room,
+            ..machine.doctor()
+        };
+        let diagnosis = doctor.look(&[Lab::Exact], None);
+        let findings = diagnosis.labs[0].findings.iter();
+        let files = findings.filter(|f| f.what == "guests' files" || f.what == "cache");
+        let lines = files.map(|f| format!("{}: {}\n", f.state.as_str(), f.evidence));
+        let text: String = lines.collect();
+        machine.redacted(&text)
+    };
+    insta::assert_snapshot!(told(|_| Ok(above(false, 1 << 40))), @r#"
+    bad: /machine/tmp: /above cannot be written
+    bad: /machine/cache: /above cannot be written
+    "#);
+    insta::assert_snapshot!(told(|_| Ok(above(true, 1 << 20))), @r#"
+    bad: /machine/tmp: 1 MiB free, … needed
+    bad: /machine/cache: 1 MiB free, … needed
+    "#);
 }
 
 #[test]
