@@ -23,12 +23,15 @@ use crate::{
 mod clocks;
 mod place;
 
-pub use clocks::{Clocks, RanOut};
+pub use clocks::{Clocks, Hurry, RanOut};
 pub(crate) use place::Place;
 pub use place::sweep;
 
 /// How often a running guest is looked at.
 const LOOK: Duration = Duration::from_millis(10);
+/// What a guest may print, in bytes. A kernel that oopses over and over prints some 100 KiB; beyond this
+/// it fills the host's disk and nothing else.
+const MOST_PRINTED: u64 = 4 << 20;
 /// What QEMU ends with when its guest ends: by itself (a panic with `-no-reboot`), or through
 /// `isa-debug-exit`, which makes twice the value plus one of it. Anything else is QEMU's own trouble.
 const GUEST_ENDS: [i32; 3] = [0, 33, 35];
@@ -172,6 +175,14 @@ impl Guest<'_> {
             if let Some(ran_out) = clocks.look(Instant::now(), place.marks_length()) {
                 return Ok(Ended::RanOut(ran_out));
             }
+            if place.printed_length() > MOST_PRINTED {
+                return Ok(Ended::Flooded);
+            }
+            if let Some(word) = clocks.waits_for()
+                && place.said(word)
+            {
+                clocks.hurry(Instant::now());
+            }
             std::thread::sleep(LOOK);
         }
     }
@@ -187,6 +198,10 @@ impl Guest<'_> {
                 let how = match ended {
                     Ended::Exited(_) => "the guest ended".to_owned(),
                     Ended::RanOut(ran_out) => ran_out.to_string(),
+                    Ended::Flooded => format!(
+                        "the guest printed more than {} MiB and was stopped",
+                        MOST_PRINTED >> 20
+                    ),
                 };
                 let stage = place.stage();
                 let left = match error {
@@ -230,6 +245,8 @@ pub(crate) fn its_own_end(status: ExitStatus, place: &Place) -> Result<(), Guest
 enum Ended {
     Exited(ExitStatus),
     RanOut(RanOut),
+    /// It printed more than [`MOST_PRINTED`].
+    Flooded,
 }
 
 #[cfg(test)]

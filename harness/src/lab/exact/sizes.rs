@@ -47,6 +47,7 @@ pub(super) fn clocks(workload: &Workload) -> Clocks {
         boot: BOOT,
         stage,
         total: BOOT + 4 * stage,
+        hurry: None,
     }
 }
 
