@@ -49,6 +49,8 @@ const HOST: [&str; 6] = [
     "host",
 ];
 const HOST_PROGRAM: &str = "execlab-host";
+/// What takes a program's place in tests.
+const SABOTEUR: &str = "execlab-saboteur";
 /// A monitor as cargo calls it, whatever backend it holds.
 const MONITOR: &str = "execlab-monitor";
 
@@ -78,6 +80,15 @@ pub fn build(workspace: &Path, target_dir: &Path, into: &Path) -> Result<(), Str
         copy(&built.join(MONITOR), &into.join(monitor(&backend)))?;
     }
     Ok(())
+}
+
+/// Builds what takes a guest's programs' places in tests and puts it into `into`; its path.
+pub fn saboteur(workspace: &Path, target_dir: &Path, into: &Path) -> Result<PathBuf, String> {
+    let _alone = lock(target_dir).map_err(failed("lock", target_dir))?;
+    cargo(workspace, target_dir, &["-p", SABOTEUR])?;
+    let to = into.join(SABOTEUR);
+    copy(&target_dir.join(TARGET).join("guest").join(SABOTEUR), &to)?;
+    Ok(to)
 }
 
 /// The names of all backends that watch: the features that `backends/` has by default. A build script

@@ -3,7 +3,7 @@
 use std::{error::Error, io, path::PathBuf};
 
 use execlab_harness::{
-    lab::{LabError, fake::BadRule},
+    lab::{LabError, exact::BadSabotage, fake::BadRule},
     matrix::MatrixError,
     run::RunError,
     store::StoreError,
@@ -63,6 +63,9 @@ pub enum ExpectedError {
     /// Rules of the fake laboratory.
     #[error(transparent)]
     BadRule(#[from] BadRule),
+    /// Rules of sabotage.
+    #[error(transparent)]
+    BadSabotage(#[from] BadSabotage),
     /// A page of the manual.
     #[error("there is no command `{0}`")]
     NoSuchCommand(String),
@@ -101,6 +104,7 @@ impl ExpectedError {
             | Self::NothingToVerify(_)
             | Self::NoConsent { .. }
             | Self::BadRule(_)
+            | Self::BadSabotage(_)
             | Self::NoSuchCommand(_)
             | Self::Kernels(kernels::StoreError::Unknown(_)) => ExitCode::Config,
             Self::Store(StoreError::Write { .. } | StoreError::Read { .. })
@@ -162,6 +166,7 @@ impl ExpectedError {
             | Self::Kernels(_)
             | Self::Relock(_)
             | Self::BadRule(_)
+            | Self::BadSabotage(_)
             | Self::Stdout(_)
             | Self::Signals(_) => None,
         }

@@ -37,8 +37,9 @@ pub fn open(lab: Lab, args: &RunArgs) -> Result<Box<dyn Laboratory>, ExpectedErr
     }
     let kernels = &args.kernel_store;
     let store = Store::open(kernels.cache.clone(), kernels.mirror.clone())?;
+    let sabotage = args.sabotage.as_deref().unwrap_or_default().parse()?;
     let progress = Mutex::new(Progress::new(stderr().is_terminal()));
-    Ok(Box::new(ExactLab::new(store, move |event| {
+    let lab = ExactLab::new(store, move |event| {
         // That a kernel is there already is news only to who asked for it to be fetched.
         if !matches!(event, FetchEvent::Cached { .. }) {
             progress
@@ -46,5 +47,6 @@ pub fn open(lab: Lab, args: &RunArgs) -> Result<Box<dyn Laboratory>, ExpectedErr
                 .unwrap_or_else(PoisonError::into_inner)
                 .event(event);
         }
-    })))
+    });
+    Ok(Box::new(lab.sabotaged(sabotage)))
 }

@@ -1,7 +1,7 @@
 //! The exact lab: one virtual CPU of QEMU's TCG, on which one guest instruction is one nanosecond.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, VecDeque, btree_map::Entry},
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
@@ -36,13 +36,17 @@ use crate::plan::TrialSpec;
 
 mod guest_image;
 mod images;
+mod sabotage;
 mod sizes;
+
+pub use sabotage::{BadSabotage, Sabotage};
 
 /// Everything that trials need on this host.
 pub struct ExactLab {
     store: Store,
     initramfs_dir: PathBuf,
     images: Images,
+    sabotage: Sabotage,
     ready: Mutex<Ready>,
     progress: Box<dyn Fn(&FetchEvent) + Send + Sync>,
 }
@@ -51,8 +55,11 @@ pub struct ExactLab {
 #[derive(Default)]
 struct Ready {
     qemu: Option<Qemu>,
-    kernels: BTreeMap<String, Prepared>,
+    kernels: BTreeMap<Key, Prepared>,
 }
+
+/// A kernel's name, and which rule of the [`Sabotage`] changes its guest's files, if one does.
+type Key = (String, Option<usize>);
 
 /// A kernel with its initramfs.
 #[derive(Debug, Clone)]
@@ -76,13 +83,24 @@ impl ExactLab {
         Self {
             initramfs_dir: store.cache_dir().join("initramfs"),
             images: Images::new(store.cache_dir().join("warm")),
+            sabotage: Sabotage::default(),
             store,
             ready: Mutex::default(),
             progress: Box::new(progress),
         }
     }
 
-    fn prepare(&self, name: &str) -> Result<Prepared, LabError> {
+    /// With other programs in some guests, for tests.
+    #[must_use]
+    pub fn sabotaged(self, sabotage: Sabotage) -> Self {
+        Self { sabotage, ..self }
+    }
+
+    fn key(&self, trial: &TrialSpec) -> Key {
+        (trial.kernel.clone(), self.sabotage.of_init(trial))
+    }
+
+    fn prepare(&self, (name, rule): &Key) -> Result<Prepared, LabError> {
         let reference = self.store.resolve(name).map_err(|error| {
             lacks(
                 format!("no kernel is called `{name}`"),
@@ -103,7 +121,11 @@ impl ExactLab {
                 release: kernel.release.clone(),
                 sha256: kernel.sha256.clone(),
             },
-            initramfs: GuestImage::of(&kernel, &self.initramfs_dir)?,
+            initramfs: GuestImage::of(
+                &kernel,
+                &self.initramfs_dir,
+                rule.map_or(guest_files::INIT, |rule| self.sabotage.program(rule)),
+            )?,
             vmlinux: kernel.vmlinux,
         })
     }
@@ -111,13 +133,30 @@ impl ExactLab {
     /// What a trial runs on; `check` has prepared it.
     fn ready(&self, trial: &TrialSpec) -> Result<(Qemu, Prepared), LabError> {
         let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        match (&ready.qemu, ready.kernels.get(&trial.kernel)) {
+        match (&ready.qemu, ready.kernels.get(&self.key(trial))) {
             (Some(qemu), Some(prepared)) => Ok((qemu.clone(), prepared.clone())),
             _ => Err(LabError {
                 what: format!("trial {} was not among those that were checked", trial.id),
                 remedy: "this is a defect of execlab: please report it".into(),
                 source: None,
             }),
+        }
+    }
+
+    /// The program that watches in a trial.
+    fn monitor(&self, trial: &TrialSpec) -> Option<&[u8]> {
+        let put = self.sabotage.monitor(trial);
+        put.or_else(|| guest_files::monitor(&trial.backend.name))
+    }
+
+    fn plan(&self, trial: &TrialSpec) -> TrialPlan {
+        TrialPlan {
+            backend: trial.backend.name.clone(),
+            monitor: Bytes(self.monitor(trial).unwrap_or_default().to_vec()),
+            settings: trial.backend.settings.clone(),
+            workload: trial.workload.clone(),
+            seed: trial.seed,
+            timing: Timing::EXACT,
         }
     }
 
@@ -130,7 +169,12 @@ impl ExactLab {
         (qemu, prepared): (&Qemu, &Prepared),
     ) -> Result<Vec<u8>, GuestError> {
         let machine = sizes::machine(trial);
+        let mut clocks = sizes::clocks(&trial.workload);
+        if !self.sabotage.is_none() {
+            clocks.hurry = Some(sabotage::HURRY);
+        }
         let image = match start {
+            _ if self.sabotage.of_init(trial).is_some() => None,
             Start::Cold => None,
             Start::Warm => Some(self.images.get(qemu, prepared, &machine, drop)?),
         };
@@ -143,9 +187,9 @@ impl ExactLab {
                 .as_ref()
                 .map_or(guest::Start::Cold, guest::Start::Warm),
             nonce,
-            plan: &encode(&plan(trial)),
+            plan: &encode(&self.plan(trial)),
             serial_log,
-            clocks: sizes::clocks(&trial.workload),
+            clocks,
         }
         .run();
         if let Err(GuestError::Steering { .. }) = run {
@@ -167,11 +211,16 @@ impl Laboratory for ExactLab {
         guest::sweep();
         let mut kernels = BTreeMap::new();
         for trial in trials {
-            if !kernels.contains_key(&trial.kernel) {
-                kernels.insert(trial.kernel.clone(), self.prepare(&trial.kernel)?);
-            }
+            let key = self.key(trial);
+            let prepared = match kernels.entry(key) {
+                Entry::Occupied(there) => there.into_mut(),
+                Entry::Vacant(none) => {
+                    let prepared = self.prepare(none.key())?;
+                    none.insert(prepared)
+                }
+            };
             let scenario = trial.workload.scenario.as_str();
-            if let Some(why) = kernels[&trial.kernel].initramfs.lacking.get(scenario) {
+            if let Some(why) = prepared.initramfs.lacking.get(scenario) {
                 return Err(LabError {
                     what: format!(
                         "scenario {scenario} cannot run on kernel {}: {why}",
@@ -205,7 +254,7 @@ impl Laboratory for ExactLab {
             hash.update(&(part.len() as u64).to_le_bytes());
             hash.update(part.as_bytes());
         }
-        hash.update(&encode(&plan(trial)));
+        hash.update(&encode(&self.plan(trial)));
         Ok(hash.finish().into())
     }
 
@@ -229,6 +278,7 @@ impl Laboratory for ExactLab {
     ) {
         let wanted: BTreeMap<_, _> = trials
             .iter()
+            .filter(|trial| self.sabotage.of_init(trial).is_none())
             .map(|trial| ((&trial.kernel, sizes::machine(trial).fixed()), trial))
             .collect();
         let images = wanted.len();
@@ -271,7 +321,8 @@ impl Laboratory for ExactLab {
                 qemu: None,
                 command_line: sizes::machine(trial).fixed(),
                 initramfs: None,
-                monitor: guest_files::monitor(&trial.backend.name)
+                monitor: self
+                    .monitor(trial)
                     .map(|program| Sha256::of(program).into()),
                 toolchain: Some(guest_files::TOOLCHAIN.into()),
             },
@@ -316,8 +367,11 @@ fn state(news: News) -> ImageState {
 
 fn outcome(came: Result<Vec<u8>, GuestError>) -> Outcome {
     match came {
-        Ok(bytes) => match postcard::from_bytes::<Record>(&bytes) {
-            Ok(record) => Outcome::Record(Box::new(record)),
+        Ok(bytes) => match postcard::take_from_bytes::<Record>(&bytes) {
+            Ok((record, [])) => Outcome::Record(Box::new(record)),
+            Ok((_, rest)) => Outcome::Lost {
+                reason: format!("the guest's record is followed by {} bytes", rest.len()),
+            },
             Err(error) => Outcome::Lost {
                 reason: format!("the guest's record cannot be read: {error}"),
             },
@@ -326,18 +380,6 @@ fn outcome(came: Result<Vec<u8>, GuestError>) -> Outcome {
         Err(error) => Outcome::Infra {
             reason: error.to_string(),
         },
-    }
-}
-
-fn plan(trial: &TrialSpec) -> TrialPlan {
-    let monitor = guest_files::monitor(&trial.backend.name);
-    TrialPlan {
-        backend: trial.backend.name.clone(),
-        monitor: Bytes(monitor.unwrap_or_default().to_vec()),
-        settings: trial.backend.settings.clone(),
-        workload: trial.workload.clone(),
-        seed: trial.seed,
-        timing: Timing::EXACT,
     }
 }
 

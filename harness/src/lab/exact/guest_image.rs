@@ -25,7 +25,7 @@ pub(super) struct GuestImage {
 
 impl GuestImage {
     /// Finds it in `dir`, or writes it there.
-    pub(super) fn of(kernel: &Kernel, dir: &Path) -> Result<Self, LabError> {
+    pub(super) fn of(kernel: &Kernel, dir: &Path, init: &[u8]) -> Result<Self, LabError> {
         let (wanted, lacking) = modules_of_scenarios(kernel);
         let modules = kernel.modules(&wanted).map_err(|error| {
             let what = format!("the modules of kernel {} cannot be read", kernel.name);
@@ -40,7 +40,7 @@ impl GuestImage {
             files.folder(folder);
         }
         for (path, program) in [
-            ("init", guest_files::INIT),
+            ("init", init),
             ("bin/execlab-storm", guest_files::STORM),
             ("bin/execlab-payload", guest_files::PAYLOAD),
             ("bin/execlab-payload-bare", guest_files::PAYLOAD_BARE),
