@@ -5,7 +5,7 @@ use std::arch::asm;
 use execlab_trial::guest::ports::Ports;
 
 /// What is said before a hang; the harness then need not wait as long as a slow host would take.
-const HANGS: &str = "saboteur: hangs here";
+pub const HANGS: &str = "saboteur: hangs here";
 const SERIAL: u16 = 0x3f8;
 
 /// Prints a line.

@@ -4,7 +4,7 @@
 use std::{
     collections::HashSet,
     fs::{self, File},
-    io::{self, Write},
+    io::Write,
     mem::ManuallyDrop,
     os::fd::FromRawFd,
     process,
@@ -41,13 +41,8 @@ extern "C" fn stop(_: i32) {
 
 /// Makes the fault, or is a good monitor up to it.
 pub fn run(fault: &str) {
-    let on_term = if fault == "ignores-sigterm" {
-        SigHandler::SigIgn
-    } else {
-        SigHandler::Handler(stop)
-    };
     // SAFETY: the handler does nothing but set a flag.
-    unsafe { signal(Signal::SIGTERM, on_term) }.expect("SIGTERM can be handled");
+    unsafe { signal(Signal::SIGTERM, SigHandler::Handler(stop)) }.expect("it can be handled");
     let mut seam = Seam::inherited();
     match fault {
         "dies-before-ready" => {
@@ -57,22 +52,31 @@ pub fn run(fault: &str) {
         "hangs-before-ready" => hang(),
         "speaks-garbage" => {
             let _ = seam.0.write_all(&[0xa5; 4096]);
+            wait_for_stop();
+            return;
         }
         _ => {}
     }
     seam.say(&Message::Ready(Ready::default()));
     if fault == "lies-about-ready" {
-        while !TOLD_TO_STOP.load(Ordering::Relaxed) {
-            thread::sleep(LOOK);
-        }
+        wait_for_stop();
     } else {
         watch(&mut seam, fault);
+    }
+    if fault == "ignores-sigterm" {
+        hang();
     }
     seam.say(&Message::Done(Done::default()));
     if fault == "half-message" {
         let mut bytes = Vec::new();
         Message::Sighting(Sighting::default()).encode_into(&mut bytes);
         let _ = seam.0.write_all(&bytes[..bytes.len() / 2]);
+    }
+}
+
+fn wait_for_stop() {
+    while !TOLD_TO_STOP.load(Ordering::Relaxed) {
+        thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -122,17 +126,9 @@ fn in_the_storm(fault: &str, seam: &mut Seam) {
         "floods-stdout" => loop {
             print!("saboteur: and on and on. {}", " ".repeat(4000));
         },
-        "floods-seam" => {
-            // All at once, as a monitor would that lost its head, not its life.
-            for _ in 0..200_000 {
-                seam.say(&Message::Sighting(Sighting {
-                    pid: Some(process::id()),
-                    path: Some(b"/and/on/and/on".as_slice().into()),
-                    received_ns: monotonic_ns(),
-                    ..Sighting::default()
-                }));
-            }
-        }
+        // All at once, as a monitor would that lost its head, not its life.
+        "floods-seam" => seam.flood(70_000, 1),
+        "floods-seam-with-long-paths" => seam.flood(5_000, 4_000),
         "floods-console" => console::flood(),
         "eats-memory" => {
             let mut eaten = Vec::new();
@@ -159,7 +155,7 @@ fn fill_the_disk() {
     for number in 0.. {
         let file = File::create(format!("/tmp/{number}"));
         if let Err(error) = file.and_then(|mut file| file.write_all(&piece)) {
-            println!("saboteur: {error}");
+            console::say(&format!("saboteur: {error}"));
             return;
         }
     }
@@ -177,8 +173,25 @@ impl Seam {
     fn say(&mut self, message: &Message) {
         let mut bytes = Vec::new();
         message.encode_into(&mut bytes);
-        if let Err(error) = self.0.write_all(&bytes) {
-            println!("saboteur: cannot write to the seam: {error}");
+        self.write(&bytes);
+    }
+
+    /// So many sightings of nothing, each with a path of so many bytes.
+    fn flood(&mut self, sightings: usize, path: usize) {
+        let mut bytes = Vec::new();
+        Message::Sighting(Sighting {
+            pid: Some(process::id()),
+            path: Some(vec![b'/'; path].as_slice().into()),
+            received_ns: monotonic_ns(),
+            ..Sighting::default()
+        })
+        .encode_into(&mut bytes);
+        self.write(&bytes.repeat(sightings));
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Err(error) = self.0.write_all(bytes) {
+            console::say(&format!("saboteur: cannot write to the seam: {error}"));
             process::exit(4);
         }
     }
@@ -191,10 +204,6 @@ fn processes() -> impl Iterator<Item = u32> {
 
 /// The id that a payload carries in its arguments.
 fn exec_id(pid: u32) -> Option<u32> {
-    let line = read(&format!("/proc/{pid}/cmdline")).ok()?;
+    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     line.split(|&b| b == 0).find_map(parse_id_argument)
-}
-
-fn read(path: &str) -> io::Result<Vec<u8>> {
-    fs::read(path)
 }

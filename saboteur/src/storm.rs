@@ -27,7 +27,17 @@ pub fn run(fault: &str) {
                 answer(&Answer::Failed("saboteur: the ground is taken".into()));
                 continue;
             }
-            (Order::Storm, "storm-hangs") => console::hang(),
+            // Asleep and without a word: the trial runner itself has to notice.
+            (Order::Storm, "storm-hangs") => loop {
+                nix::unistd::pause();
+            },
+            // Guest time passes as slowly here as the host computes, so this is for the host's clocks.
+            (Order::Storm, "storm-spins") => {
+                console::say(console::HANGS);
+                loop {
+                    std::hint::spin_loop();
+                }
+            }
             (Order::Storm, "storm-dies") => {
                 eprintln!("saboteur: the storm dies");
                 end(storm);
@@ -40,7 +50,9 @@ pub fn run(fault: &str) {
             (Order::Storm, "storm-half-answer") => {
                 let _ = io::stdout().write_all(&[200, 0, 0, 0, 1]);
                 let _ = io::stdout().flush();
-                console::hang();
+                loop {
+                    nix::unistd::pause();
+                }
             }
             (Order::Storm, known) if !known.starts_with("storm-") => unknown(known),
             _ => {}

@@ -11,6 +11,7 @@ use std::{
             process::{CommandExt, ExitStatusExt},
         },
     },
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
 };
 
@@ -23,6 +24,7 @@ use nix::{
     sys::{
         resource::{Resource, setrlimit},
         signal::{Signal, kill},
+        statvfs::statvfs,
     },
     unistd::{Pid, dup2_raw, getpid},
 };
@@ -54,7 +56,7 @@ impl Limits {
     /// hand over one for each exec, and one that tells of each exec thirty times over still fits.
     pub fn of(execs: u32) -> Self {
         Self {
-            file_bytes: (16 << 20) + (u64::from(execs) << 12),
+            file_bytes: (24 << 20) + (u64::from(execs) << 12),
             messages: (64 << 10) + execs as usize * 32,
         }
     }
@@ -71,6 +73,8 @@ pub struct MonitorProcess {
     messages: Vec<Message>,
     damage: Option<SeamError>,
     printed: File,
+    /// Where seam and printed text lie.
+    scratch: PathBuf,
     limits: Limits,
     /// Whether it handed over more than it may.
     flooded: bool,
@@ -150,6 +154,7 @@ impl MonitorProcess {
             messages,
             damage: None,
             printed,
+            scratch: programs.scratch.clone(),
             limits,
             flooded: false,
             oom_kills: oom_kills(),
@@ -165,8 +170,11 @@ impl MonitorProcess {
     ) -> Result<Option<T>, TrialError> {
         let mut looked_at = 0;
         loop {
-            let over = self.has_ended() || monotonic_ns() >= deadline_ns;
+            let ended = self.has_ended();
+            let late = monotonic_ns() >= deadline_ns;
             self.read_seam()?;
+            // Nothing that comes after damage is read any more.
+            let over = ended || late || self.damage.is_some() || self.flooded;
             for message in &self.messages[looked_at..] {
                 if let Some(answer) = wanted(message) {
                     return Ok(Some(answer));
@@ -278,7 +286,12 @@ impl MonitorProcess {
         } else {
             ""
         };
-        format!("the monitor ended with {status}{wrote}{memory}")
+        let space = if is_full(&self.scratch) {
+            "; no space is left where it writes"
+        } else {
+            ""
+        };
+        format!("the monitor ended with {status}{wrote}{memory}{space}")
     }
 
     fn left_unread(&self) -> Result<u64, TrialError> {
@@ -347,6 +360,11 @@ pub struct Farewell {
     pub printed: String,
     /// Everything that it handed over.
     pub messages: Vec<Message>,
+}
+
+/// Whether a file system has no room for another page.
+fn is_full(dir: &Path) -> bool {
+    statvfs(dir).is_ok_and(|room| room.blocks_available() == 0)
 }
 
 /// How many processes the kernel has killed for lack of memory (`oom_kill` of `/proc/vmstat`).

@@ -18,10 +18,10 @@ pub const PROGRAM_VARIABLE: &str = "EXECLAB_QEMU";
 const OLDEST: (u32, u32) = (7, 2);
 
 /// What every guest kernel is told, and why:
-/// `panic=-1 oops=panic`: a broken guest ends at once; `mitigations=off nokaslr norandmaps
+/// `panic=-1 oops=panic softlockup_panic=1`: a broken guest ends at once; `mitigations=off nokaslr norandmaps
 /// random.trust_cpu=off`: no dependence on CPU bugs of the model and on randomness;
 /// `no_timer_check tsc=reliable`: timers are exact here and need no watchdog.
-const KERNEL_OPTIONS: &str = "console=ttyS0 quiet panic=-1 oops=panic mitigations=off nokaslr \
+const KERNEL_OPTIONS: &str = "console=ttyS0 quiet panic=-1 oops=panic softlockup_panic=1 mitigations=off nokaslr \
     norandmaps no_timer_check random.trust_cpu=off tsc=reliable";
 
 /// A QEMU that can be started.

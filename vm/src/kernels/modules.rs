@@ -56,6 +56,14 @@ pub enum ModuleError {
         /// Why it failed.
         source: io::Error,
     },
+    /// Not what was unpacked.
+    #[error(
+        "{path} is damaged; `execlab kernels verify` removes such a kernel, and `execlab kernels fetch` gets it anew"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
     /// Not a kernel module.
     #[error("{path} is no kernel module: {what}")]
     NotAModule {

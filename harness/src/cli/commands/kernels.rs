@@ -182,6 +182,9 @@ impl Progress {
         let line = match event {
             FetchEvent::Progress { .. } => return,
             FetchEvent::Cached { release } => format!("{release}: in the cache"),
+            FetchEvent::Damaged { release, file } => {
+                format!("{release}: {file} in the cache is damaged, so it is fetched anew")
+            }
             FetchEvent::Started { release, bytes } => {
                 if let Some(bar) = &self.bar {
                     bar.set_length(*bytes);
