@@ -16,12 +16,19 @@ const MODULE: &str = "overlay";
 
 /// `xor %eax,%eax; mov %rax,(%rax); ret`: writes to address 0.
 const WRITE_TO_NULL: &[u8] = &[0x31, 0xc0, 0x48, 0x89, 0x00, 0xc3];
-/// `sub $16,%rsp; movq $0,(%rsp); mov %rsp,%rdi; call _raw_spin_lock; jmp .`: takes a spin lock, after
-/// which no kernel of any kind of preemption takes the CPU away, and never comes back.
-const SPIN_LOCKED: &[u8] = &[
+/// `sub $16,%rsp; movq $0,(%rsp); mov %rsp,%rdi; call _raw_spin_lock`: takes a spin lock, after which no
+/// kernel of any kind of preemption takes the CPU away.
+const TAKE_LOCK: &[u8] = &[
     0x48, 0x83, 0xec, 0x10, 0x48, 0xc7, 0x04, 0x24, 0, 0, 0, 0, 0x48, 0x89, 0xe7, 0xe8, 0, 0, 0, 0,
-    0xeb, 0xfe,
 ];
+/// Nothing, so often, and from the start again. A loop of one instruction takes the emulator twenty times as
+/// long, and the kernel's watchdog counts instructions.
+const LOOP: &[u8] = &{
+    let mut code = [0x90; 50];
+    code[48] = 0xeb;
+    code[49] = 0u8.wrapping_sub(50);
+    code
+};
 /// Where in it the address of the call stands.
 const CALL_AT: u64 = 16;
 
@@ -41,7 +48,10 @@ pub fn oops() {
 pub fn lock_up() {
     // The watchdog speaks up after twice this, and every second is a thousand million instructions.
     let _ = fs::write("/proc/sys/kernel/watchdog_thresh", "1");
-    load(SPIN_LOCKED, Some((CALL_AT, "_raw_spin_lock")));
+    load(
+        &[TAKE_LOCK, LOOP].concat(),
+        Some((CALL_AT, "_raw_spin_lock")),
+    );
 }
 
 fn load(code: &[u8], call: Option<(u64, &str)>) {
@@ -58,7 +68,8 @@ fn load(code: &[u8], call: Option<(u64, &str)>) {
 /// The module with `code` a little behind where its initialisation starts, and with its start moved
 /// there: what the kernel patches at the start of every function stays as it is.
 fn patched(code: &[u8], call: Option<(u64, &str)>) -> io::Result<Vec<u8>> {
-    const BEHIND_START: u64 = 32;
+    // Behind `endbr64` and the call that tracing puts there.
+    const BEHIND_START: u64 = 16;
     let mut elf = Elf(fs::read(module_file()?)?);
     // A signature that does not fit is refused; none at all only taints the kernel.
     if let Some(last) = elf.0.last_mut() {
@@ -70,6 +81,9 @@ fn patched(code: &[u8], call: Option<(u64, &str)>) -> io::Result<Vec<u8>> {
     let start = elf.u64(init + 8) + BEHIND_START;
     elf.put(init + 8, &start.to_le_bytes());
     let text = elf.section(section);
+    if start + code.len() as u64 > elf.u64(text + 32) {
+        return Err(none());
+    }
     let at = elf.u64(text + 24) + start;
     elf.put(at, code);
     let end = start + code.len() as u64;

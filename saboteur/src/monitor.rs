@@ -136,7 +136,11 @@ fn in_the_storm(fault: &str, seam: &mut Seam) {
                 eaten.push(vec![0x5a_u8; 1 << 20]);
             }
         }
-        "fills-the-disk" => fill_the_disk(),
+        "fills-the-disk" => {
+            fill_the_disk();
+            // What it has seen and more than its last page holds.
+            seam.flood(1000, 1);
+        }
         "ignores-sigterm" | "half-message" => {}
         other => unknown(other),
     }

@@ -27,9 +27,9 @@ pub struct StormProcess {
     patience_ns: u64,
 }
 
-/// How long the storm may take for an answer in which it makes no execs, and longer than anything else
-/// that an exec does not take. In a guest that idles, this passes in a moment.
-const PATIENCE_NS: u64 = 600 * 1_000_000_000;
+/// How long the storm may take for an answer in which it makes no execs: a hundred times as long as the
+/// slowest. In a guest that idles, this passes in a moment.
+const PATIENCE_NS: u64 = 120 * 1_000_000_000;
 /// For each exec on top of its life and its turn: the slowest monitors take a hundredth of it.
 const EXEC_NS: u64 = 200_000_000;
 
@@ -209,9 +209,9 @@ mod tests {
             spawn: Spawn::Vfork,
             population: 0,
         };
-        assert_eq!(patience_ns(&workload), 602_000_000_000);
+        assert_eq!(patience_ns(&workload), 122_000_000_000);
         workload.load = Load::Rate(1);
-        assert_eq!(patience_ns(&workload), 622_000_000_000);
+        assert_eq!(patience_ns(&workload), 142_000_000_000);
         workload.lifetime_ns = u64::MAX;
         assert_eq!(patience_ns(&workload), u64::MAX);
     }

@@ -25,7 +25,7 @@ mod place;
 
 pub use clocks::{Clocks, Hurry, RanOut};
 pub(crate) use place::Place;
-pub use place::sweep;
+pub use place::{sweep, sweep_own};
 
 /// How often a running guest is looked at.
 const LOOK: Duration = Duration::from_millis(10);

@@ -140,7 +140,8 @@ impl ExpectedError {
                 Some("take the damaged line out, or run the matrix again".to_owned())
             }
             Self::Store(StoreError::Write { .. }) => Some(
-                "give a directory that can be written, on a disk with room, by `--out`".to_owned(),
+                "make room there and go on with `--resume`, or give another directory by `--out`"
+                    .to_owned(),
             ),
             Self::Lab(error) => Some(error.remedy.clone()),
             Self::OtherPlan { .. } => Some(

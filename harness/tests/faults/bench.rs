@@ -59,7 +59,10 @@ impl Ran {
     #[track_caller]
     pub fn code(&self, expected: i32) {
         let Self { stdout, stderr, .. } = self;
-        assert_eq!(self.code, expected, "--- stdout\n{stdout}\n--- stderr\n{stderr}");
+        assert_eq!(
+            self.code, expected,
+            "--- stdout\n{stdout}\n--- stderr\n{stderr}"
+        );
     }
 }
 
@@ -86,9 +89,10 @@ impl Bench {
         self.dir.path().join(name)
     }
 
+    /// From now on this cache is used and looked at.
     #[cfg(feature = "guests")]
-    pub fn cache(&self) -> &Path {
-        &self.cache
+    pub fn use_cache(&mut self, cache: &Path) {
+        cache.clone_into(&mut self.cache);
     }
 
     /// `execlab` with these arguments, not started yet.
@@ -135,7 +139,11 @@ impl Bench {
         assert_eq!(names(&self.path("tmp")), [""; 0], "in the temporary folder");
         let run = self.path(run);
         for name in names(&run) {
-            assert!(!name.ends_with(".new"), "{name} in the run directory");
+            let ending = Path::new(&name).extension();
+            assert!(
+                ending != Some("new".as_ref()),
+                "{name} in the run directory"
+            );
         }
         if run.exists() {
             lines::<TrialResult>(&run.join("results.jsonl"));
@@ -180,7 +188,10 @@ pub fn guests_in(folder: &Path) -> Vec<u32> {
     let folder = folder.to_str().expect("a temporary folder is text");
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        let pid = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
         if let Some(pid) = pid {
             let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
             if String::from_utf8_lossy(&line).contains(folder) {

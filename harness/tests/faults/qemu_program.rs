@@ -1,16 +1,28 @@
 //! Programs that are no QEMU, or not the right one: told before anything is run.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use crate::{bench::{Bench, ended}, table::row};
+use crate::{
+    bench::{Bench, ended},
+    table::row,
+};
 
-const TRIAL: &[&str] = &["run", "--kernels=6.1", "--backends=netlink", "--execs=5", "--out=o"];
+const TRIAL: &[&str] = &[
+    "run",
+    "--kernels=6.1",
+    "--backends=netlink",
+    "--execs=5",
+    "--out=o",
+];
 
 fn refused(test: &str, program: impl AsRef<Path>) {
     let bench = Bench::new();
     let mut run = bench.execlab(TRIAL);
     ended(run.env("EXECLAB_QEMU", program.as_ref())).is(row(test));
-    assert!(!bench.path("o").exists(), "a run that never was has no folder");
+    assert!(
+        !bench.path("o").exists(),
+        "a run that never was has no folder"
+    );
     bench.nothing_is_left("o");
 }
 

@@ -32,7 +32,10 @@ pub struct Row {
 
 /// The row of a test.
 pub fn row(test: &str) -> &'static Row {
-    let found = SECTIONS.iter().flat_map(|s| s.rows).find(|r| r.test == test);
+    let found = SECTIONS
+        .iter()
+        .flat_map(|s| s.rows)
+        .find(|r| r.test == test);
     found.unwrap_or_else(|| panic!("{test} is not in the table"))
 }
 

@@ -34,10 +34,16 @@ const PREFIX: &str = "execlab-guest-";
 
 /// Removes the folders of guests whose process is gone: one that was killed leaves them behind.
 pub fn sweep() {
-    sweep_in(&std::env::temp_dir());
+    let gone = |pid: u32| !Path::new("/proc").join(pid.to_string()).exists();
+    sweep_in(&std::env::temp_dir(), gone);
 }
 
-fn sweep_in(dir: &Path) {
+/// Removes the folders of this process's guests, for one that ends at once without dropping anything.
+pub fn sweep_own() {
+    sweep_in(&std::env::temp_dir(), |pid| pid == std::process::id());
+}
+
+fn sweep_in(dir: &Path, is_left: impl Fn(u32) -> bool) {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     for entry in entries {
         let name = entry.file_name();
@@ -45,7 +51,7 @@ fn sweep_in(dir: &Path) {
         let owner = owner.and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
         // Another user's cannot be removed, and need not be.
         if let Some(pid) = owner
-            && !Path::new("/proc").join(pid.to_string()).exists()
+            && is_left(pid)
         {
             let _ = fs::remove_dir_all(entry.path());
         }
@@ -257,7 +263,7 @@ mod tests {
         for name in names {
             fs::create_dir(dir.path().join(name)).unwrap();
         }
-        sweep_in(dir.path());
+        sweep_in(dir.path(), |pid| pid == gone);
         let there: Vec<bool> = names
             .iter()
             .map(|name| dir.path().join(name).exists())

@@ -1,7 +1,7 @@
 //! `execlab run`.
 
 use std::{
-    io::stderr as raw_stderr,
+    io::{Write as _, stderr as raw_stderr},
     path::Path,
     sync::{
         Arc,
@@ -78,7 +78,11 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
     let flag = Arc::clone(&interrupted);
     ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {
-            eprintln!("stopped at once; what has ended is kept, and `--resume` goes on");
+            // Guests end with this process; what they have on the disk does not.
+            execlab_vm::guest::sweep_own();
+            let said = "stopped at once; what has ended is kept, and `--resume` goes on";
+            // There may be no terminal any more.
+            let _ = writeln!(raw_stderr(), "{said}");
             std::process::exit(BY_INTERRUPT);
         }
     })?;

@@ -7,7 +7,13 @@ use super::{Group, Place, kernels, oldest};
 /// On the oldest and the newest kernel.
 fn in_the_kernel(test: &str) {
     static GROUP: OnceLock<Group> = OnceLock::new();
-    const FAULTS: &[&str] = &["panic", "oops", "soft_lockup", "powers_off", "floods_console"];
+    const FAULTS: &[&str] = &[
+        "panic",
+        "oops",
+        "soft_lockup",
+        "powers_off",
+        "floods_console",
+    ];
     let group = GROUP.get_or_init(|| Group::run(&kernels(), Place::Monitor, FAULTS));
     group.check(test);
 }
@@ -15,7 +21,27 @@ fn in_the_kernel(test: &str) {
 /// Guests that boot, on the kernel that boots fastest.
 fn in_process_1(test: &str) {
     static GROUP: OnceLock<Group> = OnceLock::new();
-    const FAULTS: &[&str] = &["hangs_in_boot", "exits", "hangs_in_drain", "no_record", "record_cut_short", "record_bad_checksum", "record_of_another_trial", "record_of_another_version", "record_says_too_long", "record_is_none", "record_of_huge_lengths", "record_with_more_behind", "storm_missing", "storm_refuses", "storm_hangs", "storm_spins", "storm_dies", "storm_garbage", "storm_half_answer"];
+    const FAULTS: &[&str] = &[
+        "hangs_in_boot",
+        "exits",
+        "hangs_in_drain",
+        "no_record",
+        "record_cut_short",
+        "record_bad_checksum",
+        "record_of_another_trial",
+        "record_of_another_version",
+        "record_says_too_long",
+        "record_is_none",
+        "record_of_huge_lengths",
+        "record_with_more_behind",
+        "storm_missing",
+        "storm_refuses",
+        "storm_hangs",
+        "storm_spins",
+        "storm_dies",
+        "storm_garbage",
+        "storm_half_answer",
+    ];
     let group = GROUP.get_or_init(|| Group::run(&[oldest()], Place::Init, FAULTS));
     group.check(test);
 }

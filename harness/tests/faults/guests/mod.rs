@@ -91,7 +91,11 @@ fn copy(from: &Path, to: &Path) {
         .arg(from.join("."))
         .arg(to)
         .status();
-    assert!(copied.is_ok_and(|status| status.success()), "{}", from.display());
+    assert!(
+        copied.is_ok_and(|status| status.success()),
+        "{}",
+        from.display()
+    );
 }
 
 /// Flips one bit in the middle of a file.
@@ -124,7 +128,9 @@ impl Group {
         let bench = Bench::with_cache(cache());
         let names: Vec<String> = faults.iter().map(|fault| variant(fault)).collect();
         let backends: Vec<String> = names.iter().map(|n| format!("\"proc-poll+{n}\"")).collect();
-        let variants = names.iter().map(|name| format!("[variants.proc-poll.{name}]\n"));
+        let variants = names
+            .iter()
+            .map(|name| format!("[variants.proc-poll.{name}]\n"));
         let matrix = format!(
             "backends = [{}]\nworkloads = [\"absolute\"]\nlifetimes = [\"5ms\"]\nexecs = {EXECS}\n{}",
             backends.join(", "),
@@ -165,25 +171,53 @@ impl Group {
     fn check(&self, test: &str) {
         let row = row(test);
         let backend = format!("proc-poll+{}", variant(test));
-        let met: Vec<_> = self.lines.iter().filter(|l| l.backend_label() == backend).collect();
+        let met: Vec<_> = self
+            .lines
+            .iter()
+            .filter(|l| l.backend_label() == backend)
+            .collect();
         assert!(!met.is_empty(), "{test} was not tried");
         for line in met {
             self.check_line(row, line);
         }
         for line in self.lines.iter().filter(|line| line.is_baseline()) {
-            assert_eq!(line.status, Status::Completed, "{}: {:?}", line.trial, line.reason);
+            assert_eq!(
+                line.status,
+                Status::Completed,
+                "{}: {:?}",
+                line.trial,
+                line.reason
+            );
         }
-        assert_eq!(self.code, row.code, "the exit code of a run with such faults only");
+        assert_eq!(
+            self.code, row.code,
+            "the exit code of a run with such faults only"
+        );
     }
 
     fn check_line(&self, row: &Row, line: &TrialResult) {
         let reason = line.reason.as_deref().unwrap_or_default();
-        assert_eq!(Fate::Line(status(line)), row.fate, "{}: {reason}", line.trial);
+        assert_eq!(
+            Fate::Line(status(line)),
+            row.fate,
+            "{}: {reason}",
+            line.trial
+        );
         for text in row.evidence {
-            assert!(reason.contains(text), "{}: no `{text}` in: {reason}", line.trial);
+            assert!(
+                reason.contains(text),
+                "{}: no `{text}` in: {reason}",
+                line.trial
+            );
         }
-        let log = format!("{}.serial.log", execlab_harness::plan::file_name(&line.trial));
-        assert!(self.bench.path("o/logs").join(&log).exists(), "{log} is kept");
+        let log = format!(
+            "{}.serial.log",
+            execlab_harness::plan::file_name(&line.trial)
+        );
+        assert!(
+            self.bench.path("o/logs").join(&log).exists(),
+            "{log} is kept"
+        );
         if line.status == Status::BackendFailed {
             let truth = line.truth.expect("what a monitor does leaves truth whole");
             assert_eq!(truth.execs.to_string(), EXECS, "{}", line.trial);

@@ -6,7 +6,19 @@ use super::{Group, Place, kernels, newest};
 
 fn of_the_monitor(test: &str) {
     static GROUP: OnceLock<Group> = OnceLock::new();
-    const FAULTS: &[&str] = &["dies_before_ready", "dies", "is_killed", "hangs_before_ready", "hangs", "ignores_sigterm", "floods_stdout", "floods_seam", "floods_seam_with_long_paths", "speaks_garbage", "half_message"];
+    const FAULTS: &[&str] = &[
+        "dies_before_ready",
+        "dies",
+        "is_killed",
+        "hangs_before_ready",
+        "hangs",
+        "ignores_sigterm",
+        "floods_stdout",
+        "floods_seam",
+        "floods_seam_with_long_paths",
+        "speaks_garbage",
+        "half_message",
+    ];
     let group = GROUP.get_or_init(|| Group::run(&[newest()], Place::Monitor, FAULTS));
     group.check(test);
 }
