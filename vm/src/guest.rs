@@ -82,6 +82,9 @@ pub enum GuestError {
         /// What the system answered.
         source: io::Error,
     },
+    /// There is nothing to start from.
+    #[error("there is no warm image: {0}")]
+    Image(#[source] Box<Self>),
     /// QEMU did not end because its guest did.
     #[error("QEMU itself broke off ({status}): {printed}")]
     Qemu {
@@ -113,11 +116,30 @@ impl GuestError {
         move |source| Self::Steering {
             what,
             source,
-            printed: match Process::printed(&printed) {
-                nothing if nothing.is_empty() => nothing,
-                text => format!("; it printed: {text}"),
-            },
+            printed: what_it_printed(&printed),
         }
+    }
+
+    /// Where QEMU hung up: adds how it ended, and all that it printed until then.
+    pub(crate) fn with_end_of(mut self, process: &mut Process, place: &Place) -> Self {
+        if let Self::Steering {
+            source: QmpError::HungUp,
+            printed,
+            ..
+        } = &mut self
+            && let Ok(status) = process.wait()
+        {
+            let text = what_it_printed(&place.printed_path());
+            *printed = format!("; it ended with {status}{text}");
+        }
+        self
+    }
+}
+
+fn what_it_printed(file: &Path) -> String {
+    match Process::printed(file) {
+        nothing if nothing.is_empty() => nothing,
+        text => format!("; it printed: {text}"),
     }
 }
 
@@ -136,20 +158,30 @@ impl Guest<'_> {
             }
             Start::Warm(image) => {
                 process = self.start_qemu(Purpose::Restore, &place)?;
-                let deadline = Instant::now() + self.clocks.boot;
-                let steered = |what| GuestError::steering(what, &place);
-                let mut qmp = process.talk(deadline).map_err(steered("reach QEMU"))?;
-                image
-                    .load(&mut qmp, deadline)
-                    .map_err(steered("restore the warm image"))?;
-                // Not before: the image brings its own contents of the channel along.
-                place.write_plan(self.nonce, self.plan)?;
-                WarmImage::go_on(&mut qmp, deadline).map_err(steered("wake the guest"))?;
-                _qmp = Some(qmp);
+                let restored = self.restore(image, &mut process, &place);
+                _qmp = Some(restored.map_err(|error| error.with_end_of(&mut process, &place))?);
             }
         }
         let ended = self.watch(&mut process, &place)?;
         self.collect(&place, &ended)
+    }
+
+    fn restore(
+        &self,
+        image: &WarmImage,
+        process: &mut Process,
+        place: &Place,
+    ) -> Result<Qmp, GuestError> {
+        let deadline = Instant::now() + self.clocks.boot;
+        let steered = |what| GuestError::steering(what, place);
+        let mut qmp = process.talk(deadline).map_err(steered("reach QEMU"))?;
+        image
+            .load(&mut qmp, deadline)
+            .map_err(steered("restore the warm image"))?;
+        // Not before: the image brings its own contents of the channel along.
+        place.write_plan(self.nonce, self.plan)?;
+        WarmImage::go_on(&mut qmp, deadline).map_err(steered("wake the guest"))?;
+        Ok(qmp)
     }
 
     fn start_qemu(&self, purpose: Purpose, place: &Place) -> Result<Process, GuestError> {

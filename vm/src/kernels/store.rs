@@ -1,6 +1,5 @@
 //! The kernels there are, from their names to the files that are booted.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -250,20 +249,19 @@ impl Store {
             progress(FetchEvent::Ready { release: release() });
             manifest
         };
-        let vmlinux = &manifest.files[BOOTED];
+        let sha256 = manifest.files[BOOTED].sha256.to_string();
+        // What is unpacked here is not compressed: these are the sums of the modules themselves.
+        let files = manifest.files.into_iter();
+        let sums = files.map(|(path, sum)| (directory.join(path), sum.sha256));
+        let sums = sums.collect();
         Ok(Kernel {
             name: name.to_owned(),
             series: locked.series.clone(),
             release: release(),
             vmlinux: directory.join(BOOTED),
             bzimage: directory.join("vmlinuz"),
-            sha256: vmlinux.sha256.to_string(),
-            modules: ModuleIndex::read(&directory.join("modules"))?,
-            sums: manifest
-                .files
-                .into_iter()
-                .map(|(path, sum)| (directory.join(path), sum.sha256))
-                .collect(),
+            sha256,
+            modules: ModuleIndex::read(&directory.join("modules"))?.of_sums(sums),
         })
     }
 
@@ -354,7 +352,6 @@ impl Store {
                 Some(directory) => ModuleIndex::read(directory)?,
                 None => ModuleIndex::default(),
             },
-            sums: BTreeMap::new(),
         })
     }
 

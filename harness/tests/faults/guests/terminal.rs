@@ -13,6 +13,7 @@ use std::{
 };
 
 use nix::{
+    fcntl::{FcntlArg, FdFlag, fcntl},
     libc,
     poll::{PollFd, PollFlags, PollTimeout, poll},
     pty::openpty,
@@ -42,6 +43,9 @@ impl Terminal {
                 Ok(())
             });
         }
+        // A terminal is closed only when nobody has its other end any more.
+        let flag = FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC);
+        fcntl(&pty.master, flag).expect("a descriptor");
         let child = command.spawn().expect("it starts");
         let keyboard = File::from(pty.master);
         let closing = Arc::new(AtomicBool::new(false));
