@@ -48,7 +48,15 @@ fn main() {
 /// For tests that boot guests; no execlab carries it.
 fn saboteur(workspace: &Path, target: &Path, out: &Path) -> Result<(), String> {
     if env::var_os("CARGO_FEATURE_GUESTS").is_some() {
-        let path = programs::saboteur(workspace, target, out)?;
+        const SABOTEUR: &str = "execlab-saboteur";
+        let path = out.join(SABOTEUR);
+        programs::program(
+            workspace,
+            target,
+            &["--bins", "-p", SABOTEUR],
+            SABOTEUR,
+            &path,
+        )?;
         println!("cargo::rustc-env=EXECLAB_SABOTEUR={}", path.display());
     }
     Ok(())

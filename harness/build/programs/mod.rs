@@ -49,8 +49,6 @@ const HOST: [&str; 6] = [
     "host",
 ];
 const HOST_PROGRAM: &str = "execlab-host";
-/// What takes a program's place in tests.
-const SABOTEUR: &str = "execlab-saboteur";
 /// A monitor as cargo calls it, whatever backend it holds.
 const MONITOR: &str = "execlab-monitor";
 
@@ -71,24 +69,27 @@ pub fn build(workspace: &Path, target_dir: &Path, into: &Path) -> Result<(), Str
     for program in COMMON_PROGRAMS {
         copy(&built.join(program), &into.join(program))?;
     }
-    cargo(workspace, target_dir, &HOST)?;
-    copy(&built.join(HOST_PROGRAM), &into.join(HOST_PROGRAM))?;
+    let host = into.join(HOST_PROGRAM);
+    program(workspace, target_dir, &HOST, HOST_PROGRAM, &host)?;
     for backend in backends(workspace)? {
         let arguments = ["--bins", "-p", "execlab-backends", "--no-default-features"];
         let arguments = [&arguments[..], &["--features", &backend]].concat();
-        cargo(workspace, target_dir, &arguments)?;
-        copy(&built.join(MONITOR), &into.join(monitor(&backend)))?;
+        let to = into.join(monitor(&backend));
+        program(workspace, target_dir, &arguments, MONITOR, &to)?;
     }
     Ok(())
 }
 
-/// Builds what takes a guest's programs' places in tests and puts it into `into`; its path.
-pub fn saboteur(workspace: &Path, target_dir: &Path, into: &Path) -> Result<PathBuf, String> {
-    let _alone = lock(target_dir).map_err(failed("lock", target_dir))?;
-    cargo(workspace, target_dir, &["-p", SABOTEUR])?;
-    let to = into.join(SABOTEUR);
-    copy(&target_dir.join(TARGET).join("guest").join(SABOTEUR), &to)?;
-    Ok(to)
+/// Builds one program, with these arguments for cargo, and puts it to `to`.
+pub fn program(
+    workspace: &Path,
+    target_dir: &Path,
+    arguments: &[&str],
+    name: &str,
+    to: &Path,
+) -> Result<(), String> {
+    cargo(workspace, target_dir, arguments)?;
+    copy(&target_dir.join(TARGET).join("guest").join(name), to)
 }
 
 /// The names of all backends that watch: the features that `backends/` has by default. A build script
