@@ -2,6 +2,7 @@
 
 use std::{error::Error, io, path::PathBuf};
 
+use execlab_harness::progress::tell;
 use execlab_harness::{
     lab::{LabError, exact::BadSabotage, fake::BadRule},
     matrix::MatrixError,
@@ -180,12 +181,12 @@ impl ExpectedError {
         }
         if let Self::NoConsent { changes } = self {
             for change in changes {
-                eprintln!("  {change}");
+                tell(format_args!("  {change}"));
             }
         }
         let mut source = self.source();
         while let Some(cause) = source {
-            eprintln!("  because: {cause}");
+            tell(format_args!("  because: {cause}"));
             source = cause.source();
         }
         if let Some(remedy) = self.remedy() {

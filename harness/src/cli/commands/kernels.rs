@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use execlab_harness::progress::tell;
 use execlab_harness::store::StoreError;
 use execlab_vm::kernels::{FetchEvent, KernelRef, RelockOptions, Store, VerifyState};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -197,7 +198,7 @@ impl Progress {
         };
         match &self.bar {
             Some(bar) => bar.println(line),
-            None => eprintln!("{line}"),
+            None => tell(format_args!("{line}")),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `execlab run`.
 
 use std::{
-    io::{Write as _, stderr as raw_stderr},
+    io::stderr as raw_stderr,
     path::Path,
     sync::{
         Arc,
@@ -16,7 +16,7 @@ use execlab_harness::{
     lab::{Laboratory, Start, host::changes},
     matrix::Selection,
     plan::{Manner, Plan, TrialSpec},
-    progress::{Bars, Lines},
+    progress::{Bars, Lines, tell},
     registry::Registry,
     run::{Done, Run, RunEnd, keep},
     store::{DEFAULT_PARENT, Resumed, RunDir},
@@ -71,7 +71,7 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
             "this is what the lab host changes on this machine while it runs",
         );
         for change in changes(&plan.trials) {
-            eprintln!("  {change}");
+            tell(format_args!("  {change}"));
         }
     }
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -80,9 +80,9 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
         if flag.swap(true, Ordering::Relaxed) {
             // Guests end with this process; what they have on the disk does not.
             execlab_vm::guest::sweep_own();
-            let said = "stopped at once; what has ended is kept, and `--resume` goes on";
-            // There may be no terminal any more.
-            let _ = writeln!(raw_stderr(), "{said}");
+            tell(format_args!(
+                "stopped at once; what has ended is kept, and `--resume` goes on"
+            ));
             std::process::exit(BY_INTERRUPT);
         }
     })?;
@@ -120,13 +120,17 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
         let said = format!("cannot keep how long trials took ({error}); nothing else needs it");
         stderr.say("warning", &said);
     }
-    output::print(&documents::render(
+    let printed = output::print(&documents::render(
         &end.results,
         &end.repeats,
         args.format,
         &output::screen(color),
-    ))?;
+    ));
     tell_end(&end, dir.path(), stderr);
+    // Whoever closes the terminal ends the run by that, and that is what it is to be told of.
+    if !end.interrupted {
+        printed?;
+    }
     Ok(end.exit_code())
 }
 
@@ -252,10 +256,10 @@ fn tell_end(end: &RunEnd, path: &Path, stderr: Stderr) {
             &format!("trials without a result: {}", end.absent.len()),
         );
         for id in end.absent.iter().take(SHOWN) {
-            eprintln!("  {id}");
+            tell(format_args!("  {id}"));
         }
         if end.absent.len() > SHOWN {
-            eprintln!("  …");
+            tell(format_args!("  …"));
         }
     }
     if !end.absent.is_empty() || end.unverified > 0 {
