@@ -141,7 +141,7 @@ impl ExpectedError {
                 Some("take the damaged line out, or run the matrix again".to_owned())
             }
             Self::Store(StoreError::Write { .. }) => Some(
-                "make room there and go on with `--resume`, or give another directory by `--out`"
+                "give a directory that can be written, on a disk with room, by `--out`; a run that was cut off goes on with `--resume`"
                     .to_owned(),
             ),
             Self::Lab(error) => Some(error.remedy.clone()),
