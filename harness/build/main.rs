@@ -19,6 +19,7 @@ fn main() {
         "workloads",
         "backends",
         "trial",
+        "saboteur",
         "harness/build",
         "Cargo.toml",
         "Cargo.lock",
@@ -31,7 +32,9 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     let toolchain = programs::toolchain::describe();
     println!("cargo::rustc-env=EXECLAB_GUEST_TOOLCHAIN={toolchain}");
-    let done = programs::build(workspace, &target_folder(&out).join("guest-build"), &out)
+    let target = target_folder(&out).join("guest-build");
+    let done = programs::build(workspace, &target, &out)
+        .and_then(|()| saboteur(workspace, &target, &out))
         .and_then(|()| programs::backends(workspace))
         .and_then(|backends| list_monitors(&backends, &out.join("monitors.rs")));
     if let Err(message) = done {
@@ -40,6 +43,23 @@ fn main() {
             println!("cargo::error={line}");
         }
     }
+}
+
+/// For tests that boot guests; no execlab carries it.
+fn saboteur(workspace: &Path, target: &Path, out: &Path) -> Result<(), String> {
+    if env::var_os("CARGO_FEATURE_GUESTS").is_some() {
+        const SABOTEUR: &str = "execlab-saboteur";
+        let path = out.join(SABOTEUR);
+        programs::program(
+            workspace,
+            target,
+            &["--bins", "-p", SABOTEUR],
+            SABOTEUR,
+            &path,
+        )?;
+        println!("cargo::rustc-env=EXECLAB_SABOTEUR={}", path.display());
+    }
+    Ok(())
 }
 
 /// Writes the table that `guest_files.rs` includes: name and bytes of each monitor.

@@ -14,6 +14,12 @@ use execlab_model::{
 pub use self::{bars::Bars, lines::Lines};
 use crate::lab::{ImageNews, ImageState};
 
+/// One line to who reads stderr. Where the terminal was closed, nobody does, and nothing breaks of it.
+pub fn tell(line: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// One line about a trial that ended, without its place in the run.
 fn verdict(result: &TrialResult) -> String {
     let mut text = format!("{:<14} {}", result.status, result.trial);

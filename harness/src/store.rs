@@ -321,10 +321,15 @@ fn open_lines(path: &Path) -> Result<File, StoreError> {
         .map_err(unwritable(path))
 }
 
+/// A line that does not fit on the disk is taken off again: what is there stays whole.
 fn append(file: &mut File, path: &Path, line: &[u8]) -> Result<(), StoreError> {
-    file.write_all(line)
-        .and_then(|()| file.sync_data())
-        .map_err(unwritable(path))
+    let before = file.metadata().map_err(unwritable(path))?.len();
+    let added = file.write_all(line).and_then(|()| file.sync_data());
+    added.map_err(|source| {
+        // Where this fails too, the next `--resume` does it.
+        let _ = file.set_len(before);
+        unwritable(path)(source)
+    })
 }
 
 fn lock(path: &Path) -> Result<File, StoreError> {
@@ -368,5 +373,9 @@ fn replace(path: &Path, contents: &[u8]) -> Result<(), StoreError> {
     let written = File::create(&new)
         .and_then(|mut file| file.write_all(contents).and_then(|()| file.sync_data()))
         .and_then(|()| fs::rename(&new, path));
-    written.map_err(unwritable(path))
+    written.map_err(|source| {
+        // Half of it is of no use to anybody.
+        let _ = fs::remove_file(&new);
+        unwritable(path)(source)
+    })
 }

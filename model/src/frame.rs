@@ -1,8 +1,11 @@
 //! How bytes pass between host and guest: one frame that is whole or nothing.
 //!
 //! ```text
-//! magic 8 | nonce 16 | length u64 LE | payload | crc32 u32 LE | end mark 8
+//! magic 8 | version u32 LE | nonce 16 | length u64 LE | payload | crc32 u32 LE | end mark 8
 //! ```
+//!
+//! The version is that of the frame and of what is in it: a guest program of another build is told
+//! apart from one that broke. Where it stands never changes.
 //!
 //! The nonce is the trial's, so that a frame left over from another trial is not taken for this
 //! one's; the end mark lies after the checksum, so that a writer that was cut off is noticed.
@@ -11,8 +14,11 @@
 pub const PLAN_MAGIC: [u8; 8] = *b"XLABPLAN";
 /// First bytes of a record on its way out of a guest.
 pub const RECORD_MAGIC: [u8; 8] = *b"XLABRECD";
+/// Format of frame, plan and record. Raised with every change to one of them.
+pub const VERSION: u32 = 1;
 const END: [u8; 8] = *b"XLAB-END";
-const HEADER: usize = 8 + 16 + 8;
+/// How many bytes stand before the payload.
+pub const HEADER: usize = 8 + 4 + 16 + 8;
 const TRAILER: usize = 4 + 8;
 
 /// What ties a frame to one trial.
@@ -26,6 +32,16 @@ pub enum FrameError {
     Magic {
         /// The bytes in its place.
         found: Vec<u8>,
+    },
+    /// Written by a program of another build.
+    #[error(
+        "the frame has format {found} and this program reads format {expected}: the programs in the guest are of another build than execlab itself; install execlab again, which carries both"
+    )]
+    Version {
+        /// As the frame says.
+        found: u32,
+        /// As this program writes and reads.
+        expected: u32,
     },
     /// A whole other trial's frame.
     #[error("the frame belongs to another trial")]
@@ -55,12 +71,22 @@ pub const fn framed_len(payload: usize) -> usize {
 pub fn encode(magic: [u8; 8], nonce: &Nonce, payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(framed_len(payload.len()));
     out.extend_from_slice(&magic);
+    out.extend_from_slice(&VERSION.to_le_bytes());
     out.extend_from_slice(nonce);
     out.extend_from_slice(&(payload.len() as u64).to_le_bytes());
     out.extend_from_slice(payload);
     out.extend_from_slice(&crc32fast::hash(payload).to_le_bytes());
     out.extend_from_slice(&END);
     out
+}
+
+/// How many bytes the frame with this header takes by its own word.
+pub fn told_len(header: &[u8; HEADER]) -> u64 {
+    length(header).saturating_add((HEADER + TRAILER) as u64)
+}
+
+fn length(header: &[u8]) -> u64 {
+    u64::from_le_bytes(header[28..HEADER].try_into().expect("8 bytes"))
 }
 
 /// The nonce and the payload of the frame at the start of `region`.
@@ -71,8 +97,13 @@ pub fn decode(magic: [u8; 8], region: &[u8]) -> Result<(Nonce, &[u8]), FrameErro
             found: header[..8].to_vec(),
         });
     }
-    let nonce: Nonce = header[8..24].try_into().expect("16 bytes");
-    let length = u64::from_le_bytes(header[24..32].try_into().expect("8 bytes"));
+    let found = u32::from_le_bytes(header[8..12].try_into().expect("4 bytes"));
+    if found != VERSION {
+        let expected = VERSION;
+        return Err(FrameError::Version { found, expected });
+    }
+    let nonce: Nonce = header[12..28].try_into().expect("16 bytes");
+    let length = length(header);
     let room = region.len().saturating_sub(HEADER + TRAILER);
     let payload_len = usize::try_from(length)
         .ok()
@@ -132,6 +163,26 @@ mod tests {
             if region.len() > 8 { region[..8].copy_from_slice(&RECORD_MAGIC); }
             let _ = decode(RECORD_MAGIC, &region);
         }
+    }
+
+    #[test]
+    fn a_frame_of_another_format_says_which_and_what_to_do() {
+        let mut region = encode(RECORD_MAGIC, &NONCE, b"x");
+        region[8..12].copy_from_slice(&9u32.to_le_bytes());
+        let error = decode_for(RECORD_MAGIC, &NONCE, &region).unwrap_err();
+        let (found, expected) = (9, VERSION);
+        assert_eq!(error, FrameError::Version { found, expected });
+        let said = error.to_string();
+        assert!(said.contains("format 9") && said.contains("install execlab again"));
+    }
+
+    #[test]
+    fn a_header_tells_how_long_its_frame_is() {
+        let region = encode(RECORD_MAGIC, &NONCE, b"abc");
+        let mut header: [u8; HEADER] = region[..HEADER].try_into().unwrap();
+        assert_eq!(told_len(&header), region.len() as u64);
+        header[28..].fill(0xff);
+        assert_eq!(told_len(&header), u64::MAX);
     }
 
     #[test]

@@ -39,3 +39,18 @@ pub(crate) fn warnings(results: &[TrialResult]) -> Vec<String> {
     })
     .collect()
 }
+
+/// Trials that were tried twice, since the host's side broke the first time, with the first reason.
+pub(crate) fn second_tries(results: &[TrialResult]) -> Option<String> {
+    let tried_twice = |t: &&TrialResult| t.host.contains_key("tries");
+    let first = results
+        .iter()
+        .filter(tried_twice)
+        .min_by_key(|t| &t.trial)?;
+    let all = plural(results.iter().filter(tried_twice).count(), "trial");
+    let reason = first.host.get("first_try").and_then(|r| r.as_str());
+    let (trial, reason) = (clean(&first.trial), clean(reason.unwrap_or_default()));
+    Some(format!(
+        "second try: the host's side broke the first one of {all}; {trial}: {reason}"
+    ))
+}

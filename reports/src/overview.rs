@@ -69,6 +69,7 @@ impl Overview {
         facts.extend(repeatability.line().map(|line| (RUN_AGAIN, line)));
         let mut warnings = repeatability.warnings();
         warnings.extend(doubts::warnings(results));
+        warnings.extend(doubts::second_tries(results));
         let mut mind = |what: &str, values: &[String]| {
             if values.len() > 1 {
                 warnings.push(format!(

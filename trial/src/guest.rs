@@ -1,6 +1,8 @@
 //! Being process 1 of a guest.
 
 pub mod channel;
+pub mod fit;
+pub mod life;
 pub mod modules;
 pub mod mounts;
 pub mod ports;

@@ -6,8 +6,12 @@ use std::{
     io,
     os::{
         fd::{AsFd, AsRawFd},
-        unix::{fs::FileExt, process::CommandExt},
+        unix::{
+            fs::FileExt,
+            process::{CommandExt, ExitStatusExt},
+        },
     },
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
 };
 
@@ -17,7 +21,11 @@ use execlab_model::{
 };
 use execlab_workloads::clock::{monotonic_ns, sleep_until_ns};
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::{
+        resource::{Resource, setrlimit},
+        signal::{Signal, kill},
+        statvfs::statvfs,
+    },
     unistd::{Pid, dup2_raw, getpid},
 };
 
@@ -30,6 +38,30 @@ const LOOK_NS: u64 = 10_000_000;
 /// How much of what it printed is kept.
 const TAIL: usize = 4096;
 
+/// How much of a seam is read at once, if no message in it is longer.
+const PIECE: u64 = 1 << 20;
+
+/// What a monitor may leave behind. All of it lies in the guest's memory, and one that writes without
+/// an end is to fail by itself, not to take the trial along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest file, the seam among them, in bytes: beyond it the kernel ends it (`RLIMIT_FSIZE`).
+    pub file_bytes: u64,
+    /// Messages that are taken.
+    pub messages: usize,
+}
+
+impl Limits {
+    /// For so many execs. A sighting takes some 0.5 KiB in the seam and again in memory; all of ours
+    /// hand over one for each exec, and one that tells of each exec thirty times over still fits.
+    pub fn of(execs: u32) -> Self {
+        Self {
+            file_bytes: (24 << 20) + (u64::from(execs) << 12),
+            messages: (64 << 10) + execs as usize * 32,
+        }
+    }
+}
+
 /// A running monitor; killed when dropped.
 #[derive(Debug)]
 pub struct MonitorProcess {
@@ -41,16 +73,25 @@ pub struct MonitorProcess {
     messages: Vec<Message>,
     damage: Option<SeamError>,
     printed: File,
+    /// Where seam and printed text lie.
+    scratch: PathBuf,
+    limits: Limits,
+    /// Whether it handed over more than it may.
+    flooded: bool,
+    /// Processes that had been killed for lack of memory when it started.
+    oom_kills: u64,
 }
 
 impl MonitorProcess {
     /// Starts `backend` in its cgroup, with a new seam and so many bytes more in its environment.
+    /// Of what it leaves behind no more than `limits` is taken.
     pub fn start(
         programs: &Programs,
         cgroups: &Cgroups,
         backend: &str,
         settings: &BTreeMap<String, String>,
         padding: usize,
+        limits: Limits,
     ) -> Result<Self, TrialError> {
         let open = |name: &str| {
             OpenOptions::new()
@@ -87,6 +128,7 @@ impl MonitorProcess {
             command.pre_exec(move || {
                 die_with(this)?;
                 fs::write(&procs, "0")?;
+                setrlimit(Resource::RLIMIT_FSIZE, limits.file_bytes, limits.file_bytes)?;
                 if inherited.as_raw_fd() == SEAM_FD {
                     // Already in place: only the close-on-exec flag is in the way.
                     nix::fcntl::fcntl(
@@ -112,6 +154,10 @@ impl MonitorProcess {
             messages,
             damage: None,
             printed,
+            scratch: programs.scratch.clone(),
+            limits,
+            flooded: false,
+            oom_kills: oom_kills(),
         })
     }
 
@@ -124,8 +170,11 @@ impl MonitorProcess {
     ) -> Result<Option<T>, TrialError> {
         let mut looked_at = 0;
         loop {
-            let over = self.has_ended() || monotonic_ns() >= deadline_ns;
+            let ended = self.has_ended();
+            let late = monotonic_ns() >= deadline_ns;
             self.read_seam()?;
+            // Nothing that comes after damage is read any more.
+            let over = ended || late || self.damage.is_some() || self.flooded;
             for message in &self.messages[looked_at..] {
                 if let Some(answer) = wanted(message) {
                     return Ok(Some(answer));
@@ -197,17 +246,25 @@ impl MonitorProcess {
             .damage
             .as_ref()
             .map(|damage| format!("its seam is damaged: {damage}"));
+        let flood = self.flooded.then(|| {
+            let most = self.limits.messages;
+            format!("the monitor handed over more than {most} messages; the first of them are kept")
+        });
         let status = self
             .ended
             .filter(|status| !status.success())
-            .map(|status| format!("the monitor ended with {status}"));
+            .map(|status| self.unsuccessful(status));
+        let half = (!self.flooded && self.left_unread()? > 0)
+            .then(|| "its seam ends in the middle of a message".to_owned());
         let silent = (!self.messages.iter().any(|m| matches!(m, Message::Done(_))))
             .then(|| "the monitor ended without a word".to_owned());
         Ok(Farewell {
             complaint: complaint
                 .or(failed)
                 .or(damage)
+                .or(flood)
                 .or(status)
+                .or(half)
                 .or(silent)
                 .or_else(|| early.then(|| "the monitor ended before it was told to".to_owned())),
             printed: self.tail_of_printed(),
@@ -215,25 +272,57 @@ impl MonitorProcess {
         })
     }
 
+    /// How it ended, and what is known of why.
+    fn unsuccessful(&self, status: ExitStatus) -> String {
+        let too_long = status.signal() == Some(Signal::SIGXFSZ as i32);
+        let wrote = if too_long {
+            let most = self.limits.file_bytes >> 20;
+            format!("; it wrote more than {most} MiB into a file")
+        } else {
+            String::new()
+        };
+        let memory = if oom_kills() > self.oom_kills {
+            "; the kernel killed a process meanwhile because memory had run out"
+        } else {
+            ""
+        };
+        let space = if is_full(&self.scratch) {
+            "; no space is left where it writes"
+        } else {
+            ""
+        };
+        format!("the monitor ended with {status}{wrote}{memory}{space}")
+    }
+
+    fn left_unread(&self) -> Result<u64, TrialError> {
+        let seam = self.seam.metadata();
+        let length = seam.map_err(TrialError::at("look at the seam"))?.len();
+        Ok(length.saturating_sub(self.read))
+    }
+
     fn read_seam(&mut self) -> Result<(), TrialError> {
-        if self.damage.is_some() {
-            return Ok(());
-        }
-        let length = self
-            .seam
-            .metadata()
-            .map_err(TrialError::at("look at the seam"))?
-            .len();
-        let mut bytes = vec![0; usize::try_from(length - self.read).unwrap_or(0)];
-        self.seam
-            .read_exact_at(&mut bytes, self.read)
-            .map_err(TrialError::at("read the seam"))?;
-        match Message::decode_all(&bytes) {
-            Ok((messages, taken)) => {
-                self.messages.extend(messages);
-                self.read += taken as u64;
+        let mut piece = PIECE;
+        while self.damage.is_none() && !self.flooded {
+            let left = self.left_unread()?;
+            let take = left.min(piece);
+            if take == 0 {
+                break;
             }
-            Err(damage) => self.damage = Some(damage),
+            let mut bytes = vec![0; usize::try_from(take).unwrap_or(0)];
+            self.seam
+                .read_exact_at(&mut bytes, self.read)
+                .map_err(TrialError::at("read the seam"))?;
+            match Message::decode_all(&bytes) {
+                // The rest of it is not there yet, or not in this piece.
+                Ok((_, 0)) if take == left => break,
+                Ok((_, 0)) => piece *= 2,
+                Ok((messages, taken)) => {
+                    self.messages.extend(messages);
+                    self.read += taken as u64;
+                    self.flooded = self.messages.len() > self.limits.messages;
+                }
+                Err(damage) => self.damage = Some(damage),
+            }
         }
         Ok(())
     }
@@ -271,6 +360,18 @@ pub struct Farewell {
     pub printed: String,
     /// Everything that it handed over.
     pub messages: Vec<Message>,
+}
+
+/// Whether a file system has no room for another page.
+fn is_full(dir: &Path) -> bool {
+    statvfs(dir).is_ok_and(|room| room.blocks_available() == 0)
+}
+
+/// How many processes the kernel has killed for lack of memory (`oom_kill` of `/proc/vmstat`).
+fn oom_kills() -> u64 {
+    let text = fs::read_to_string("/proc/vmstat").unwrap_or_default();
+    let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
+    count.and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
 /// `VmHWM` of a `/proc/PID/status`.

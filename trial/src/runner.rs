@@ -19,7 +19,7 @@ use crate::{
     Programs, TrialError,
     cgroups::Cgroups,
     costs::Meters,
-    monitor::{Farewell, MonitorProcess},
+    monitor::{Farewell, Limits, MonitorProcess},
     storm::StormProcess,
 };
 
@@ -179,7 +179,8 @@ fn attach(
     padding: usize,
 ) -> Result<Attached, TrialError> {
     let (backend, settings) = (&plan.backend, &plan.settings);
-    let mut process = MonitorProcess::start(programs, cgroups, backend, settings, padding)?;
+    let limits = Limits::of(plan.workload.execs);
+    let mut process = MonitorProcess::start(programs, cgroups, backend, settings, padding, limits)?;
     let deadline = monotonic_ns() + plan.timing.monitor_deadline_ns;
     let word = process.wait_for(deadline, |message| match message {
         Message::Ready(ready) => Some(Word::Ready(ready.clone())),
@@ -199,7 +200,11 @@ fn attach(
             } else {
                 "was never ready"
             };
-            Attached::Failed(format!("the monitor {what}: {}", end.printed))
+            let how = end.complaint.map(|how| format!("; {how}"));
+            let printed = Some(end.printed).filter(|text| !text.is_empty());
+            let printed = printed.map(|text| format!("; it printed: {text}"));
+            let (how, printed) = (how.unwrap_or_default(), printed.unwrap_or_default());
+            Attached::Failed(format!("the monitor {what}{how}{printed}"))
         }
     })
 }
@@ -292,7 +297,7 @@ fn take_messages(record: &mut Record, end: Farewell) {
     }
 }
 
-fn blank_record() -> Record {
+pub(crate) fn blank_record() -> Record {
     let release = nix::sys::utsname::uname()
         .map(|name| name.release().to_string_lossy().into_owned())
         .unwrap_or_default();

@@ -1,13 +1,18 @@
 //! The storm's process, held from outside.
 
 use std::{
-    fs, io,
-    os::unix::process::CommandExt,
+    fs,
+    io::{self, Read},
+    os::{fd::AsFd, unix::process::CommandExt},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-use execlab_model::workload::Workload;
-use execlab_workloads::protocol::{Answer, Order, Report, receive, send};
+use execlab_model::workload::{Load, Workload};
+use execlab_workloads::{
+    clock::monotonic_ns,
+    protocol::{Answer, Order, Report, receive, send},
+};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use nix::unistd::getpid;
 
@@ -19,7 +24,14 @@ pub struct StormProcess {
     child: Child,
     orders: ChildStdin,
     answers: ChildStdout,
+    patience_ns: u64,
 }
+
+/// How long the storm may take for an answer in which it makes no execs: a hundred times as long as the
+/// slowest. In a guest that idles, this passes in a moment.
+const PATIENCE_NS: u64 = 120 * 1_000_000_000;
+/// For each exec on top of its life and its turn: the slowest monitors take a hundredth of it.
+const EXEC_NS: u64 = 200_000_000;
 
 impl StormProcess {
     /// Starts it in its cgroup, with so many bytes more in its environment.
@@ -56,11 +68,13 @@ impl StormProcess {
             child,
             orders,
             answers,
+            patience_ns: PATIENCE_NS,
         })
     }
 
     /// Everything up to the first exec.
     pub fn prepare(&mut self, workload: &Workload, seed: u64) -> Result<(), TrialError> {
+        self.patience_ns = patience_ns(workload);
         self.done(
             &Order::Prepare {
                 workload: workload.clone(),
@@ -110,8 +124,54 @@ impl StormProcess {
 
     fn ask(&mut self, order: &Order, what: &str) -> Result<Answer, TrialError> {
         send(&mut self.orders, order).map_err(TrialError::at(what))?;
-        receive(&mut self.answers).map_err(TrialError::at(what))
+        let mut answers = Patient {
+            from: &mut self.answers,
+            patience_ns: self.patience_ns,
+            deadline_ns: monotonic_ns().saturating_add(self.patience_ns),
+        };
+        receive(&mut answers).map_err(TrialError::at(what))
     }
+}
+
+/// Reads until a time of `CLOCK_MONOTONIC`: a storm that hangs is not waited for without an end.
+struct Patient<'a> {
+    from: &'a mut ChildStdout,
+    patience_ns: u64,
+    deadline_ns: u64,
+}
+
+impl Read for Patient<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let left_ms = self.deadline_ns.saturating_sub(monotonic_ns()) / 1_000_000;
+            let left = PollTimeout::try_from(left_ms).unwrap_or(PollTimeout::MAX);
+            let mut waiting = [PollFd::new(self.from.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut waiting, left) {
+                Ok(0) if left_ms > 0 => {}
+                Ok(0) => {
+                    let seconds = self.patience_ns / 1_000_000_000;
+                    let what = format!("the storm hangs: no answer within {seconds} s");
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, what));
+                }
+                Ok(_) => return self.from.read(into),
+                Err(nix::errno::Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+}
+
+/// Far more than the workload takes, and less than for ever.
+fn patience_ns(workload: &Workload) -> u64 {
+    let turn_ns = match workload.load {
+        Load::Rate(per_second) => 1_000_000_000 / u64::from(per_second.max(1)),
+        Load::Closed | Load::Burst(_) => 0,
+    };
+    // Lives and turns are perturbed by a tenth and less.
+    let exec_ns = workload.lifetime_ns.saturating_add(turn_ns);
+    let exec_ns = exec_ns.saturating_mul(2).saturating_add(EXEC_NS);
+    let execs = u64::from(workload.execs) + u64::from(workload.population);
+    exec_ns.saturating_mul(execs).saturating_add(PATIENCE_NS)
 }
 
 impl Drop for StormProcess {
@@ -130,5 +190,48 @@ fn unexpected(what: &str, answer: &Answer) -> TrialError {
     TrialError {
         what: what.to_owned(),
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use execlab_model::workload::Spawn;
+
+    use super::*;
+
+    #[test]
+    fn patience_grows_with_what_is_asked_for() {
+        let mut workload = Workload {
+            scenario: "absolute".into(),
+            load: Load::Closed,
+            execs: 10,
+            lifetime_ns: 0,
+            spawn: Spawn::Vfork,
+            population: 0,
+        };
+        assert_eq!(patience_ns(&workload), 122_000_000_000);
+        workload.load = Load::Rate(1);
+        assert_eq!(patience_ns(&workload), 142_000_000_000);
+        workload.lifetime_ns = u64::MAX;
+        assert_eq!(patience_ns(&workload), u64::MAX);
+    }
+
+    #[test]
+    fn a_pipe_that_stays_silent_is_given_up() {
+        let mut silent = Command::new("sleep")
+            .arg("1000")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut answers = Patient {
+            from: silent.stdout.as_mut().unwrap(),
+            patience_ns: 3_000_000_000,
+            deadline_ns: monotonic_ns(),
+        };
+        let error = receive::<Answer>(&mut answers).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(error.to_string().contains("no answer within 3 s"));
+        silent.kill().unwrap();
+        silent.wait().unwrap();
     }
 }

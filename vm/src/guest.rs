@@ -23,12 +23,15 @@ use crate::{
 mod clocks;
 mod place;
 
-pub use clocks::{Clocks, RanOut};
+pub use clocks::{Clocks, Hurry, RanOut};
 pub(crate) use place::Place;
-pub use place::sweep;
+pub use place::{sweep, sweep_own};
 
 /// How often a running guest is looked at.
 const LOOK: Duration = Duration::from_millis(10);
+/// What a guest may print, in bytes. A kernel that oopses over and over prints some 100 KiB; beyond this
+/// it fills the host's disk and nothing else.
+const MOST_PRINTED: u64 = 4 << 20;
 /// What QEMU ends with when its guest ends: by itself (a panic with `-no-reboot`), or through
 /// `isa-debug-exit`, which makes twice the value plus one of it. Anything else is QEMU's own trouble.
 const GUEST_ENDS: [i32; 3] = [0, 33, 35];
@@ -79,6 +82,9 @@ pub enum GuestError {
         /// What the system answered.
         source: io::Error,
     },
+    /// There is nothing to start from.
+    #[error("there is no warm image: {0}")]
+    Image(#[source] Box<Self>),
     /// QEMU did not end because its guest did.
     #[error("QEMU itself broke off ({status}): {printed}")]
     Qemu {
@@ -110,11 +116,30 @@ impl GuestError {
         move |source| Self::Steering {
             what,
             source,
-            printed: match Process::printed(&printed) {
-                nothing if nothing.is_empty() => nothing,
-                text => format!("; it printed: {text}"),
-            },
+            printed: what_it_printed(&printed),
         }
+    }
+
+    /// Where QEMU hung up: adds how it ended, and all that it printed until then.
+    pub(crate) fn with_end_of(mut self, process: &mut Process, place: &Place) -> Self {
+        if let Self::Steering {
+            source: QmpError::HungUp,
+            printed,
+            ..
+        } = &mut self
+            && let Ok(status) = process.wait()
+        {
+            let text = what_it_printed(&place.printed_path());
+            *printed = format!("; it ended with {status}{text}");
+        }
+        self
+    }
+}
+
+fn what_it_printed(file: &Path) -> String {
+    match Process::printed(file) {
+        nothing if nothing.is_empty() => nothing,
+        text => format!("; it printed: {text}"),
     }
 }
 
@@ -138,21 +163,31 @@ impl Guest<'_> {
             }
             Start::Warm(image) => {
                 process = self.start_qemu(Purpose::Restore, &place)?;
-                let deadline = Instant::now() + self.clocks.boot;
-                let steered = |what| GuestError::steering(what, &place);
-                let mut qmp = process.talk(deadline).map_err(steered("reach QEMU"))?;
-                image
-                    .load(&mut qmp, deadline)
-                    .map_err(steered("restore the warm image"))?;
-                // Not before: the image brings its own contents of the channel along.
-                place.write_plan(self.nonce, self.plan)?;
-                WarmImage::go_on(&mut qmp, deadline).map_err(steered("wake the guest"))?;
-                _qmp = Some(qmp);
+                let restored = self.restore(image, &mut process, &place);
+                _qmp = Some(restored.map_err(|error| error.with_end_of(&mut process, &place))?);
             }
         }
         let ended = self.watch(&mut process, &place)?;
         let record = self.collect(&place, &ended)?;
         Ok((record, place.marks()))
+    }
+
+    fn restore(
+        &self,
+        image: &WarmImage,
+        process: &mut Process,
+        place: &Place,
+    ) -> Result<Qmp, GuestError> {
+        let deadline = Instant::now() + self.clocks.boot;
+        let steered = |what| GuestError::steering(what, place);
+        let mut qmp = process.talk(deadline).map_err(steered("reach QEMU"))?;
+        image
+            .load(&mut qmp, deadline)
+            .map_err(steered("restore the warm image"))?;
+        // Not before: the image brings its own contents of the channel along.
+        place.write_plan(self.nonce, self.plan)?;
+        WarmImage::go_on(&mut qmp, deadline).map_err(steered("wake the guest"))?;
+        Ok(qmp)
     }
 
     fn start_qemu(&self, purpose: Purpose, place: &Place) -> Result<Process, GuestError> {
@@ -178,6 +213,14 @@ impl Guest<'_> {
             if let Some(ran_out) = clocks.look(Instant::now(), place.marks_length()) {
                 return Ok(Ended::RanOut(ran_out));
             }
+            if place.printed_length() > MOST_PRINTED {
+                return Ok(Ended::Flooded);
+            }
+            if let Some(word) = clocks.waits_for()
+                && place.said(word)
+            {
+                clocks.hurry(Instant::now());
+            }
             std::thread::sleep(LOOK);
         }
     }
@@ -193,6 +236,10 @@ impl Guest<'_> {
                 let how = match ended {
                     Ended::Exited(_) => "the guest ended".to_owned(),
                     Ended::RanOut(ran_out) => ran_out.to_string(),
+                    Ended::Flooded => format!(
+                        "the guest printed more than {} MiB and was stopped",
+                        MOST_PRINTED >> 20
+                    ),
                 };
                 let stage = place.stage();
                 let left = match error {
@@ -236,6 +283,8 @@ pub(crate) fn its_own_end(status: ExitStatus, place: &Place) -> Result<(), Guest
 enum Ended {
     Exited(ExitStatus),
     RanOut(RanOut),
+    /// It printed more than [`MOST_PRINTED`].
+    Flooded,
 }
 
 #[cfg(test)]

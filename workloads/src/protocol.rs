@@ -65,12 +65,24 @@ pub fn send<T: Serialize>(out: &mut impl Write, message: &T) -> io::Result<()> {
     out.flush()
 }
 
+/// No message is longer: the report of the largest storm takes a few hundred bytes an exec.
+const MOST_BYTES: u32 = 1 << 30;
+
 /// Reads one message; an error of kind `UnexpectedEof` means that the other side ended.
 pub fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
     let mut length = [0; 4];
     from.read_exact(&mut length)?;
-    let mut body = vec![0; u32::from_le_bytes(length) as usize];
-    from.read_exact(&mut body)?;
+    let length = u32::from_le_bytes(length);
+    if length > MOST_BYTES {
+        let what = format!("a message of {length} bytes, which is none");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    }
+    // Read and not only reserved: whoever says a length does not have to keep its word.
+    let mut body = Vec::new();
+    from.take(length.into()).read_to_end(&mut body)?;
+    if body.len() < length as usize {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     postcard::from_bytes(&body).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
 }
 

@@ -57,7 +57,14 @@ impl Test {
         let mut guests = process::cargo();
         guests
             .args(["test", "--package", "execlab-harness"])
-            .args(["--features", "guests", "--test", "guests"])
+            .args([
+                "--features",
+                "guests",
+                "--test",
+                "guests",
+                "--test",
+                "faults",
+            ])
             .env("EXECLAB_TEST_KERNELS", releases.join(","));
         process::run(&mut guests)
     }

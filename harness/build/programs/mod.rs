@@ -69,15 +69,27 @@ pub fn build(workspace: &Path, target_dir: &Path, into: &Path) -> Result<(), Str
     for program in COMMON_PROGRAMS {
         copy(&built.join(program), &into.join(program))?;
     }
-    cargo(workspace, target_dir, &HOST)?;
-    copy(&built.join(HOST_PROGRAM), &into.join(HOST_PROGRAM))?;
+    let host = into.join(HOST_PROGRAM);
+    program(workspace, target_dir, &HOST, HOST_PROGRAM, &host)?;
     for backend in backends(workspace)? {
         let arguments = ["--bins", "-p", "execlab-backends", "--no-default-features"];
         let arguments = [&arguments[..], &["--features", &backend]].concat();
-        cargo(workspace, target_dir, &arguments)?;
-        copy(&built.join(MONITOR), &into.join(monitor(&backend)))?;
+        let to = into.join(monitor(&backend));
+        program(workspace, target_dir, &arguments, MONITOR, &to)?;
     }
     Ok(())
+}
+
+/// Builds one program, with these arguments for cargo, and puts it to `to`.
+pub fn program(
+    workspace: &Path,
+    target_dir: &Path,
+    arguments: &[&str],
+    name: &str,
+    to: &Path,
+) -> Result<(), String> {
+    cargo(workspace, target_dir, arguments)?;
+    copy(&target_dir.join(TARGET).join("guest").join(name), to)
 }
 
 /// The names of all backends that watch: the features that `backends/` has by default. A build script

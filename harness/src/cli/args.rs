@@ -153,6 +153,9 @@ pub struct RunArgs {
     /// Rules of a laboratory without machines, for tests of execlab itself
     #[arg(long, value_name = "RULES", env = "EXECLAB_LAB_FAKE", hide = true)]
     pub lab_fake: Option<String>,
+    /// Rules by which programs in guests are replaced, for tests of execlab itself
+    #[arg(long, value_name = "RULES", env = "EXECLAB_SABOTAGE", hide = true)]
+    pub sabotage: Option<String>,
 }
 
 /// Where kernels are kept and come from.

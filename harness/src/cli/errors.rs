@@ -2,8 +2,9 @@
 
 use std::{error::Error, io, path::PathBuf};
 
+use execlab_harness::progress::tell;
 use execlab_harness::{
-    lab::{LabError, fake::BadRule},
+    lab::{LabError, exact::BadSabotage, fake::BadRule},
     matrix::MatrixError,
     run::RunError,
     store::StoreError,
@@ -63,6 +64,9 @@ pub enum ExpectedError {
     /// Rules of the fake laboratory.
     #[error(transparent)]
     BadRule(#[from] BadRule),
+    /// Rules of sabotage.
+    #[error(transparent)]
+    BadSabotage(#[from] BadSabotage),
     /// A page of the manual.
     #[error("there is no command `{0}`")]
     NoSuchCommand(String),
@@ -101,6 +105,7 @@ impl ExpectedError {
             | Self::NothingToVerify(_)
             | Self::NoConsent { .. }
             | Self::BadRule(_)
+            | Self::BadSabotage(_)
             | Self::NoSuchCommand(_)
             | Self::Kernels(kernels::StoreError::Unknown(_)) => ExitCode::Config,
             Self::Store(StoreError::Write { .. } | StoreError::Read { .. })
@@ -136,7 +141,8 @@ impl ExpectedError {
                 Some("take the damaged line out, or run the matrix again".to_owned())
             }
             Self::Store(StoreError::Write { .. }) => Some(
-                "give a directory that can be written, on a disk with room, by `--out`".to_owned(),
+                "give a directory that can be written, on a disk with room, by `--out`; a run that was cut off goes on with `--resume`"
+                    .to_owned(),
             ),
             Self::Lab(error) => Some(error.remedy.clone()),
             Self::OtherPlan { .. } => Some(
@@ -162,6 +168,7 @@ impl ExpectedError {
             | Self::Kernels(_)
             | Self::Relock(_)
             | Self::BadRule(_)
+            | Self::BadSabotage(_)
             | Self::Stdout(_)
             | Self::Signals(_) => None,
         }
@@ -174,12 +181,12 @@ impl ExpectedError {
         }
         if let Self::NoConsent { changes } = self {
             for change in changes {
-                eprintln!("  {change}");
+                tell(format_args!("  {change}"));
             }
         }
         let mut source = self.source();
         while let Some(cause) = source {
-            eprintln!("  because: {cause}");
+            tell(format_args!("  because: {cause}"));
             source = cause.source();
         }
         if let Some(remedy) = self.remedy() {

@@ -49,7 +49,10 @@ pub fn open(lab: Lab, args: &RunArgs) -> Result<Box<dyn Laboratory>, ExpectedErr
     let kernels = &args.kernel_store;
     let store = || Store::open(kernels.cache.clone(), kernels.mirror.clone());
     Ok(match lab {
-        Lab::Exact => Box::new(ExactLab::new(store()?, progress)),
+        Lab::Exact => {
+            let sabotage = args.sabotage.as_deref().unwrap_or_default().parse()?;
+            Box::new(ExactLab::new(store()?, progress).sabotaged(sabotage))
+        }
         Lab::Kvm => Box::new(KvmLab::new(store()?, Tries::kvm(), progress)),
         Lab::Host => Box::new(HostLab::default()),
     })

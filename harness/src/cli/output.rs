@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write as _};
 
 use execlab_harness::documents::TerminalOptions;
+use execlab_harness::progress::tell;
 
 use super::{args::Color, errors::ExpectedError};
 
@@ -33,9 +34,9 @@ impl Stderr {
             _ => "1;36",
         };
         if self.color {
-            eprintln!("\x1b[{sgr}m{word}\x1b[0m: {text}");
+            tell(format_args!("\x1b[{sgr}m{word}\x1b[0m: {text}"));
         } else {
-            eprintln!("{word}: {text}");
+            tell(format_args!("{word}: {text}"));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The exact lab: one virtual CPU of QEMU's TCG, on which one guest instruction is one nanosecond.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, VecDeque, btree_map::Entry},
     path::Path,
     sync::{
         Mutex, PoisonError,
@@ -10,8 +10,13 @@ use std::{
     time::Instant,
 };
 
-use execlab_model::{frame::Nonce, plan::Timing};
+use execlab_model::{
+    Bytes,
+    frame::Nonce,
+    plan::{Timing, TrialPlan},
+};
 use execlab_vm::{
+    digest::Sha256,
     guest::{self, Guest, GuestError},
     kernels::{FetchEvent, Store},
     qemu::{Engine, Machine, Qemu},
@@ -20,18 +25,22 @@ use execlab_vm::{
 
 use self::images::{Images, News};
 use super::{
-    ImageNews, ImageState, LabError, Laboratory, Outcome, Ran, Start,
-    guests::{self, Pantry, Prepared, encode, nonce, outcome, plan, sizes},
+    ImageNews, ImageState, LabError, Laboratory, Outcome, Ran, Start, guest_files,
+    guests::{self, Pantry, Prepared, encode, nonce, outcome, sizes},
     image_name,
 };
 use crate::plan::TrialSpec;
 
 mod images;
+mod sabotage;
+
+pub use sabotage::{BadSabotage, Sabotage};
 
 /// Everything that trials need on this host.
 pub struct ExactLab {
     pantry: Pantry,
     images: Images,
+    sabotage: Sabotage,
     ready: Mutex<Ready>,
 }
 
@@ -39,8 +48,11 @@ pub struct ExactLab {
 #[derive(Default)]
 struct Ready {
     qemu: Option<Qemu>,
-    kernels: BTreeMap<String, Prepared>,
+    kernels: BTreeMap<Key, Prepared>,
 }
+
+/// A kernel's name, and which rule of the [`Sabotage`] changes its guest's files, if one does.
+type Key = (String, Option<usize>);
 
 impl std::fmt::Debug for ExactLab {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -55,21 +67,48 @@ impl ExactLab {
     pub fn new(store: Store, progress: impl Fn(&FetchEvent) + Send + Sync + 'static) -> Self {
         Self {
             images: Images::new(store.cache_dir().join("warm")),
+            sabotage: Sabotage::default(),
             pantry: Pantry::new(store, progress),
             ready: Mutex::default(),
         }
     }
 
+    /// With other programs in some guests, for tests.
+    #[must_use]
+    pub fn sabotaged(self, sabotage: Sabotage) -> Self {
+        Self { sabotage, ..self }
+    }
+
+    fn key(&self, trial: &TrialSpec) -> Key {
+        (trial.kernel.clone(), self.sabotage.of_init(trial))
+    }
+
+    fn prepare(&self, (name, rule): &Key) -> Result<Prepared, LabError> {
+        let init = rule.map_or(guest_files::INIT, |rule| self.sabotage.program(rule));
+        self.pantry.prepare_with(name, init)
+    }
+
     /// What a trial runs on; `check` has prepared it.
     fn ready(&self, trial: &TrialSpec) -> Result<(Qemu, Prepared), LabError> {
         let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        match (&ready.qemu, ready.kernels.get(&trial.kernel)) {
+        match (&ready.qemu, ready.kernels.get(&self.key(trial))) {
             (Some(qemu), Some(prepared)) => Ok((qemu.clone(), prepared.clone())),
             _ => Err(LabError {
                 what: format!("trial {} was not among those that were checked", trial.id),
                 remedy: "this is a defect of execlab: please report it".into(),
                 source: None,
             }),
+        }
+    }
+
+    fn plan(&self, trial: &TrialSpec) -> TrialPlan {
+        let plan = guests::plan(trial, Timing::EXACT);
+        match self.sabotage.monitor(trial) {
+            None => plan,
+            Some(program) => TrialPlan {
+                monitor: Bytes(program.to_vec()),
+                ..plan
+            },
         }
     }
 
@@ -82,7 +121,12 @@ impl ExactLab {
         (qemu, prepared): (&Qemu, &Prepared),
     ) -> Result<Vec<u8>, GuestError> {
         let machine = machine(trial);
+        let mut clocks = sizes::clocks(&trial.workload);
+        if !self.sabotage.is_none() {
+            clocks.hurry = Some(sabotage::HURRY);
+        }
         let image = match start {
+            _ if self.sabotage.of_init(trial).is_some() => None,
             Start::Cold => None,
             Start::Warm => Some(self.images.get(qemu, prepared, &machine, drop)?),
         };
@@ -95,9 +139,9 @@ impl ExactLab {
                 .as_ref()
                 .map_or(guest::Start::Cold, guest::Start::Warm),
             nonce,
-            plan: &encode(&plan(trial, Timing::EXACT)),
+            plan: &encode(&self.plan(trial)),
             serial_log,
-            clocks: sizes::clocks(&trial.workload),
+            clocks,
         }
         .run();
         if let Err(GuestError::Steering { .. }) = run {
@@ -119,10 +163,14 @@ impl Laboratory for ExactLab {
         guest::sweep();
         let mut kernels = BTreeMap::new();
         for trial in trials {
-            if !kernels.contains_key(&trial.kernel) {
-                kernels.insert(trial.kernel.clone(), self.pantry.prepare(&trial.kernel)?);
-            }
-            kernels[&trial.kernel].can_run(trial)?;
+            let prepared = match kernels.entry(self.key(trial)) {
+                Entry::Occupied(there) => there.into_mut(),
+                Entry::Vacant(none) => {
+                    let prepared = self.prepare(none.key())?;
+                    none.insert(prepared)
+                }
+            };
+            prepared.can_run(trial)?;
         }
         *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = Ready {
             qemu: Some(qemu),
@@ -138,7 +186,7 @@ impl Laboratory for ExactLab {
             &qemu,
             &prepared,
             &machine,
-            &plan(trial, Timing::EXACT),
+            &self.plan(trial),
         ))
     }
 
@@ -159,6 +207,7 @@ impl Laboratory for ExactLab {
     ) {
         let wanted: BTreeMap<_, _> = trials
             .iter()
+            .filter(|trial| self.sabotage.of_init(trial).is_none())
             .map(|trial| ((&trial.kernel, machine(trial).fixed()), trial))
             .collect();
         let images = wanted.len();
@@ -191,6 +240,9 @@ impl Laboratory for ExactLab {
     fn run(&self, trial: &TrialSpec, start: Start, digest: &str, serial_log: &Path) -> Ran {
         let started = Instant::now();
         let mut ran = guests::blank(trial, &machine(trial));
+        if let Some(program) = self.sabotage.monitor(trial) {
+            ran.provenance.monitor = Some(Sha256::of(program).into());
+        }
         ran.outcome = match self.ready(trial) {
             Err(error) => Outcome::Infra {
                 reason: error.to_string(),

@@ -53,6 +53,11 @@ impl Pantry {
 
     /// Fetches a kernel if it has to, and makes its initramfs.
     pub(super) fn prepare(&self, name: &str) -> Result<Prepared, LabError> {
+        self.prepare_with(name, guest_files::INIT)
+    }
+
+    /// The same with another program as the guest's first process.
+    pub(super) fn prepare_with(&self, name: &str, init: &[u8]) -> Result<Prepared, LabError> {
         let reference = self.store.resolve(name).map_err(|error| {
             lacks(
                 format!("no kernel is called `{name}`"),
@@ -73,7 +78,7 @@ impl Pantry {
                 release: kernel.release.clone(),
                 sha256: kernel.sha256.clone(),
             },
-            initramfs: GuestImage::of(&kernel, &self.initramfs_dir)?,
+            initramfs: GuestImage::of(&kernel, &self.initramfs_dir, init)?,
             vmlinux: kernel.vmlinux,
         })
     }
@@ -156,8 +161,11 @@ pub(super) fn blank(trial: &TrialSpec, machine: &Machine) -> Ran {
 /// What a guest left, read.
 pub(super) fn outcome(came: Result<Vec<u8>, GuestError>) -> Outcome {
     match came {
-        Ok(bytes) => match postcard::from_bytes::<Record>(&bytes) {
-            Ok(record) => Outcome::Record(Box::new(record)),
+        Ok(bytes) => match postcard::take_from_bytes::<Record>(&bytes) {
+            Ok((record, [])) => Outcome::Record(Box::new(record)),
+            Ok((_, rest)) => Outcome::Lost {
+                reason: format!("the guest's record is followed by {} bytes", rest.len()),
+            },
             Err(error) => Outcome::Lost {
                 reason: format!("the guest's record cannot be read: {error}"),
             },

@@ -11,9 +11,8 @@ use std::{
 };
 
 use execlab_model::{
-    Bytes,
     frame::{self, Nonce, PLAN_MAGIC, RECORD_MAGIC},
-    plan::{Timing, TrialPlan},
+    plan::Timing,
     record::Record,
     result::{KernelId, Provenance},
 };
@@ -27,7 +26,10 @@ use execlab_trial::host::{
 use execlab_vm::digest::{Hasher, Sha256};
 use serde_json::json;
 
-use super::{LabError, Laboratory, Outcome, Ran, Start, disturbances, guest_files};
+use super::{
+    LabError, Laboratory, Outcome, Ran, Start, disturbances, guest_files,
+    guests::{encode, nonce, plan},
+};
 use crate::plan::TrialSpec;
 
 mod changes;
@@ -102,7 +104,7 @@ impl Laboratory for HostLab {
 
     fn digest(&self, trial: &TrialSpec) -> Result<String, LabError> {
         let kernel = self.kernel(&trial.kernel);
-        let plan = postcard::to_allocvec(&plan(trial)).expect("plain data always encodes");
+        let plan = encode(&plan(trial, Timing::REAL));
         let cpus = trial.cpus.to_le_bytes();
         let parts: [&[u8]; 7] = [
             kernel.sha256.as_bytes(),
@@ -181,7 +183,7 @@ fn claim() -> Result<Claim, LabError> {
 
 /// Runs a trial in a session's folder and takes what it left.
 fn run_in(session: &Session, trial: &TrialSpec, nonce: &Nonce) -> Outcome {
-    let plan = postcard::to_allocvec(&plan(trial)).expect("plain data always encodes");
+    let plan = encode(&plan(trial, Timing::REAL));
     let broke = |reason: String| Outcome::Infra { reason };
     if let Err(error) = process::furnish(session, &frame::encode(PLAN_MAGIC, nonce, &plan)) {
         let dir = session.dir().display();
@@ -259,26 +261,6 @@ fn facts(before: Processors, outcome: &Outcome) -> BTreeMap<String, serde_json::
         facts.insert("others_busy_ns".to_owned(), others);
     }
     facts
-}
-
-fn plan(trial: &TrialSpec) -> TrialPlan {
-    let monitor = guest_files::monitor(&trial.backend.name);
-    TrialPlan {
-        backend: trial.backend.name.clone(),
-        monitor: Bytes(monitor.unwrap_or_default().to_vec()),
-        settings: trial.backend.settings.clone(),
-        workload: trial.workload.clone(),
-        seed: trial.seed,
-        timing: Timing::REAL,
-    }
-}
-
-/// So that what lies in the folder of another trial is not taken for this one's.
-fn nonce(digest: &str) -> Nonce {
-    let sum = Sha256::of(digest.as_bytes());
-    sum.as_str().as_bytes()[..16]
-        .try_into()
-        .expect("16 of 64 digits")
 }
 
 /// Whether the kernel has a file system now (`proc_filesystems(5)`).

@@ -110,7 +110,11 @@ impl Reporter for Bars {
                 directory, tally, ..
             } => {
                 self.bar.finish_and_clear();
-                eprintln!("done {}: {}", directory.display(), tally.statuses());
+                super::tell(format_args!(
+                    "done {}: {}",
+                    directory.display(),
+                    tally.statuses()
+                ));
             }
         }
     }

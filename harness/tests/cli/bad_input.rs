@@ -132,7 +132,7 @@ fn an_unwritable_directory_is_known_before_the_first_boot() {
     insta::assert_snapshot!(ran.stderr, @r#"
     error: cannot write file/o
       because: Not a directory (os error 20)
-    help: give a directory that can be written, on a disk with room, by `--out`
+    help: give a directory that can be written, on a disk with room, by `--out`; a run that was cut off goes on with `--resume`
     "#);
 }
 

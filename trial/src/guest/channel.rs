@@ -50,17 +50,22 @@ impl Channel {
         frame::decode(PLAN_MAGIC, region).map(|(nonce, plan)| (nonce, plan.to_vec()))
     }
 
+    /// How many bytes of a record there is room for.
+    pub fn room(&self) -> usize {
+        self.length.saturating_sub(frame::framed_len(0))
+    }
+
     /// Leaves the record where the host will look, in place of the plan.
     pub fn leave(&mut self, nonce: &Nonce, record: &[u8]) -> io::Result<()> {
-        let framed = frame::encode(RECORD_MAGIC, nonce, record);
+        self.put(&frame::encode(RECORD_MAGIC, nonce, record))
+    }
+
+    /// Writes bytes at the start of the region.
+    pub fn put(&mut self, framed: &[u8]) -> io::Result<()> {
         if framed.len() > self.length {
             return Err(io::Error::new(
                 io::ErrorKind::StorageFull,
-                format!(
-                    "a record of {} bytes, a channel of {}",
-                    framed.len(),
-                    self.length
-                ),
+                format!("{} bytes, a channel of {}", framed.len(), self.length),
             ));
         }
         // SAFETY: the region is mapped and at least as long; the host reads it only after QEMU ended.

@@ -14,6 +14,17 @@ pub struct Clocks {
     pub stage: Duration,
     /// In all.
     pub total: Duration,
+    /// For tests of guests that hang, which need not wait as long as one would for a slow host.
+    pub hurry: Option<Hurry>,
+}
+
+/// Shortens what is left of every clock once a guest has said on its console where it hangs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hurry {
+    /// What it says.
+    pub word: &'static str,
+    /// What is left from then on.
+    pub left: Duration,
 }
 
 /// Which clock ran out.
@@ -44,6 +55,7 @@ pub(super) struct Running {
     started: Instant,
     last_mark: Instant,
     marks: u64,
+    hurried: bool,
 }
 
 impl Clocks {
@@ -53,18 +65,36 @@ impl Clocks {
             started: now,
             last_mark: now,
             marks: 0,
+            hurried: false,
         }
     }
 }
 
 impl Running {
+    /// Whether [`Self::hurry`] still waits for this to be said.
+    pub(super) fn waits_for(&self) -> Option<&'static str> {
+        let hurry = self.limits.hurry.filter(|_| !self.hurried);
+        hurry.map(|hurry| hurry.word)
+    }
+
+    /// It was said.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        if let Some(Hurry { left, .. }) = self.limits.hurry {
+            self.hurried = true;
+            self.limits.boot = now - self.started + left;
+            self.limits.stage = now - self.last_mark + left;
+        }
+    }
+
     /// Notes how long the guest's marks are by now; which clock has run out, if any.
     pub(super) fn look(&mut self, now: Instant, marks: u64) -> Option<RanOut> {
         if marks > self.marks {
             self.marks = marks;
             self.last_mark = now;
         }
-        let Clocks { boot, stage, total } = self.limits;
+        let Clocks {
+            boot, stage, total, ..
+        } = self.limits;
         // Where several have run out, that it never booted says most.
         if self.marks == 0 && now - self.started > boot {
             Some(RanOut::Boot(boot))
@@ -86,6 +116,7 @@ mod tests {
         boot: Duration::from_secs(10),
         stage: Duration::from_secs(5),
         total: Duration::from_secs(30),
+        hurry: None,
     };
 
     #[test]
@@ -112,5 +143,27 @@ mod tests {
             assert_eq!(busy.look(at(second), second), None);
         }
         assert_eq!(busy.look(at(31), 31), Some(RanOut::Total(LIMITS.total)));
+    }
+
+    #[test]
+    fn what_is_left_shortens_when_the_word_is_said() {
+        let hurry = Hurry {
+            word: "hangs",
+            left: Duration::from_secs(1),
+        };
+        let limits = Clocks {
+            hurry: Some(hurry),
+            ..LIMITS
+        };
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut booting = limits.start(start);
+        assert_eq!(booting.waits_for(), Some("hangs"));
+        booting.hurry(at(3));
+        assert_eq!(booting.waits_for(), None);
+        assert_eq!(booting.look(at(4), 0), None);
+        let ran_out = Some(RanOut::Boot(Duration::from_secs(4)));
+        assert_eq!(booting.look(at(5), 0), ran_out);
+        assert_eq!(LIMITS.start(start).waits_for(), None);
     }
 }

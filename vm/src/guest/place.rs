@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Read as _},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
@@ -15,16 +15,35 @@ use crate::qemu::{Files, Machine};
 
 /// How much of the end of a serial log is quoted in a reason.
 const QUOTE: usize = 600;
+/// How much of a file that a guest writes is read at all.
+const MOST_READ: u64 = 16 << 20;
+/// How a kernel begins to say what befell it. More follows than is quoted, so the first such line is
+/// quoted too.
+const TROUBLE: [&str; 7] = [
+    "Kernel panic",
+    "BUG:",
+    "Oops",
+    "soft lockup",
+    "invalid opcode",
+    "general protection fault",
+    "Out of memory",
+];
 
 /// With the number of the process that uses the folder after it.
 const PREFIX: &str = "execlab-guest-";
 
 /// Removes the folders of guests whose process is gone: one that was killed leaves them behind.
 pub fn sweep() {
-    sweep_in(&std::env::temp_dir());
+    let gone = |pid: u32| !Path::new("/proc").join(pid.to_string()).exists();
+    sweep_in(&std::env::temp_dir(), gone);
 }
 
-fn sweep_in(dir: &Path) {
+/// Removes the folders of this process's guests, for one that ends at once without dropping anything.
+pub fn sweep_own() {
+    sweep_in(&std::env::temp_dir(), |pid| pid == std::process::id());
+}
+
+fn sweep_in(dir: &Path, is_left: impl Fn(u32) -> bool) {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     for entry in entries {
         let name = entry.file_name();
@@ -32,7 +51,7 @@ fn sweep_in(dir: &Path) {
         let owner = owner.and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
         // Another user's cannot be removed, and need not be.
         if let Some(pid) = owner
-            && !Path::new("/proc").join(pid.to_string()).exists()
+            && is_left(pid)
         {
             let _ = fs::remove_dir_all(entry.path());
         }
@@ -110,11 +129,10 @@ impl Place {
     /// The bytes of the frame in the channel: not the whole region, which is mostly zeros.
     pub(crate) fn read_frame(&self) -> Result<Vec<u8>, GuestError> {
         let read = || -> io::Result<Vec<u8>> {
-            let mut header = [0; 32];
+            let mut header = [0; frame::HEADER];
             self.channel.read_exact_at(&mut header, 0)?;
-            let length = u64::from_le_bytes(header[24..].try_into().expect("8 bytes"));
-            let payload = usize::try_from(length.min(self.size)).map_err(io::Error::other)?;
-            let framed = (frame::framed_len(payload) as u64).min(self.size);
+            // The guest may have written any length there: the region is all that is read.
+            let framed = frame::told_len(&header).min(self.size);
             let mut bytes = vec![0; usize::try_from(framed).map_err(io::Error::other)?];
             self.channel.read_exact_at(&mut bytes, 0)?;
             Ok(bytes)
@@ -132,28 +150,61 @@ impl Place {
         fs::read(self.marks_path()).unwrap_or_default()
     }
 
+    /// How much the guest has printed, on its console or as marks, whichever is longer.
+    pub(crate) fn printed_length(&self) -> u64 {
+        let console = fs::metadata(&self.serial).map_or(0, |metadata| metadata.len());
+        console.max(self.marks_length())
+    }
+
+    /// Whether the guest has printed this on its console.
+    pub(crate) fn said(&self, word: &str) -> bool {
+        read_text(&self.serial).contains(word)
+    }
+
     /// The stage that the guest reached, as a part of a sentence.
     pub(crate) fn stage(&self) -> String {
-        let marks = String::from_utf8_lossy(&self.marks()).into_owned();
-        let last = marks.lines().last();
+        let marks = read_text(&self.marks_path());
+        // What a flood of marks says is no stage.
+        let last = marks.lines().last().filter(|mark| mark.len() < QUOTE);
         last.map_or_else(|| "booting".to_owned(), |mark| format!("`{mark}`"))
     }
 
-    /// The end of the serial log, as a part of a sentence.
+    /// What the guest's kernel said of its trouble and the end of its console, as a part of a sentence.
     pub(crate) fn last_words(&self) -> String {
-        let text = fs::read(&self.serial).unwrap_or_default();
-        let end = &text[text.len().saturating_sub(QUOTE)..];
-        let text = String::from_utf8_lossy(end);
-        let lines: Vec<_> = text
+        let text = read_text(&self.serial);
+        let mut from = text.len().saturating_sub(QUOTE);
+        while !text.is_char_boundary(from) {
+            from += 1;
+        }
+        let (before, end) = text.split_at(from);
+        let lines: Vec<_> = end
             .lines()
             .map(str::trim_end)
             .filter(|line| !line.is_empty())
             .collect();
         if lines.is_empty() {
-            "; its console is empty".into()
-        } else {
-            format!("; its console ends with: {}", lines.join(" | "))
+            return "; its console is empty".into();
         }
+        let trouble = text
+            .lines()
+            .take_while(|line| line.as_ptr() < end.as_ptr())
+            .find(|line| TROUBLE.iter().any(|word| line.contains(word)))
+            .filter(|_| !before.is_empty());
+        let first = trouble.map_or_else(String::new, |line| {
+            let line: String = line.trim_end().chars().take(QUOTE).collect();
+            format!("; its kernel said: {line}")
+        });
+        format!("{first}; its console ends with: {}", lines.join(" | "))
+    }
+}
+
+/// What a guest wrote, as text, as far as it is read.
+fn read_text(path: &Path) -> String {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MOST_READ).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(_) => String::new(),
     }
 }
 
@@ -174,6 +225,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_first_word_of_trouble_is_quoted_with_the_last_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let machine = Machine {
+            engine: crate::qemu::Engine::Counting,
+            memory_mib: 64,
+            channel_mib: 1,
+            boot: Vec::new(),
+        };
+        let serial = dir.path().join("serial");
+        let place = Place::new(&machine, &serial).unwrap();
+        let trace = "[    1.0]  some_function+0x1/0x2\r\n".repeat(100);
+        let text = format!("calm\r\nBUG: planted\r\n{trace}---[ end Kernel panic ]---\r\n");
+        fs::write(&serial, &text).unwrap();
+        let words = place.last_words();
+        assert!(
+            words.starts_with("; its kernel said: BUG: planted; its console ends with: "),
+            "{words}"
+        );
+        assert!(words.ends_with("---[ end Kernel panic ]---"), "{words}");
+        fs::write(&serial, "calm\nKernel panic\n").unwrap();
+        let short = "; its console ends with: calm | Kernel panic";
+        assert_eq!(place.last_words(), short);
+        fs::write(&serial, [0xff; 4000]).unwrap();
+        place.last_words();
+    }
+
+    #[test]
     fn only_folders_of_processes_that_are_gone_are_swept() {
         let dir = tempfile::tempdir().unwrap();
         let gone = {
@@ -191,7 +269,7 @@ mod tests {
         for name in names {
             fs::create_dir(dir.path().join(name)).unwrap();
         }
-        sweep_in(dir.path());
+        sweep_in(dir.path(), |pid| pid == gone);
         let there: Vec<bool> = names
             .iter()
             .map(|name| dir.path().join(name).exists())

@@ -75,6 +75,7 @@ const PATIENT: Clocks = Clocks {
     boot: Duration::from_mins(5),
     stage: Duration::from_mins(5),
     total: Duration::from_mins(5),
+    hurry: None,
 };
 
 const TELL: &str = "cat \"$here/record\" 1<>\"$channel\" >&1; exit 33";
@@ -90,7 +91,7 @@ fn a_whole_record_is_what_a_guest_is_judged_by() {
 #[test]
 fn a_record_of_another_trial_or_cut_short_is_none() {
     let mut damaged = frame::encode(RECORD_MAGIC, &NONCE, b"told");
-    damaged[33] ^= 1;
+    damaged[frame::HEADER + 1] ^= 1;
     for record in [frame::encode(RECORD_MAGIC, &[4; 16], b"told"), damaged] {
         let fake = FakeQemu::new(TELL);
         fs::write(fake.path("record"), record).unwrap();

@@ -8,6 +8,13 @@ pub enum FetchEvent {
         /// Its release.
         release: String,
     },
+    /// A file of it in the cache is not what was unpacked: it is not used, and fetched anew.
+    Damaged {
+        /// Its release.
+        release: String,
+        /// The file.
+        file: String,
+    },
     /// Its packages are to be downloaded.
     Started {
         /// Its release.

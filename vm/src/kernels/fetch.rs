@@ -164,6 +164,8 @@ impl Fetcher {
                         reason,
                     }
                 } else {
+                    // Nothing to go on from the next time.
+                    part.delete();
                     FetchError::Unreachable { url, reason }
                 });
             }

@@ -10,6 +10,7 @@ mod error;
 mod events;
 mod fetch;
 mod image;
+mod kernel;
 mod lock;
 mod mirror;
 mod modules;
@@ -32,6 +33,7 @@ pub use error::StoreError;
 pub use events::{FetchEvent, KernelRow, Skipped, VerifyRow, VerifyState};
 pub use fetch::{FetchError, Fetcher};
 pub use image::ImageError;
+pub use kernel::Kernel;
 pub use lock::{
     Archive, Lock, LockError, LockedKernel, Package, PoolPath, UnknownKernel, series_of,
 };
@@ -42,5 +44,5 @@ pub use release::ReleaseError;
 pub use relock::{Change, Note, RelockError, RelockOptions, Relocked, changes};
 pub use select::Incomplete;
 pub use signature::SignatureError;
-pub use store::{Kernel, KernelRef, Store};
+pub use store::{KernelRef, Store};
 pub use unpack::UnpackError;

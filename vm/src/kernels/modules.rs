@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use object::{Object as _, ObjectSection as _};
 
 use super::compress::{self, Format};
+use crate::digest::Sha256;
 
 /// No module is larger than this once unpacked.
 const LIMIT: u64 = 256 << 20;
@@ -56,6 +57,14 @@ pub enum ModuleError {
         /// Why it failed.
         source: io::Error,
     },
+    /// Not what was unpacked.
+    #[error(
+        "{path} is damaged; `execlab kernels verify` removes such a kernel, and `execlab kernels fetch` gets it anew"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
     /// Not a kernel module.
     #[error("{path} is no kernel module: {what}")]
     NotAModule {
@@ -78,6 +87,8 @@ pub struct ModuleIndex {
     directory: Option<PathBuf>,
     files: BTreeMap<String, PathBuf>,
     builtin: BTreeSet<String>,
+    /// What files were when they were unpacked, as far as that is known.
+    sums: BTreeMap<PathBuf, Sha256>,
 }
 
 impl ModuleIndex {
@@ -115,6 +126,12 @@ impl ModuleIndex {
             }
         }
         Ok(index)
+    }
+
+    /// From now on no file is taken that is not what it was when it was unpacked.
+    #[must_use]
+    pub fn of_sums(self, sums: BTreeMap<PathBuf, Sha256>) -> Self {
+        Self { sums, ..self }
     }
 
     /// The names of all modules that are files.
@@ -175,6 +192,14 @@ impl Walk<'_> {
             };
         };
         let bytes = read_module(path)?;
+        if self
+            .index
+            .sums
+            .get(path)
+            .is_some_and(|sum| Sha256::of(&bytes) != *sum)
+        {
+            return Err(ModuleError::Damaged { path: path.clone() });
+        }
         let needs = Needs::of(path, &bytes)?;
         self.path.push(name.to_owned());
         for needed in &needs.hard {

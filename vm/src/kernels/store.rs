@@ -7,43 +7,16 @@ use super::cache::{Cache, CacheError};
 use super::error::StoreError;
 use super::events::{FetchEvent, KernelRow, Skipped, VerifyRow, VerifyState};
 use super::fetch::{Download, FetchError, Fetcher};
+use super::kernel::Kernel;
 use super::lock::{Lock, LockedKernel, UnknownKernel, series_of};
 use super::mirror::{MIRROR_VARIABLE, Mirror, MirrorError};
-use super::modules::{ModuleError, ModuleFile, ModuleIndex};
+use super::modules::ModuleIndex;
 use super::own::OwnKernel;
 use super::unpack::{self, Manifest, UnpackError};
 use crate::digest::Sha256;
 
-/// A kernel whose files are all there.
-#[derive(Debug, Clone)]
-pub struct Kernel {
-    /// Its name as the user wrote it, such as `6.1`.
-    pub name: String,
-    /// Its series, such as `6.1`.
-    pub series: String,
-    /// What `uname -r` says in it.
-    pub release: String,
-    /// The ELF kernel, which is what is booted.
-    pub vmlinux: PathBuf,
-    /// The image as it was packed; the same file as `vmlinux` if the user gave an ELF kernel.
-    pub bzimage: PathBuf,
-    /// The hash of `vmlinux`.
-    pub sha256: String,
-    modules: ModuleIndex,
-}
-
-impl Kernel {
-    /// The wanted modules and all that they need, uncompressed, in an order in which they can be loaded.
-    /// What is built into the kernel is left out.
-    pub fn modules(&self, wanted: &[&str]) -> Result<Vec<ModuleFile>, ModuleError> {
-        self.modules.load_order(&self.release, wanted)
-    }
-
-    /// All modules of this kernel.
-    pub fn module_index(&self) -> &ModuleIndex {
-        &self.modules
-    }
-}
+/// What is booted.
+const BOOTED: &str = "vmlinux";
 
 /// A kernel that a name means; whether its files are there is another question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -243,6 +216,16 @@ impl Store {
         })
     }
 
+    /// As [`Self::cached`], where what is booted is also what was unpacked. Of the rest, what is used
+    /// is looked at when it is read ([`Kernel::modules`]).
+    fn sound(&self, locked: &LockedKernel) -> Option<Manifest> {
+        let file = self.cache.kernel(&locked.cache_key()).join(BOOTED);
+        self.cached(locked).filter(|manifest| {
+            let wanted = manifest.files.get(BOOTED).map(|sum| &sum.sha256);
+            Sha256::of_file(&file).ok().as_ref() == wanted
+        })
+    }
+
     fn fetch_locked(
         &self,
         name: &str,
@@ -252,28 +235,37 @@ impl Store {
         let release = || locked.release.clone();
         let key = locked.cache_key();
         let directory = self.cache.kernel(&key);
-        let manifest = if let Some(manifest) = self.cached(locked) {
+        let manifest = if let Some(manifest) = self.sound(locked) {
             progress(FetchEvent::Cached { release: release() });
             manifest
         } else {
             let _guard = self.cache.lock(&key)?;
             // Somebody else may have made it while we waited.
-            let manifest = match self.cached(locked) {
-                Some(manifest) => manifest,
-                None => self.make(locked, &directory, progress)?,
+            let manifest = if let Some(manifest) = self.sound(locked) {
+                manifest
+            } else {
+                if self.cached(locked).is_some() {
+                    let (release, file) = (release(), BOOTED.to_owned());
+                    progress(FetchEvent::Damaged { release, file });
+                }
+                self.make(locked, &directory, progress)?
             };
             progress(FetchEvent::Ready { release: release() });
             manifest
         };
-        let vmlinux = &manifest.files["vmlinux"];
+        let sha256 = manifest.files[BOOTED].sha256.to_string();
+        // What is unpacked here is not compressed: these are the sums of the modules themselves.
+        let files = manifest.files.into_iter();
+        let sums = files.map(|(path, sum)| (directory.join(path), sum.sha256));
+        let sums = sums.collect();
         Ok(Kernel {
             name: name.to_owned(),
             series: locked.series.clone(),
             release: release(),
-            vmlinux: directory.join("vmlinux"),
+            vmlinux: directory.join(BOOTED),
             bzimage: directory.join("vmlinuz"),
-            sha256: vmlinux.sha256.to_string(),
-            modules: ModuleIndex::read(&directory.join("modules"))?,
+            sha256,
+            modules: ModuleIndex::read(&directory.join("modules"))?.of_sums(sums),
         })
     }
 

@@ -257,6 +257,22 @@ fn damage_in_the_cache_is_found_and_repaired() {
     fetch(&store, "6.1").unwrap();
     assert_eq!(states(&store)[0], good);
 
+    // What is booted is looked at whenever it is wanted, and fetched anew.
+    let mut vmlinux = fs::read(&kernel.vmlinux).unwrap();
+    vmlinux[0] ^= 1;
+    fs::write(&kernel.vmlinux, &vmlinux).unwrap();
+    let mut told = Vec::new();
+    let reference = store.resolve("6.1").unwrap();
+    store
+        .fetch(&reference, &mut |event| told.push(event))
+        .unwrap();
+    assert!(
+        matches!(&told[0], FetchEvent::Damaged { file, .. } if file == "vmlinux"),
+        "{told:?}"
+    );
+    assert_ne!(fs::read(&kernel.vmlinux).unwrap(), vmlinux);
+    assert_eq!(states(&store)[0], good);
+
     // What is gone altogether is noticed without reading everything.
     fs::remove_file(&kernel.vmlinux).unwrap();
     assert!(!store.list()[0].cached);

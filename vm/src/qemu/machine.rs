@@ -7,13 +7,14 @@ const KERNEL_OPTIONS: &str = "console=ttyS0 quiet panic=-1 oops=panic";
 
 /// What the kernel is told where instructions are counted, and why: `mitigations=off nokaslr norandmaps
 /// random.trust_cpu=off`: no dependence on CPU bugs of the model and on randomness;
-/// `no_timer_check tsc=reliable`: timers are exact here and need no watchdog.
+/// `no_timer_check tsc=reliable`: timers are exact here and need no watchdog; `softlockup_panic=1`: a CPU
+/// that never comes back ends the guest. Where time is real it may only have had to wait for the host.
 ///
 /// Where time is real, the kernel chooses all of this itself, as it does elsewhere: mitigations cost what
 /// they cost, the layout of memory differs from boot to boot and so from sample to sample, and which
 /// clock can be trusted on several CPUs is for the kernel to find out (with KVM it takes `kvm-clock`).
-const COUNTING_OPTIONS: &str =
-    "mitigations=off nokaslr norandmaps no_timer_check random.trust_cpu=off tsc=reliable";
+const COUNTING_OPTIONS: &str = "mitigations=off nokaslr norandmaps no_timer_check random.trust_cpu=off tsc=reliable \
+     softlockup_panic=1";
 
 /// A machine without any device whose completion depends on the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -277,7 +278,8 @@ mod tests {
              -device ivshmem-plain,memdev=shm,master=on -device isa-debug-exit,iobase=0xf4 \
              -device ib700 -device isa-debugcon,iobase=0xe9,chardev=marks -serial chardev:serial \
              -append console=ttyS0 quiet panic=-1 oops=panic mitigations=off nokaslr norandmaps \
-             no_timer_check random.trust_cpu=off tsc=reliable audit=1"
+             no_timer_check random.trust_cpu=off tsc=reliable softlockup_panic=1 \
+             audit=1"
         );
     }
 

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::{migrated, quoted, tell_migration};
 use crate::{
     guest::{GuestError, Place, its_own_end, start_qemu},
+    process::Process,
     qemu::{Machine, Purpose, Qemu},
     qmp::{Qmp, QmpError},
 };
@@ -58,7 +59,18 @@ impl Recipe<'_> {
         let deadline = Instant::now() + self.limit;
         let files = (self.kernel, self.initramfs);
         let mut process = start_qemu(self.qemu, self.machine, files, Purpose::BootAndStop, &place)?;
-        let steered = |what| GuestError::steering(what, &place);
+        let made = self.make_with(&mut process, &place, state, deadline);
+        made.map_err(|error| error.with_end_of(&mut process, &place))
+    }
+
+    fn make_with(
+        &self,
+        process: &mut Process,
+        place: &Place,
+        state: &Path,
+        deadline: Instant,
+    ) -> Result<(), GuestError> {
+        let steered = |what| GuestError::steering(what, place);
         let mut qmp = process.talk(deadline).map_err(steered("reach QEMU"))?;
         let lost = |how: &str| {
             let (stage, words) = (place.stage(), place.last_words());
@@ -69,7 +81,7 @@ impl Recipe<'_> {
             Err(QmpError::HungUp) => {
                 let status = process.wait();
                 let status = status.map_err(GuestError::host("wait for QEMU to end"))?;
-                its_own_end(status, &place)?;
+                its_own_end(status, place)?;
                 return Err(lost("ended before it could be saved,"));
             }
             Err(QmpError::Late) => {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use execlab_harness::progress::tell;
 use execlab_harness::store::StoreError;
 use execlab_vm::kernels::{FetchEvent, KernelRef, RelockOptions, Store, VerifyState};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -182,6 +183,9 @@ impl Progress {
         let line = match event {
             FetchEvent::Progress { .. } => return,
             FetchEvent::Cached { release } => format!("{release}: in the cache"),
+            FetchEvent::Damaged { release, file } => {
+                format!("{release}: {file} in the cache is damaged, so it is fetched anew")
+            }
             FetchEvent::Started { release, bytes } => {
                 if let Some(bar) = &self.bar {
                     bar.set_length(*bytes);
@@ -194,7 +198,7 @@ impl Progress {
         };
         match &self.bar {
             Some(bar) => bar.println(line),
-            None => eprintln!("{line}"),
+            None => tell(format_args!("{line}")),
         }
     }
 }

@@ -17,7 +17,7 @@ use execlab_harness::{
     lab::{Laboratory, Start, host::changes},
     matrix::Selection,
     plan::{Manner, Plan, TrialSpec},
-    progress::{Bars, Lines},
+    progress::{Bars, Lines, tell},
     registry::Registry,
     run::{Done, Run, RunEnd, keep},
     store::{DEFAULT_PARENT, Resumed, RunDir},
@@ -72,14 +72,18 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
             "this is what the lab host changes on this machine while it runs",
         );
         for change in changes(&plan.trials) {
-            eprintln!("  {change}");
+            tell(format_args!("  {change}"));
         }
     }
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
     ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {
-            eprintln!("stopped at once; what has ended is kept, and `--resume` goes on");
+            // Guests end with this process; what they have on the disk does not.
+            execlab_vm::guest::sweep_own();
+            tell(format_args!(
+                "stopped at once; what has ended is kept, and `--resume` goes on"
+            ));
             std::process::exit(BY_INTERRUPT);
         }
     })?;
@@ -117,13 +121,17 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
         let said = format!("cannot keep how long trials took ({error}); nothing else needs it");
         stderr.say("warning", &said);
     }
-    output::print(&documents::render(
+    let printed = output::print(&documents::render(
         &end.results,
         &end.repeats,
         args.format,
         &output::screen(color),
-    ))?;
+    ));
     tell_end(&end, dir.path(), stderr);
+    // Whoever closes the terminal ends the run by that, and that is what it is to be told of.
+    if !end.interrupted {
+        printed?;
+    }
     Ok(end.exit_code())
 }
 
@@ -249,10 +257,10 @@ fn tell_end(end: &RunEnd, path: &Path, stderr: Stderr) {
             &format!("trials without a result: {}", end.absent.len()),
         );
         for id in end.absent.iter().take(SHOWN) {
-            eprintln!("  {id}");
+            tell(format_args!("  {id}"));
         }
         if end.absent.len() > SHOWN {
-            eprintln!("  …");
+            tell(format_args!("  …"));
         }
     }
     if !end.absent.is_empty() || end.unverified > 0 {

@@ -75,7 +75,8 @@ impl Images {
                         *slot = Some(Err(reason.clone()));
                         GuestError::Lost(reason)
                     }
-                    WarmError::Guest(other) => other,
+                    // The machine that was to make it broke, not the one of a trial.
+                    WarmError::Guest(other) => GuestError::Image(Box::new(other)),
                     WarmError::Folder { path, source } => GuestError::Host {
                         what: format!(
                             "keep warm images in {} (free some space, choose another cache with \

@@ -9,7 +9,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use execlab_vm::{digest::Sha256, initramfs::Initramfs, kernels::Kernel};
+use execlab_vm::{
+    digest::Sha256,
+    initramfs::Initramfs,
+    kernels::{Kernel, ModuleError},
+};
 
 use super::lacks;
 use crate::lab::{LabError, guest_files};
@@ -25,22 +29,20 @@ pub(in crate::lab) struct GuestImage {
 
 impl GuestImage {
     /// Finds it in `dir`, or writes it there.
-    pub(super) fn of(kernel: &Kernel, dir: &Path) -> Result<Self, LabError> {
-        let (wanted, lacking) = modules_of_scenarios(kernel);
-        let modules = kernel.modules(&wanted).map_err(|error| {
+    pub(super) fn of(kernel: &Kernel, dir: &Path, init: &[u8]) -> Result<Self, LabError> {
+        let unreadable = |error| {
             let what = format!("the modules of kernel {} cannot be read", kernel.name);
-            lacks(
-                what,
-                "lock or name a kernel that has all of its modules",
-                error,
-            )
-        })?;
+            let remedy = "lock or name a kernel that has all of its modules";
+            lacks(what, remedy, error)
+        };
+        let (wanted, lacking) = modules_of_scenarios(kernel).map_err(unreadable)?;
+        let modules = kernel.modules(&wanted).map_err(unreadable)?;
         let mut files = Initramfs::default();
         for folder in ["dev", "newroot"] {
             files.folder(folder);
         }
         for (path, program) in [
-            ("init", guest_files::INIT),
+            ("init", init),
             ("bin/execlab-storm", guest_files::STORM),
             ("bin/execlab-payload", guest_files::PAYLOAD),
             ("bin/execlab-payload-bare", guest_files::PAYLOAD_BARE),
@@ -81,15 +83,21 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// The modules of all scenarios that this kernel can run, and the scenarios that it cannot run.
-fn modules_of_scenarios(kernel: &Kernel) -> (Vec<&'static str>, BTreeMap<&'static str, String>) {
+///
+/// A module that is not what was unpacked is an error even where no trial needs it: without it the
+/// guest's files would be others.
+fn modules_of_scenarios(
+    kernel: &Kernel,
+) -> Result<(Vec<&'static str>, BTreeMap<&'static str, String>), ModuleError> {
     let (mut wanted, mut lacking) = (Vec::new(), BTreeMap::new());
     for scenario in execlab_workloads::SCENARIOS {
         match kernel.modules(scenario.modules()) {
             Ok(_) => wanted.extend_from_slice(scenario.modules()),
+            Err(error @ ModuleError::Damaged { .. }) => return Err(error),
             Err(error) => {
                 lacking.insert(scenario.name(), error.to_string());
             }
         }
     }
-    (wanted, lacking)
+    Ok((wanted, lacking))
 }

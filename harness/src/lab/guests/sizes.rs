@@ -58,6 +58,7 @@ pub(in crate::lab) fn clocks(workload: &Workload) -> Clocks {
         boot: BOOT,
         stage,
         total: BOOT + 4 * stage,
+        hurry: None,
     }
 }
 

@@ -109,6 +109,7 @@ impl Canary<'_> {
             plan: &encode(&plan(&trial, Timing::REAL)),
             serial_log: &serial_log,
             clocks: Clocks {
+                hurry: None,
                 boot: limit,
                 stage: limit,
                 total: 2 * limit,

@@ -255,6 +255,7 @@ fn a_trial_goes_on_from_an_image_with_its_own_plan() {
                 boot: LIMIT,
                 stage: LIMIT,
                 total: LIMIT,
+                hurry: None,
             },
         }
         .run()
