@@ -26,9 +26,11 @@
 
 pub mod compare;
 pub mod conclude;
+mod control;
 pub mod doubts;
 mod guide;
 mod html;
+pub mod interval;
 mod junit;
 mod limits;
 mod markdown;
@@ -37,6 +39,7 @@ pub mod metric;
 pub mod number;
 mod order;
 pub mod overview;
+mod reading;
 mod reasons;
 pub mod repeat;
 pub mod schema;
@@ -51,5 +54,5 @@ pub use junit::junit;
 pub use markdown::markdown;
 pub use repeat::Repeatability;
 pub use schema::results as schema;
-pub use summary::{CellSummary, Exit, Summary, Totals};
+pub use summary::{CellSummary, Exit, FigureSummary, Summary, Totals};
 pub use terminal::{TerminalOptions, terminal};

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use execlab_model::result::{Status, TrialResult};
+use execlab_model::result::{Lab, Status, TrialResult};
 
 use crate::{
-    doubts,
+    control, doubts,
     matrix::Matrix,
     number::thousands,
     repeat::Repeatability,
@@ -35,12 +35,11 @@ impl Overview {
     ) -> Self {
         let totals = Status::ALL.map(|s| (s, results.iter().filter(|t| t.status == s).count()));
         let labs = distinct(results, |t| {
-            Some(format!(
-                "{}, {} virtual CPU{}",
-                t.lab,
-                t.cpus,
-                if t.cpus == 1 { "" } else { "s" }
-            ))
+            let cpu = match t.lab {
+                Lab::Exact | Lab::Kvm => "virtual CPU",
+                Lab::Host => "CPU",
+            };
+            Some(format!("{}, {}", t.lab, plural(t.cpus as usize, cpu)))
         });
         let qemu = distinct(results, |t| t.provenance.qemu.clone());
         let versions = distinct(results, |t| {
@@ -69,6 +68,7 @@ impl Overview {
         facts.extend(repeatability.line().map(|line| (RUN_AGAIN, line)));
         let mut warnings = repeatability.warnings();
         warnings.extend(doubts::warnings(results));
+        warnings.extend(control::warnings(matrix));
         let mut mind = |what: &str, values: &[String]| {
             if values.len() > 1 {
                 warnings.push(format!(

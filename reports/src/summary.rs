@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     conclude::conclude,
-    matrix::{Cell, Matrix},
+    interval::Interval,
+    matrix::{Apart, Cell, Matrix},
     metric::METRICS,
     repeat::Repeatability,
     text::clean,
@@ -70,6 +71,10 @@ pub struct CellSummary {
     pub backend: String,
     /// Name of its group of settings.
     pub variant: String,
+    /// Whether it is the control (A/A): a baseline once more, compared with the baseline as if it
+    /// watched.
+    #[serde(default)]
+    pub control: bool,
     /// Name of the scenario.
     pub scenario: String,
     /// When the execs came.
@@ -116,6 +121,13 @@ pub struct FigureSummary {
     /// Standard deviation over the seeds, of a sample; not there for one seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sd: Option<f64>,
+    /// In labs where each trial is one sample: where the median lies. Of costs and times only, and not
+    /// of fewer than six seeds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Interval>,
+    /// Of a difference with an interval: whether it can be told from nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apart: Option<Apart>,
     /// How many seeds have a number.
     pub count: usize,
     /// How many seeds say which word in place of a number.
@@ -217,6 +229,8 @@ fn summarize(matrix: &Matrix<'_>, cell: &Cell<'_>) -> CellSummary {
             min: numbers.map(|n| n.min),
             max: numbers.map(|n| n.max),
             sd: numbers.and_then(|n| n.sd),
+            interval: figure.interval,
+            apart: matrix.apart(cell, metric),
             count: numbers.map_or(0, |n| n.count),
             words: figure
                 .words
@@ -230,6 +244,7 @@ fn summarize(matrix: &Matrix<'_>, cell: &Cell<'_>) -> CellSummary {
         kernel: matrix.kernels[cell.at.kernel].id.name.clone(),
         backend: spec.name.clone(),
         variant: spec.variant.clone(),
+        control: spec.is_control(),
         scenario: setup.workload.scenario.clone(),
         load: setup.workload.load.to_string(),
         execs: setup.workload.execs,

@@ -6,7 +6,7 @@
 use execlab_model::result::Status;
 
 use crate::{
-    matrix::{At, Cell, Matrix},
+    matrix::{Apart, At, Cell, Matrix, Role},
     metric::{self, Metric, Polarity, Unit},
     reasons::Reasons,
 };
@@ -84,13 +84,14 @@ fn table(
         .backends
         .iter()
         .enumerate()
-        .filter(|(_, b)| !b.baseline);
+        .filter(|(_, b)| b.role == Role::Watcher);
     let rows: Vec<HeatRow> = all
         .map(|(backend, b)| HeatRow {
             backend: b.brief.clone(),
             fields: (0..matrix.kernels.len())
                 .map(|kernel| {
                     field(
+                        matrix,
                         matrix.cell(At {
                             setup,
                             kernel,
@@ -112,6 +113,7 @@ fn table(
 }
 
 fn field(
+    matrix: &Matrix<'_>,
     cell: Option<&Cell<'_>>,
     reasons: &Reasons,
     metric: &Metric,
@@ -141,6 +143,8 @@ fn field(
             .map(|m| cell.figure(m).print(m))
             .filter(|text| !text.is_empty()),
     );
+    let apart = matrix.apart(cell, metric).and_then(Apart::caveat);
+    small.extend(apart.map(str::to_owned));
     let class = match figure.numbers {
         // A seed that lost colours its cell: a share is as good as its worst seed.
         Some(numbers) => {

@@ -15,8 +15,17 @@ use execlab_model::{
 };
 
 use crate::{
-    conclude::conclude, limits::limits, matrix::Matrix, metric::Metric, number::thousands,
-    overview::Overview, reasons::Reasons, repeat::Repeatability, terminal::baselines, text::clean,
+    conclude::conclude,
+    limits::limits,
+    matrix::{Matrix, Role},
+    metric::Metric,
+    number::thousands,
+    overview::Overview,
+    reading,
+    reasons::Reasons,
+    repeat::Repeatability,
+    terminal::baselines,
+    text::clean,
 };
 use detail::{Row, Trial};
 use heat::Heat;
@@ -51,7 +60,7 @@ pub fn html(results: &[TrialResult], repeats: &[Repeat]) -> String {
             })
             .collect(),
         heats: heat::heats(&matrix, &reasons),
-        plot: plot::plot(&matrix),
+        plots: plot::plots(&matrix),
         rows: detail::rows(&matrix, &reasons, &columns),
         trials: detail::trials(&matrix),
         cost_unit: matrix.cost_unit(),
@@ -66,6 +75,7 @@ pub fn html(results: &[TrialResult], repeats: &[Repeat]) -> String {
             .collect(),
         limits: limits(&matrix),
         has_seeds: matrix.has_seeds(),
+        notes: reading::notes(&matrix),
         columns,
     };
     page.render().expect("writing to a string does not fail")
@@ -85,7 +95,7 @@ struct Page {
     settings: Vec<(String, String)>,
     baselines: Vec<(String, String)>,
     heats: Vec<Heat>,
-    plot: Option<Plot>,
+    plots: Vec<Plot>,
     columns: Vec<&'static Metric>,
     rows: Vec<Row>,
     trials: Vec<Trial>,
@@ -93,6 +103,7 @@ struct Page {
     limits: Vec<&'static str>,
     cost_unit: String,
     has_seeds: bool,
+    notes: Vec<String>,
 }
 
 struct Total {
@@ -148,7 +159,7 @@ fn kernels(matrix: &Matrix<'_>) -> Vec<KernelRow> {
 
 /// Each backend with its settings in one line.
 fn settings(matrix: &Matrix<'_>) -> Vec<(String, String)> {
-    let watching = matrix.backends.iter().filter(|b| !b.baseline);
+    let watching = matrix.backends.iter().filter(|b| b.role == Role::Watcher);
     watching
         .map(|backend| {
             let each = backend

@@ -9,6 +9,7 @@ mod hostile;
 mod html;
 mod markdown_and_junit;
 mod repeats;
+mod sampled;
 mod schemas;
 mod summary;
 mod terminal;
