@@ -24,6 +24,8 @@
     reason = "a document is a string, and writing to one cannot fail: `write!` would only add ways to look as if"
 )]
 
+pub mod across;
+mod bound;
 pub mod compare;
 pub mod conclude;
 mod control;
@@ -39,6 +41,7 @@ pub mod metric;
 pub mod number;
 mod order;
 pub mod overview;
+pub mod rank;
 mod reading;
 mod reasons;
 pub mod repeat;
@@ -47,6 +50,7 @@ mod summary;
 mod terminal;
 pub mod text;
 
+pub use across::{Across, NotComparable, across};
 pub use compare::{Compared, compare};
 pub use guide::metrics_guide;
 pub use html::html;

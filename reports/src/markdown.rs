@@ -6,6 +6,7 @@ use execlab_model::{
 };
 
 use crate::{
+    bound::bounded,
     conclude::conclude,
     limits::limits,
     matrix::{Cell, Matrix},
@@ -20,8 +21,9 @@ use crate::{
 
 /// The document.
 pub fn markdown(results: &[TrialResult], repeats: &[Repeat]) -> String {
-    let matrix = Matrix::new(results);
-    let overview = Overview::new(results, &Repeatability::new(results, repeats), &matrix);
+    let bounded = bounded(results);
+    let matrix = Matrix::new(&bounded);
+    let overview = Overview::new(&bounded, &Repeatability::new(results, repeats), &matrix);
     let reasons = Reasons::new(&matrix);
     let mut out = String::from("# execlab: what the monitors saw\n\n");
     out += &format!("**{}**\n\n", escape(&overview.totals_line()));

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    bound::bounded,
     conclude::conclude,
     interval::Interval,
     matrix::{Apart, Cell, Matrix},
@@ -138,7 +139,8 @@ pub struct FigureSummary {
 impl Summary {
     /// Of all results of a run.
     pub fn new(results: &[TrialResult], repeats: &[Repeat]) -> Self {
-        let matrix = Matrix::new(results);
+        let bounded = bounded(results);
+        let matrix = Matrix::new(&bounded);
         let repeatability = Repeatability::new(results, repeats);
         Self {
             schema: SCHEMA,

@@ -9,6 +9,7 @@ use execlab_harness::{
     store::StoreError,
 };
 use execlab_model::{exit::ExitCode, result::Lab};
+use execlab_reports::NotComparable;
 use execlab_vm::kernels;
 
 use super::output::Stderr;
@@ -63,6 +64,9 @@ pub enum ExpectedError {
     /// Rules of the fake laboratory.
     #[error(transparent)]
     BadRule(#[from] BadRule),
+    /// Two runs.
+    #[error(transparent)]
+    NotComparable(#[from] NotComparable),
     /// A page of the manual.
     #[error("there is no command `{0}`")]
     NoSuchCommand(String),
@@ -102,7 +106,9 @@ impl ExpectedError {
             | Self::NoConsent { .. }
             | Self::BadRule(_)
             | Self::NoSuchCommand(_)
+            | Self::NotComparable(NotComparable::NoSuchKernel { .. })
             | Self::Kernels(kernels::StoreError::Unknown(_)) => ExitCode::Config,
+            Self::NotComparable(_) => ExitCode::NoBaseline,
             Self::Store(StoreError::Write { .. } | StoreError::Read { .. })
             | Self::Lab(_)
             | Self::Relock(_)
@@ -156,12 +162,19 @@ impl ExpectedError {
                 "agree with `--change-host`, or take the lab exact, which changes nothing here"
                     .to_owned(),
             ),
+            Self::NotComparable(NotComparable::SameLab { .. }) => {
+                Some("give runs of two labs, as of `--lab exact` and `--lab host`".to_owned())
+            }
+            Self::NotComparable(NotComparable::NoKernelsInCommon { .. }) => {
+                Some("say it by `--kernels BASE=NEW`".to_owned())
+            }
             Self::NoSuchCommand(_) => Some("`execlab --help` lists the commands".to_owned()),
             Self::Matrix(MatrixError::Read { .. } | MatrixError::Invalid(_))
             | Self::Store(StoreError::Read { .. })
             | Self::Kernels(_)
             | Self::Relock(_)
             | Self::BadRule(_)
+            | Self::NotComparable(_)
             | Self::Stdout(_)
             | Self::Signals(_) => None,
         }

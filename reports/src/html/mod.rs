@@ -15,6 +15,7 @@ use execlab_model::{
 };
 
 use crate::{
+    bound::bounded,
     conclude::conclude,
     limits::limits,
     matrix::{Matrix, Role},
@@ -33,8 +34,9 @@ use plot::Plot;
 
 /// The document.
 pub fn html(results: &[TrialResult], repeats: &[Repeat]) -> String {
-    let matrix = Matrix::new(results);
-    let overview = Overview::new(results, &Repeatability::new(results, repeats), &matrix);
+    let bounded = bounded(results);
+    let matrix = Matrix::new(&bounded);
+    let overview = Overview::new(&bounded, &Repeatability::new(results, repeats), &matrix);
     let reasons = Reasons::new(&matrix);
     let columns = matrix.columns();
     let page = Page {

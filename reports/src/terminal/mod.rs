@@ -13,6 +13,7 @@ use execlab_model::{
 };
 
 use crate::{
+    bound::bounded,
     conclude::conclude,
     limits::limits,
     matrix::{Cell, Matrix, Role},
@@ -45,9 +46,10 @@ impl Default for TerminalOptions {
 
 /// Tables, reasons, totals and conclusions for a terminal; ends with a newline.
 pub fn terminal(results: &[TrialResult], repeats: &[Repeat], options: &TerminalOptions) -> String {
-    let matrix = Matrix::new(results);
+    let bounded = bounded(results);
+    let matrix = Matrix::new(&bounded);
     let repeatability = Repeatability::new(results, repeats);
-    let overview = Overview::new(results, &repeatability, &matrix);
+    let overview = Overview::new(&bounded, &repeatability, &matrix);
     let reasons = Reasons::new(&matrix);
     let page = Page {
         matrix: &matrix,

@@ -3,6 +3,7 @@
 #[path = "../fixture/mod.rs"]
 mod fixture;
 
+mod across;
 mod conclusions;
 mod doubts;
 mod hostile;

@@ -163,7 +163,7 @@ fn the_control_stands_first_below_the_baseline() {
     results.reverse();
     let text = screen(&results, 200);
     let rows = text.lines().skip_while(|l| !l.starts_with('─'));
-    let first = rows.skip(1).find(|l| l.starts_with("host")).unwrap();
+    let first = rows.skip(1).find(|l| l.starts_with("running")).unwrap();
     assert!(first.contains("control (A/A)"), "{first}");
     let cells = Summary::new(&results, &[]).cells;
     let names: Vec<String> = cells
