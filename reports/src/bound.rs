@@ -11,16 +11,18 @@ use execlab_model::{
     result::{Example, TrialResult},
 };
 
+use crate::doubts;
+
 /// Characters of a reason or a note.
 pub const LONGEST_TEXT: usize = 4_000;
 /// Characters of a name, a setting, a version or an argument.
 pub const LONGEST_NAME: usize = 200;
 /// Bytes of a path or an argument in an example: as many as a path can have (`PATH_MAX`).
 pub const LONGEST_BYTES: usize = 4_096;
-/// Entries of a list: notes, examples, loss reports, settings, arguments of QEMU.
-pub const MOST: usize = 100;
-/// Examples of a trial: some are enough to see what went wrong.
-pub const MOST_EXAMPLES: usize = 20;
+/// Notes, examples and sources of loss: some are enough to see what went wrong.
+pub const MOST_TEXTS: usize = 20;
+/// Settings, boot options, arguments of QEMU.
+pub const MOST_NAMES: usize = 100;
 
 /// The same results, none too large; they are copied only where one is.
 pub(crate) fn bounded(results: &[TrialResult]) -> Cow<'_, [TrialResult]> {
@@ -101,12 +103,16 @@ fn cut(result: &mut TrialResult) -> bool {
     let mut was = name(trial) | name(digest) | record_sha256.as_mut().is_some_and(name);
     was |= reason.as_mut().is_some_and(text);
     was |= name(&mut kernel.name) | name(&mut kernel.release) | name(&mut kernel.sha256);
-    was |= list(boot, MOST) | each(boot, name);
+    was |= list(boot, MOST_NAMES) | each(boot, name);
     was |= name(&mut backend.name) | name(&mut backend.variant) | name(&mut workload.scenario);
     let long = |s: &String| s.chars().nth(LONGEST_NAME).is_some();
-    if backend.settings.len() > MOST || backend.settings.iter().any(|(k, v)| long(k) || long(v)) {
+    if backend.settings.len() > MOST_NAMES
+        || backend.settings.iter().any(|(k, v)| long(k) || long(v))
+    {
         was = true;
-        let settings = std::mem::take(&mut backend.settings).into_iter().take(MOST);
+        let settings = std::mem::take(&mut backend.settings)
+            .into_iter()
+            .take(MOST_NAMES);
         backend.settings = settings
             .map(|(mut key, mut value)| {
                 name(&mut key);
@@ -115,18 +121,29 @@ fn cut(result: &mut TrialResult) -> bool {
             })
             .collect();
     }
+    let more =
+        |dropped: usize, what: &str| (dropped > 0).then(|| format!("… {dropped} more {what}"));
+    let dropped = notes.len().saturating_sub(MOST_TEXTS);
+    if dropped > 0 {
+        // A guest that talks much does not talk a doubt away.
+        notes.sort_by_key(|note| !doubts::is_doubt(note));
+    }
+    was |= list(notes, MOST_TEXTS) | each(notes, text);
+    notes.extend(more(dropped, "notes"));
     if let Some(loss) = loss {
-        was |= list(&mut loss.reports, MOST);
+        let dropped = loss.reports.len().saturating_sub(MOST_TEXTS);
+        notes.extend(more(dropped, "sources of loss reports"));
+        was |= list(&mut loss.reports, MOST_TEXTS);
         was |= each(&mut loss.reports, |sum| name(&mut sum.source));
     }
     was |= cost.as_mut().is_some_and(|cost| name(&mut cost.unit));
     was |= latency
         .as_mut()
         .is_some_and(|latency| name(&mut latency.unit));
-    was |= list(examples, MOST_EXAMPLES) | each(examples, example);
-    was |= list(notes, MOST) | each(notes, text);
+    was |= list(examples, MOST_TEXTS) | each(examples, example);
     was |= name(&mut provenance.execlab) | provenance.qemu.as_mut().is_some_and(name);
-    was |= list(&mut provenance.command_line, MOST) | each(&mut provenance.command_line, name);
+    was |=
+        list(&mut provenance.command_line, MOST_NAMES) | each(&mut provenance.command_line, name);
     for hash in [
         &mut provenance.initramfs,
         &mut provenance.monitor,

@@ -7,7 +7,9 @@
 //! | [`markdown`] | `report.md`, also for the step summary of a CI run |
 //! | [`html`] | `report.html`, one file that needs nothing else |
 //! | [`junit`] | `junit.xml` |
+//! | [`csv()`] | a row for each trial |
 //! | [`Summary`] | `summary.json` |
+//! | [`across()`] | what `execlab compare` prints |
 //! | [`schema()`] | the JSON schema of one line of `results.jsonl` |
 //! | [`metrics_guide`] | the table of metrics for the documentation |
 //!
@@ -29,12 +31,14 @@ mod bound;
 pub mod compare;
 pub mod conclude;
 mod control;
+mod csv;
 pub mod doubts;
 mod guide;
 mod html;
 pub mod interval;
 mod junit;
 mod limits;
+pub mod machine;
 mod markdown;
 pub mod matrix;
 pub mod metric;
@@ -52,6 +56,7 @@ pub mod text;
 
 pub use across::{Across, NotComparable, across};
 pub use compare::{Compared, compare};
+pub use csv::{csv, csv_columns};
 pub use guide::metrics_guide;
 pub use html::html;
 pub use junit::junit;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use execlab_model::result::{Lab, Status, TrialResult};
 
 use crate::{
-    control, doubts,
+    control, doubts, machine,
     matrix::Matrix,
     number::thousands,
     repeat::Repeatability,
@@ -14,6 +14,9 @@ use crate::{
 
 /// The name of the fact that says what came out of repeats.
 pub(crate) const RUN_AGAIN: &str = "Run again";
+
+/// The name of the fact that says how quiet a machine was.
+pub(crate) const MACHINE: &str = "Machine";
 
 /// How many trials ended how, and in which surroundings.
 #[derive(Debug)]
@@ -65,6 +68,11 @@ impl Overview {
         if !versions.is_empty() {
             facts.push(("execlab", list(&versions)));
         }
+        facts.extend(
+            machine::lines(matrix)
+                .into_iter()
+                .map(|line| (MACHINE, line)),
+        );
         facts.extend(repeatability.line().map(|line| (RUN_AGAIN, line)));
         let mut warnings = repeatability.warnings();
         warnings.extend(doubts::warnings(results));

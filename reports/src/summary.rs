@@ -14,6 +14,7 @@ use crate::{
     bound::bounded,
     conclude::conclude,
     interval::Interval,
+    machine::Machine,
     matrix::{Apart, Cell, Matrix},
     metric::METRICS,
     repeat::Repeatability,
@@ -100,6 +101,9 @@ pub struct CellSummary {
     pub totals: Totals,
     /// Why trials were not completed.
     pub reasons: Vec<String>,
+    /// What the machine did beside its trials, where it is known.
+    #[serde(default, skip_serializing_if = "Machine::is_unknown")]
+    pub machine: Machine,
     /// By the metric's id; a metric that was not measured is not there.
     pub figures: BTreeMap<String, FigureSummary>,
 }
@@ -259,6 +263,7 @@ fn summarize(matrix: &Matrix<'_>, cell: &Cell<'_>) -> CellSummary {
         trials: cell.trials.iter().map(|t| t.trial.clone()).collect(),
         totals: Totals::of(cell.trials.iter().map(|t| t.status)),
         reasons,
+        machine: Machine::of_cell(cell),
         figures: figures.collect(),
     }
 }

@@ -9,7 +9,7 @@ use execlab_harness::{
     store::StoreError,
 };
 use execlab_model::{exit::ExitCode, result::Lab};
-use execlab_reports::NotComparable;
+use execlab_reports::{NotComparable, text::clean};
 use execlab_vm::kernels;
 
 use super::output::Stderr;
@@ -192,7 +192,7 @@ impl ExpectedError {
         }
         let mut source = self.source();
         while let Some(cause) = source {
-            eprintln!("  because: {cause}");
+            eprintln!("  because: {}", clean(&cause.to_string()));
             source = cause.source();
         }
         if let Some(remedy) = self.remedy() {

@@ -4,6 +4,7 @@ use execlab_model::result::{Example, LossSum, TrialResult};
 
 use super::status_class;
 use crate::{
+    machine::Machine,
     matrix::{CONTROL, Cell, Matrix, Role},
     metric::{METRICS, Metric, Reading},
     number::thousands,
@@ -188,6 +189,7 @@ fn facts(trial: &TrialResult) -> Vec<(&'static str, String)> {
             )
         }),
     );
+    add("Machine", Machine::of([trial]).line());
     add("QEMU", trial.provenance.qemu.clone());
     add(
         "QEMU command line",

@@ -67,7 +67,7 @@ pub(super) fn backends(results: &[TrialResult]) -> Vec<Backend<'_>> {
                 } else {
                     clean(&trial.backend_label())
                 },
-                role: role(trial),
+                role: Role::of(trial),
             });
         }
     }
@@ -85,16 +85,6 @@ pub(super) fn backends(results: &[TrialResult]) -> Vec<Backend<'_>> {
             .then_with(|| a.spec.cmp(b.spec))
     });
     all
-}
-
-fn role(trial: &TrialResult) -> Role {
-    if trial.is_baseline() {
-        Role::Baseline
-    } else if trial.is_control() {
-        Role::Control
-    } else {
-        Role::Watcher
-    }
 }
 
 pub(super) fn setups(results: &[TrialResult]) -> Vec<Setup<'_>> {

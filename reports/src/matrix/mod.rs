@@ -272,6 +272,19 @@ impl<'a> Matrix<'a> {
     }
 }
 
+impl Role {
+    /// Of what watched in a trial.
+    pub fn of(trial: &TrialResult) -> Self {
+        if trial.is_baseline() {
+            Self::Baseline
+        } else if trial.is_control() {
+            Self::Control
+        } else {
+            Self::Watcher
+        }
+    }
+}
+
 impl Backend<'_> {
     fn is_of(&self, trial: &TrialResult) -> bool {
         *self.spec == trial.backend && (self.role != Role::Baseline || *self.boot == *trial.boot)

@@ -18,7 +18,7 @@ use crate::{
     limits::limits,
     matrix::{Cell, Matrix, Role},
     metric::Metric,
-    overview::{Overview, RUN_AGAIN},
+    overview::{MACHINE, Overview, RUN_AGAIN},
     reading,
     reasons::Reasons,
     repeat::Repeatability,
@@ -68,8 +68,10 @@ pub fn terminal(results: &[TrialResult], repeats: &[Repeat], options: &TerminalO
     out += &page.paint.bold("Totals");
     out.push('\n');
     page.item("- ", &overview.totals_line(), &mut out);
-    if let Some(line) = repeatability.line() {
-        page.item("- ", &format!("{RUN_AGAIN}: {line}"), &mut out);
+    for (name, line) in &overview.facts {
+        if [MACHINE, RUN_AGAIN].contains(name) {
+            page.item("- ", &format!("{name}: {line}"), &mut out);
+        }
     }
     out.push('\n');
     out += &page.paint.bold("What to conclude");
