@@ -3,6 +3,8 @@
 //!
 //! Small tables, not one wide one: on a phone each fits, on a wide screen they stand side by side.
 
+use std::collections::BTreeSet;
+
 use execlab_model::result::Status;
 
 use crate::{
@@ -85,11 +87,14 @@ fn table(
         .iter()
         .enumerate()
         .filter(|(_, b)| b.role == Role::Watcher);
+    // Another lab may have kernels of its own.
+    let kernels: BTreeSet<usize> = matrix.of_setup(setup).map(|c| c.at.kernel).collect();
     let rows: Vec<HeatRow> = all
         .map(|(backend, b)| HeatRow {
             backend: b.brief.clone(),
-            fields: (0..matrix.kernels.len())
-                .map(|kernel| {
+            fields: kernels
+                .iter()
+                .map(|&kernel| {
                     field(
                         matrix,
                         matrix.cell(At {
@@ -107,7 +112,10 @@ fn table(
         .collect();
     (!rows.is_empty()).then(|| HeatTable {
         caption: matrix.setups[setup].label.clone(),
-        kernels: matrix.kernels.iter().map(|k| k.label.clone()).collect(),
+        kernels: kernels
+            .iter()
+            .map(|&kernel| matrix.kernels[kernel].label.clone())
+            .collect(),
         rows,
     })
 }

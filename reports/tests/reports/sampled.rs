@@ -248,7 +248,8 @@ fn labs_are_kept_apart_in_every_document() {
     );
     let text = screen(&results, 200);
     for heading in ["lab exact, 1 CPU", "lab kvm, 1 CPU", "lab host, 4 CPUs"] {
-        assert_eq!(text.matches(heading).count(), 1, "{heading}");
+        let whole = format!("execs, {heading}\n");
+        assert_eq!(text.matches(&whole).count(), 1, "{heading}");
     }
     insta::assert_snapshot!(lines(&results));
     let told = warnings(&results).join("\n");
@@ -275,4 +276,28 @@ fn labs_are_kept_apart_in_every_document() {
     let labs = |c: &execlab_reports::CellSummary| c.lab.clone();
     let kinds: std::collections::BTreeSet<String> = summary.cells.iter().map(labs).collect();
     assert_eq!(kinds.len(), 3);
+}
+
+#[test]
+fn what_the_machine_did_stands_in_every_document() {
+    let results = run(Lab::Host, 8, true);
+    let text = screen(&results, 1000);
+    let line = text.lines().find(|l| l.starts_with("- Machine")).unwrap();
+    insta::assert_snapshot!(line);
+    for document in [markdown(&results, &[]), html(&results, &[])] {
+        assert!(document.contains("load average up to 2.25"), "{document}");
+    }
+    let summary = Summary::new(&results, &[]);
+    insta::assert_json_snapshot!(summary.cells[2].machine);
+    // Where nothing is known nothing is said, and nonsense is not known.
+    let mut silent = results.clone();
+    for t in &mut silent {
+        t.host.clear();
+        t.host.insert("steal_ns".into(), "lots".into());
+        t.host
+            .insert("frequency_khz".into(), serde_json::json!([1]));
+        t.host.insert("load_average".into(), serde_json::json!(-1));
+    }
+    assert!(!screen(&silent, 1000).contains("Machine"));
+    assert!(Summary::new(&silent, &[]).cells[2].machine.is_unknown());
 }
