@@ -21,16 +21,19 @@ pub enum Format {
     Json,
     /// As in `junit.xml`.
     Junit,
+    /// One row for each trial.
+    Csv,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Terminal,
         Self::Markdown,
         Self::Html,
         Self::Json,
         Self::Junit,
+        Self::Csv,
     ];
 
     /// The name used in flags.
@@ -41,6 +44,7 @@ impl Format {
             Self::Html => "html",
             Self::Json => "json",
             Self::Junit => "junit",
+            Self::Csv => "csv",
         }
     }
 }
@@ -68,10 +72,8 @@ pub fn render(
         Format::Markdown => execlab_reports::markdown(results, repeats),
         Format::Html => execlab_reports::html(results, repeats),
         Format::Junit => execlab_reports::junit(results, repeats),
-        Format::Json => {
-            let summary = Summary::new(results, repeats);
-            serde_json::to_string_pretty(&summary).expect("plain data always encodes")
-        }
+        Format::Csv => execlab_reports::csv(results),
+        Format::Json => execlab_reports::text::json(&Summary::new(results, repeats)),
     };
     if !text.ends_with('\n') {
         text.push('\n');

@@ -10,6 +10,7 @@ use execlab_model::{
     repeat::{Difference, Repeat, Verdict},
     result::TrialResult,
 };
+use execlab_reports::text::{clean, shorten};
 
 pub use self::{bars::Bars, lines::Lines};
 use crate::lab::{ImageNews, ImageState};
@@ -22,7 +23,7 @@ pub fn tell(line: std::fmt::Arguments<'_>) {
 
 /// One line about a trial that ended, without its place in the run.
 fn verdict(result: &TrialResult) -> String {
-    let mut text = format!("{:<14} {}", result.status, result.trial);
+    let mut text = format!("{:<14} {}", result.status, name(&result.trial));
     if let (Some(truth), Some(seen)) = (result.truth, &result.completeness)
         && result.is_watched()
     {
@@ -47,7 +48,8 @@ fn again(repeat: &Repeat, done: usize, total: usize) -> String {
     let what = repeat.verdict.as_str();
     let mut text = format!(
         "run again {done}/{total}: {what} ({})  {}",
-        repeat.start, repeat.trial
+        repeat.start,
+        name(&repeat.trial)
     );
     if let Some(Difference { path, one, other }) = &repeat.difference {
         let of_line = match repeat.verdict {
@@ -74,21 +76,21 @@ fn image(news: &ImageNews) -> String {
         }
         ImageState::Failed(reason) => format!("not made  ({})", one_line(reason)),
     };
-    format!("image of {}: {what}", news.image)
+    format!("image of {}: {what}", name(&news.image))
 }
 
-/// A guest's words as one short line that cannot steer a terminal.
+/// What something is called: by the user, who may have copied it from somewhere.
+fn name(text: &str) -> String {
+    const LONGEST: usize = 300;
+    shorten(&clean(text), LONGEST)
+}
+
+/// Somebody's words as one short line that cannot steer a terminal.
 fn one_line(text: &str) -> String {
     const LONGEST: usize = 160;
-    let clean: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    let clean = clean.trim();
-    match clean.char_indices().nth(LONGEST) {
-        Some((at, _)) => format!("{} …", &clean[..at]),
-        None => clean.to_owned(),
-    }
+    // Words of many lines read better with spaces between them than with `\n`.
+    let words: Vec<&str> = text.split_whitespace().collect();
+    shorten(&clean(&words.join(" ")), LONGEST)
 }
 
 /// A rough time for people: `45 s`, `3 min`, `2 h 05 min`.
@@ -101,6 +103,9 @@ fn rough(time: Duration) -> String {
 }
 
 #[cfg(test)]
+mod hostile_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -108,7 +113,7 @@ mod tests {
     fn times_are_rough_and_words_of_guests_are_tame() {
         let times = [0, 89, 90, 5399, 7500].map(|s| rough(Duration::from_secs(s)));
         assert_eq!(times, ["0 s", "89 s", "2 min", "90 min", "2 h 05 min"]);
-        assert_eq!(one_line("a\x1b[31mb\nc\n"), "a [31mb c");
+        assert_eq!(one_line("a\x1b[31mb\nc\n"), "a\\x1b[31mb c");
         assert!(one_line(&"ä".repeat(500)).chars().count() < 170);
     }
 }

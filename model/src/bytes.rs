@@ -62,7 +62,7 @@ impl fmt::Display for Bytes {
                 match c {
                     '\\' => f.write_str("\\\\")?,
                     // Letters and signs of any script pass; what steers a terminal does not.
-                    c if c.is_control() || is_format(c) => {
+                    c if c.is_control() || is_hidden(c) => {
                         let mut buffer = [0; 4];
                         for b in c.encode_utf8(&mut buffer).bytes() {
                             write!(f, "\\x{b:02x}")?;
@@ -79,9 +79,18 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// Invisible characters that reorder or hide text (bidirectional controls, zero-width marks).
-fn is_format(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+/// Characters that nobody sees and that reorder, hide or forge text: bidirectional controls, zero-width
+/// marks and fillers, variation selectors, tags, separators of lines that are no newline, and what is no
+/// character at all (which XML forbids). Unicode's `Default_Ignorable_Code_Point`, and the rest of
+/// `Bidi_Control`, by ranges.
+pub const fn is_hidden(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fdd0}'..='\u{fdef}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+        || c as u32 & 0xfffe == 0xfffe
 }
 
 impl fmt::Debug for Bytes {

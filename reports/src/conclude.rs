@@ -1,11 +1,11 @@
 //! What to conclude: a few sentences computed from the results.
 
-use std::collections::BTreeSet;
+mod cost;
 
 use execlab_model::result::Status;
 
 use crate::{
-    matrix::{At, Cell, Matrix, is_silent},
+    matrix::{At, Cell, Matrix, Role, is_silent},
     metric::Metric,
     number,
     text::{list, plural},
@@ -21,15 +21,13 @@ pub fn conclude(matrix: &Matrix<'_>) -> Vec<String> {
         return vec!["Only the baseline was run, so nothing was watched and nothing can be concluded about backends.".into()];
     }
     [
-        Some(completeness(&backends)),
-        cost(matrix, &backends),
-        loss(matrix, &backends),
-        silence(&backends),
-        Some(without_result(matrix)),
+        vec![completeness(&backends)],
+        cost::cost(matrix, &backends),
+        loss(matrix, &backends).into_iter().collect(),
+        silence(&backends).into_iter().collect(),
+        vec![without_result(matrix)],
     ]
-    .into_iter()
-    .flatten()
-    .collect()
+    .concat()
 }
 
 /// One backend's cells.
@@ -92,7 +90,7 @@ fn of_backends<'m, 'a>(matrix: &'m Matrix<'a>) -> Vec<OfBackend<'m, 'a>> {
         .backends
         .iter()
         .enumerate()
-        .filter(|(_, b)| !b.baseline);
+        .filter(|(_, b)| b.role == Role::Watcher);
     all.map(|(at, backend)| {
         let cells: Vec<_> = matrix.watched().filter(|c| c.at.backend == at).collect();
         OfBackend {
@@ -169,71 +167,6 @@ fn completeness(backends: &[OfBackend<'_, '_>]) -> String {
             named(right),
             paths(astray)
         ),
-    }
-}
-
-/// Compares only where all that are compared have a number: a backend must not look cheap because
-/// its dear cells have no result.
-fn cost(matrix: &Matrix<'_>, backends: &[OfBackend<'_, '_>]) -> Option<String> {
-    let complete = whole(backends);
-    let (compared, of_whom): (Vec<_>, _) = if complete.is_empty() {
-        (
-            backends
-                .iter()
-                .filter(|b| b.mean("added_percent").is_some())
-                .collect(),
-            "all backends (none of which saw everything)",
-        )
-    } else {
-        (complete, "those that saw every exec")
-    };
-    let places = |b: &OfBackend<'_, '_>| -> BTreeSet<(usize, usize)> {
-        let with = b
-            .scored
-            .iter()
-            .filter(|c| figure(c, "added_percent").is_some());
-        with.map(|c| (c.at.setup, c.at.kernel)).collect()
-    };
-    let common = compared.iter().map(|b| places(b)).reduce(|a, b| &a & &b)?;
-    let costs = |b: &OfBackend<'_, '_>| {
-        let cells = b
-            .scored
-            .iter()
-            .filter(|c| common.contains(&(c.at.setup, c.at.kernel)));
-        let both =
-            cells.filter_map(|c| Some((figure(c, "added_percent")?, figure(c, "added_per_exec")?)));
-        let both: Vec<_> = both.collect();
-        let mean = both.iter().map(|(p, _)| p.median).sum::<f64>() / both.len() as f64;
-        let low = both.iter().map(|(_, n)| n.min).reduce(f64::min)?;
-        let high = both.iter().map(|(_, n)| n.max).reduce(f64::max)?;
-        Some((mean, low, high))
-    };
-    let mut all: Vec<_> = compared
-        .iter()
-        .filter_map(|b| Some((costs(b)?, b.label)))
-        .collect();
-    all.sort_by(|a, b| a.0.0.total_cmp(&b.0.0));
-    let unit = matrix.cost_unit();
-    let say = |&((mean, low, high), label): &((f64, f64, f64), &str)| {
-        let range = if low < high {
-            format!("{} to {}", number::signed(low), number::signed(high))
-        } else {
-            number::signed(low)
-        };
-        format!(
-            "{label} with {range} {unit} per exec ({}% on average)",
-            number::signed(mean)
-        )
-    };
-    let cells = plural(common.len(), "cell");
-    match all.as_slice() {
-        [] => None,
-        [one] => Some(format!("What it costs: {}.", say(one))),
-        [first, .., last] => Some(format!(
-            "Cheapest of {of_whom}, over {cells} in common: {}; dearest: {}.",
-            say(first),
-            say(last)
-        )),
     }
 }
 

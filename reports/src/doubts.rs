@@ -12,6 +12,13 @@ pub const BASELINE_METER: &str = "compared with a baseline whose meter is not to
 /// How the note begins of a trial whose kernel never came to rest.
 pub const UNSETTLED: &str = "the kernel did not settle before the trial";
 
+/// Whether a note puts figures in doubt.
+pub(crate) fn is_doubt(note: &str) -> bool {
+    [METER, BASELINE_METER, UNSETTLED]
+        .iter()
+        .any(|begin| note.starts_with(begin))
+}
+
 /// One sentence without a full stop for each kind of doubt that there is.
 pub(crate) fn warnings(results: &[TrialResult]) -> Vec<String> {
     [

@@ -11,6 +11,7 @@ use execlab_model::{
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::{
+    bound::{bounded, bounded_repeats},
     matrix::Matrix,
     metric::{METRICS, Reading},
     text::clean,
@@ -18,7 +19,8 @@ use crate::{
 
 /// The document.
 pub fn junit(results: &[TrialResult], repeats: &[Repeat]) -> String {
-    let matrix = Matrix::new(results);
+    let bounded = bounded(results);
+    let matrix = Matrix::new(&bounded);
     let mut report = Report::new("execlab");
     for (kernel, kernel_label) in matrix.kernels.iter().map(|k| &k.label).enumerate() {
         for (backend, backend_label) in matrix.backends.iter().map(|b| &b.label).enumerate() {
@@ -44,7 +46,7 @@ pub fn junit(results: &[TrialResult], repeats: &[Repeat]) -> String {
             report.add_test_suite(suite);
         }
     }
-    if let Some(suite) = repeated(repeats) {
+    if let Some(suite) = repeated(&bounded_repeats(repeats)) {
         report.add_test_suite(suite);
     }
     let mut out = Vec::new();

@@ -7,7 +7,9 @@
 //! | [`markdown`] | `report.md`, also for the step summary of a CI run |
 //! | [`html`] | `report.html`, one file that needs nothing else |
 //! | [`junit`] | `junit.xml` |
+//! | [`csv()`] | a row for each trial |
 //! | [`Summary`] | `summary.json` |
+//! | [`across()`] | what `execlab compare` prints |
 //! | [`schema()`] | the JSON schema of one line of `results.jsonl` |
 //! | [`metrics_guide`] | the table of metrics for the documentation |
 //!
@@ -24,19 +26,27 @@
     reason = "a document is a string, and writing to one cannot fail: `write!` would only add ways to look as if"
 )]
 
+pub mod across;
+mod bound;
 pub mod compare;
 pub mod conclude;
+mod control;
+mod csv;
 pub mod doubts;
 mod guide;
 mod html;
+pub mod interval;
 mod junit;
 mod limits;
+pub mod machine;
 mod markdown;
 pub mod matrix;
 pub mod metric;
 pub mod number;
 mod order;
 pub mod overview;
+pub mod rank;
+mod reading;
 mod reasons;
 pub mod repeat;
 pub mod schema;
@@ -44,12 +54,14 @@ mod summary;
 mod terminal;
 pub mod text;
 
+pub use across::{Across, NotComparable, across};
 pub use compare::{Compared, compare};
+pub use csv::{csv, csv_columns};
 pub use guide::metrics_guide;
 pub use html::html;
 pub use junit::junit;
 pub use markdown::markdown;
 pub use repeat::Repeatability;
 pub use schema::results as schema;
-pub use summary::{CellSummary, Exit, Summary, Totals};
+pub use summary::{CellSummary, Exit, FigureSummary, Summary, Totals};
 pub use terminal::{TerminalOptions, terminal};

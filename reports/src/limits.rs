@@ -18,13 +18,16 @@ const fn of_lab(lab: Lab) -> &'static [&'static str] {
             "The same trial gives the same numbers to the last digit. That is repeatability, not generality: other seeds, kernels, images or QEMU versions are other trials.",
         ],
         Lab::Kvm => &[
-            "Cost is CPU time of the whole guest, by its own clock. It varies from trial to trial: read a difference with its interval, and with the control, which is the baseline compared with itself.",
-            "The host's own load, its frequency and what it takes from the guest (steal) are in every figure. Figures of another machine, or of another day, are others.",
+            "Cost is CPU time of the whole guest, by its own clock. It differs from trial to trial: read a difference with its interval and beside the control, which is the baseline compared with itself.",
+            "An interval says where the median of such trials lies on this machine as it was then. It says nothing of other machines, days, frequencies or neighbours, and nothing of an error that all trials share.",
+            "The host's load, its frequency and what it takes from the guest (steal) are in every figure, baselines included; interleaved trials share slow drifts, and no more.",
+            "A guest's exits to the hypervisor cost time that bare metal does not pay. What watching adds may so be more here, or less, than on the machine below.",
         ],
         Lab::Host => &[
             "Cost is CPU time of the storm and of the monitor with its kernel threads. Work that the kernel does for a monitor in other threads, or in interrupts that hit others, is not in it.",
-            "Cost varies from trial to trial: read a difference with its interval, and with the control, which is the baseline compared with itself. Whatever else ran on the machine disturbed both.",
-            "Figures are of this kernel on this machine. Trials ran on several CPUs at once, so losses here may come from races that the exact lab cannot show.",
+            "It differs from trial to trial: read a difference with its interval and beside the control, which is the baseline compared with itself. Whatever else ran on the machine disturbed both.",
+            "An interval says where the median of such trials lies on this machine as it was then. It says nothing of other machines, days, frequencies or neighbours, and nothing of an error that all trials share.",
+            "Figures are of this kernel, booted with its own options. Trials ran on several CPUs at once, so losses here may come from races that the exact lab cannot show.",
         ],
     }
 }

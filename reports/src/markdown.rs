@@ -6,11 +6,13 @@ use execlab_model::{
 };
 
 use crate::{
+    bound::bounded,
     conclude::conclude,
     limits::limits,
     matrix::{Cell, Matrix},
     metric::{Metric, Unit},
     overview::Overview,
+    reading,
     reasons::Reasons,
     repeat::Repeatability,
     terminal::baselines,
@@ -19,8 +21,9 @@ use crate::{
 
 /// The document.
 pub fn markdown(results: &[TrialResult], repeats: &[Repeat]) -> String {
-    let matrix = Matrix::new(results);
-    let overview = Overview::new(results, &Repeatability::new(results, repeats), &matrix);
+    let bounded = bounded(results);
+    let matrix = Matrix::new(&bounded);
+    let overview = Overview::new(&bounded, &Repeatability::new(results, repeats), &matrix);
     let reasons = Reasons::new(&matrix);
     let mut out = String::from("# execlab: what the monitors saw\n\n");
     out += &format!("**{}**\n\n", escape(&overview.totals_line()));
@@ -47,14 +50,13 @@ pub fn markdown(results: &[TrialResult], repeats: &[Repeat]) -> String {
         table(&matrix, &reasons, setup, &mut out);
     }
     out += &format!(
-        "\nCosts are in {}, against the baseline of the same kernel, workload and seed. n/a: not measured.{}\n",
+        "\nCosts are in {}, against the baseline of the same kernel, workload and seed. n/a: not measured.",
         escape(&matrix.cost_unit()),
-        if matrix.has_seeds() {
-            " Of several seeds: their median, and in brackets the least and the most where they differ."
-        } else {
-            ""
-        }
     );
+    for note in reading::notes(&matrix) {
+        out += &format!(" {}", escape(&note));
+    }
+    out.push('\n');
     if !reasons.0.is_empty() {
         out += "\n## Not completed\n\n";
         for (at, reason) in reasons.0.iter().enumerate() {
@@ -75,10 +77,7 @@ fn table(matrix: &Matrix<'_>, reasons: &Reasons, setup: usize, out: &mut String)
     if let Some(line) = baselines(matrix, setup) {
         *out += &format!("{}\n\n", escape(&line));
     }
-    let rows: Vec<_> = matrix
-        .of_setup(setup)
-        .filter(|c| !matrix.backends[c.at.backend].baseline)
-        .collect();
+    let rows: Vec<_> = matrix.compared(setup).collect();
     if rows.is_empty() {
         return;
     }
@@ -113,14 +112,14 @@ fn table(matrix: &Matrix<'_>, reasons: &Reasons, setup: usize, out: &mut String)
             *out += &format!(" {} |", cell.trials.len());
         }
         for (at, metric) in columns.iter().enumerate() {
-            *out += &format!(" {} |", field(metric, at == 0, cell));
+            *out += &format!(" {} |", field(matrix, metric, at == 0, cell));
         }
         out.push('\n');
     }
 }
 
 /// A figure; in the first column also what became of the trial.
-fn field(metric: &Metric, first: bool, cell: &Cell<'_>) -> String {
+fn field(matrix: &Matrix<'_>, metric: &Metric, first: bool, cell: &Cell<'_>) -> String {
     let figure = cell.figure(metric);
     let mut text = if figure.is_empty() {
         "n/a".into()
@@ -128,7 +127,14 @@ fn field(metric: &Metric, first: bool, cell: &Cell<'_>) -> String {
         escape(&figure.print(metric))
     };
     if let Some(spread) = figure.print_spread(metric) {
-        text += &format!(" ({})", escape(&spread));
+        text += &if figure.interval.is_some() {
+            format!(" {}", escape(&spread))
+        } else {
+            format!(" ({})", escape(&spread))
+        };
+    }
+    if let Some(caveat) = matrix.caveat(cell, metric) {
+        text += &format!(", {caveat}");
     }
     if first && cell.status() != Status::Completed {
         let status = format!("**{}**", cell.status_label());

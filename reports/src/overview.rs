@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use execlab_model::result::{Status, TrialResult};
+use execlab_model::result::{Lab, Status, TrialResult};
 
 use crate::{
-    doubts,
+    control, doubts, machine,
     matrix::Matrix,
     number::thousands,
     repeat::Repeatability,
@@ -14,6 +14,9 @@ use crate::{
 
 /// The name of the fact that says what came out of repeats.
 pub(crate) const RUN_AGAIN: &str = "Run again";
+
+/// The name of the fact that says how quiet a machine was.
+pub(crate) const MACHINE: &str = "Machine";
 
 /// How many trials ended how, and in which surroundings.
 #[derive(Debug)]
@@ -35,12 +38,11 @@ impl Overview {
     ) -> Self {
         let totals = Status::ALL.map(|s| (s, results.iter().filter(|t| t.status == s).count()));
         let labs = distinct(results, |t| {
-            Some(format!(
-                "{}, {} virtual CPU{}",
-                t.lab,
-                t.cpus,
-                if t.cpus == 1 { "" } else { "s" }
-            ))
+            let cpu = match t.lab {
+                Lab::Exact | Lab::Kvm => "virtual CPU",
+                Lab::Host => "CPU",
+            };
+            Some(format!("{}, {}", t.lab, plural(t.cpus as usize, cpu)))
         });
         let qemu = distinct(results, |t| t.provenance.qemu.clone());
         let versions = distinct(results, |t| {
@@ -66,10 +68,16 @@ impl Overview {
         if !versions.is_empty() {
             facts.push(("execlab", list(&versions)));
         }
+        facts.extend(
+            machine::lines(matrix)
+                .into_iter()
+                .map(|line| (MACHINE, line)),
+        );
         facts.extend(repeatability.line().map(|line| (RUN_AGAIN, line)));
         let mut warnings = repeatability.warnings();
         warnings.extend(doubts::warnings(results));
         warnings.extend(doubts::second_tries(results));
+        warnings.extend(control::warnings(matrix));
         let mut mind = |what: &str, values: &[String]| {
             if values.len() > 1 {
                 warnings.push(format!(

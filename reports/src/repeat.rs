@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    bound,
     compare::{Compared, compare},
     text::{clean, plural, shorten},
 };
@@ -61,6 +62,11 @@ impl Repeatability {
         let mut differing = of_repeats(Verdict::Differs);
         let mut rescored = of_repeats(Verdict::Same);
         of_one_digest(results, &mut differing, &mut rescored);
+        for found in differing.iter_mut().chain(&mut rescored) {
+            bound::name(&mut found.one);
+            bound::name(&mut found.other);
+            bound::difference(&mut found.difference);
+        }
         Self {
             repeated: repeats.len(),
             cold: repeats.iter().filter(|r| r.start == Start::Cold).count(),

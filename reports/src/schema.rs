@@ -16,6 +16,11 @@ pub fn summary() -> Value {
     of::<crate::Summary>("summary.json")
 }
 
+/// Of what `execlab compare --format json` prints.
+pub fn across() -> Value {
+    of::<crate::Across>("Order of costs across labs")
+}
+
 fn of<T: JsonSchema>(title: &str) -> Value {
     // As it is written, not as it is read: a reader of the file may rely on every field.
     let generator = SchemaSettings::draft2020_12()

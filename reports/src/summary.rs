@@ -11,8 +11,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    bound::bounded,
     conclude::conclude,
-    matrix::{Cell, Matrix},
+    interval::Interval,
+    machine::Machine,
+    matrix::{Apart, Cell, Matrix},
     metric::METRICS,
     repeat::Repeatability,
     text::clean,
@@ -70,6 +73,10 @@ pub struct CellSummary {
     pub backend: String,
     /// Name of its group of settings.
     pub variant: String,
+    /// Whether it is the control (A/A): a baseline once more, compared with the baseline as if it
+    /// watched.
+    #[serde(default)]
+    pub control: bool,
     /// Name of the scenario.
     pub scenario: String,
     /// When the execs came.
@@ -94,6 +101,9 @@ pub struct CellSummary {
     pub totals: Totals,
     /// Why trials were not completed.
     pub reasons: Vec<String>,
+    /// What the machine did beside its trials, where it is known.
+    #[serde(default, skip_serializing_if = "Machine::is_unknown")]
+    pub machine: Machine,
     /// By the metric's id; a metric that was not measured is not there.
     pub figures: BTreeMap<String, FigureSummary>,
 }
@@ -116,6 +126,13 @@ pub struct FigureSummary {
     /// Standard deviation over the seeds, of a sample; not there for one seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sd: Option<f64>,
+    /// In labs where each trial is one sample: where the median lies. Of costs and times only, and not
+    /// of fewer than six seeds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Interval>,
+    /// Of a difference with an interval: whether it can be told from nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apart: Option<Apart>,
     /// How many seeds have a number.
     pub count: usize,
     /// How many seeds say which word in place of a number.
@@ -126,7 +143,8 @@ pub struct FigureSummary {
 impl Summary {
     /// Of all results of a run.
     pub fn new(results: &[TrialResult], repeats: &[Repeat]) -> Self {
-        let matrix = Matrix::new(results);
+        let bounded = bounded(results);
+        let matrix = Matrix::new(&bounded);
         let repeatability = Repeatability::new(results, repeats);
         Self {
             schema: SCHEMA,
@@ -217,6 +235,8 @@ fn summarize(matrix: &Matrix<'_>, cell: &Cell<'_>) -> CellSummary {
             min: numbers.map(|n| n.min),
             max: numbers.map(|n| n.max),
             sd: numbers.and_then(|n| n.sd),
+            interval: figure.interval,
+            apart: matrix.apart(cell, metric),
             count: numbers.map_or(0, |n| n.count),
             words: figure
                 .words
@@ -230,6 +250,7 @@ fn summarize(matrix: &Matrix<'_>, cell: &Cell<'_>) -> CellSummary {
         kernel: matrix.kernels[cell.at.kernel].id.name.clone(),
         backend: spec.name.clone(),
         variant: spec.variant.clone(),
+        control: spec.is_control(),
         scenario: setup.workload.scenario.clone(),
         load: setup.workload.load.to_string(),
         execs: setup.workload.execs,
@@ -242,6 +263,7 @@ fn summarize(matrix: &Matrix<'_>, cell: &Cell<'_>) -> CellSummary {
         trials: cell.trials.iter().map(|t| t.trial.clone()).collect(),
         totals: Totals::of(cell.trials.iter().map(|t| t.status)),
         reasons,
+        machine: Machine::of_cell(cell),
         figures: figures.collect(),
     }
 }

@@ -1,6 +1,7 @@
 //! Text from guests and monitors, made harmless for each kind of document.
 
-use execlab_model::Bytes;
+use execlab_model::{Bytes, bytes::is_hidden};
+use serde::Serialize;
 
 /// Text without anything that steers a terminal or hides what it says: control characters and
 /// invisible format characters become `\n`, `\t` or `\xNN`.
@@ -29,12 +30,37 @@ pub fn shorten(text: &str, most: usize) -> String {
     }
 }
 
+/// Plain data as JSON that a terminal, or a reader that takes lines apart, cannot be fooled by.
+///
+/// `serde_json` escapes what JSON itself forbids and no more. The controls of C1, which steer terminals,
+/// and the line separators U+2028 and U+2029 are allowed there; like everything else that nobody sees
+/// they are written `\uNNNN` here, which any reader takes for the same text.
+pub fn json(value: &impl Serialize) -> String {
+    let text = serde_json::to_string_pretty(value).expect("plain data always encodes");
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        // Outside of strings all of it is ASCII; and newlines are ours, since those in strings are escaped.
+        if (c.is_control() && c != '\n') || is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out += &format!("\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// Cleaned text with everything that means something in Markdown or HTML taken out of force; safe in
 /// a table cell, in a list and in running text.
 pub fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in clean(text).chars() {
+    let clean = clean(text);
+    for (at, c) in clean.char_indices() {
         match c {
+            // Addresses that are written out would become links as well.
+            ':' if is_address(&clean[..at], &clean[at..]) => out.push_str("&#58;"),
+            '.' if ends_with(&clean[..at], "www") => out.push_str("&#46;"),
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
@@ -43,7 +69,7 @@ pub fn markdown(text: &str) -> String {
             // Left alone, these would become links, mentions of people or issues.
             '@' => out.push_str("&#64;"),
             '#' => out.push_str("&#35;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '~' | '!' | '$' => {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '~' | '!' | '$' | '^' => {
                 out.push('\\');
                 out.push(c);
             }
@@ -51,6 +77,22 @@ pub fn markdown(text: &str) -> String {
         }
     }
     out
+}
+
+/// Whether a colon makes an address of what is around it.
+fn is_address(before: &str, from: &str) -> bool {
+    from.starts_with("://")
+        || ["mailto", "xmpp"]
+            .iter()
+            .any(|scheme| ends_with(before, scheme))
+}
+
+fn ends_with(text: &str, end: &str) -> bool {
+    let tail = text
+        .len()
+        .checked_sub(end.len())
+        .and_then(|at| text.get(at..));
+    tail.is_some_and(|tail| tail.eq_ignore_ascii_case(end))
 }
 
 /// Breaks text at spaces into lines of at most `width` characters; longer words are cut.
@@ -123,6 +165,18 @@ mod tests {
             markdown("a|b `c` <script> *d* [e](f) @g #1"),
             "a&#124;b \\`c\\` &lt;script&gt; \\*d\\* \\[e\\](f) &#64;g &#35;1"
         );
+        assert_eq!(
+            markdown("https://x.y WWW.x.y mailto:a a: b 6.1"),
+            "https&#58;//x.y WWW&#46;x.y mailto&#58;a a: b 6.1"
+        );
+    }
+
+    #[test]
+    fn json_hides_nothing() {
+        assert_eq!(
+            json(&"a\u{9b}\u{2028}\u{202e}\u{e0041}\n"),
+            r#""a\u009b\u2028\u202e\udb40\udc41\n""#
+        );
     }
 
     #[test]
@@ -145,7 +199,14 @@ mod tests {
 
         #[test]
         fn clean_text_never_steers_a_terminal(text in any::<String>()) {
-            prop_assert!(!clean(&text).chars().any(char::is_control));
+            prop_assert!(!clean(&text).chars().any(|c| c.is_control() || is_hidden(c)));
+        }
+
+        #[test]
+        fn json_is_the_same_value_without_anything_hidden(texts in prop::collection::vec(any::<String>(), 0..4)) {
+            let written = json(&texts);
+            prop_assert_eq!(serde_json::from_str::<Vec<String>>(&written).unwrap(), texts);
+            prop_assert!(!written.chars().any(|c| (c.is_control() && c != '\n') || is_hidden(c)));
         }
     }
 }

@@ -55,6 +55,8 @@ pub enum Command {
     },
     /// Make reports again from the results of a run
     Report(ReportArgs),
+    /// Compare the order of costs in two runs of different labs
+    Compare(CompareArgs),
     /// Print a completion script
     Completions {
         /// For this shell
@@ -274,6 +276,45 @@ pub struct ReportArgs {
     /// Make the files of the run directory again instead of printing one
     #[arg(long, conflicts_with = "format")]
     pub write: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum CompareFormat {
+    #[default]
+    Terminal,
+    Json,
+    Markdown,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// Run directory, or a `results.jsonl` from anywhere
+    pub base: PathBuf,
+    /// The run to compare it with, of another lab
+    pub new: PathBuf,
+    /// Which kernel of the first run is compared with which of the second, as in `6.1=running`; may be
+    /// several, divided by commas [default: those of one name; where there are none, a single one with
+    /// each of the other run]
+    #[arg(
+        long,
+        value_name = "BASE=NEW",
+        value_delimiter = ',',
+        value_parser = kernel_pair,
+        env = "EXECLAB_COMPARE_KERNELS"
+    )]
+    pub kernels: Vec<(String, String)>,
+    /// How the comparison is printed
+    #[arg(long, value_enum, default_value_t, env = "EXECLAB_COMPARE_FORMAT")]
+    pub format: CompareFormat,
+}
+
+fn kernel_pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((base, new)) if !base.is_empty() && !new.is_empty() => {
+            Ok((base.to_owned(), new.to_owned()))
+        }
+        _ => Err("write the two kernels as BASE=NEW, as in `6.1=running`".to_owned()),
+    }
 }
 
 fn report_formats() -> String {

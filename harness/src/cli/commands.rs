@@ -1,5 +1,6 @@
 //! One file for each command.
 
+mod compare;
 mod doctor;
 pub mod kernels;
 mod list;
@@ -24,6 +25,7 @@ pub fn run(cli: Cli, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
         Command::Doctor(args) => return doctor::run(&args, cli.color),
         Command::Kernels { what } => kernels::run(what, stderr)?,
         Command::Report(args) => report::run(&args, cli.color, stderr)?,
+        Command::Compare(args) => compare::run(&args, cli.color, stderr)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut command(), "execlab", &mut script);

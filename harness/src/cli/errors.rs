@@ -10,6 +10,7 @@ use execlab_harness::{
     store::StoreError,
 };
 use execlab_model::{exit::ExitCode, result::Lab};
+use execlab_reports::{NotComparable, text::clean};
 use execlab_vm::kernels;
 
 use super::output::Stderr;
@@ -67,6 +68,9 @@ pub enum ExpectedError {
     /// Rules of sabotage.
     #[error(transparent)]
     BadSabotage(#[from] BadSabotage),
+    /// Two runs.
+    #[error(transparent)]
+    NotComparable(#[from] NotComparable),
     /// A page of the manual.
     #[error("there is no command `{0}`")]
     NoSuchCommand(String),
@@ -107,7 +111,9 @@ impl ExpectedError {
             | Self::BadRule(_)
             | Self::BadSabotage(_)
             | Self::NoSuchCommand(_)
+            | Self::NotComparable(NotComparable::NoSuchKernel { .. })
             | Self::Kernels(kernels::StoreError::Unknown(_)) => ExitCode::Config,
+            Self::NotComparable(_) => ExitCode::NoBaseline,
             Self::Store(StoreError::Write { .. } | StoreError::Read { .. })
             | Self::Lab(_)
             | Self::Relock(_)
@@ -162,6 +168,12 @@ impl ExpectedError {
                 "agree with `--change-host`, or take the lab exact, which changes nothing here"
                     .to_owned(),
             ),
+            Self::NotComparable(NotComparable::SameLab { .. }) => {
+                Some("give runs of two labs, as of `--lab exact` and `--lab host`".to_owned())
+            }
+            Self::NotComparable(NotComparable::NoKernelsInCommon { .. }) => {
+                Some("say it by `--kernels BASE=NEW`".to_owned())
+            }
             Self::NoSuchCommand(_) => Some("`execlab --help` lists the commands".to_owned()),
             Self::Matrix(MatrixError::Read { .. } | MatrixError::Invalid(_))
             | Self::Store(StoreError::Read { .. })
@@ -169,6 +181,7 @@ impl ExpectedError {
             | Self::Relock(_)
             | Self::BadRule(_)
             | Self::BadSabotage(_)
+            | Self::NotComparable(_)
             | Self::Stdout(_)
             | Self::Signals(_) => None,
         }
@@ -186,7 +199,7 @@ impl ExpectedError {
         }
         let mut source = self.source();
         while let Some(cause) = source {
-            tell(format_args!("  because: {cause}"));
+            tell(format_args!("  because: {}", clean(&cause.to_string())));
             source = cause.source();
         }
         if let Some(remedy) = self.remedy() {

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write as _};
 
 use execlab_harness::documents::TerminalOptions;
 use execlab_harness::progress::tell;
+use execlab_reports::text::clean;
 
 use super::{args::Color, errors::ExpectedError};
 
@@ -26,8 +27,10 @@ impl Stderr {
         }
     }
 
-    /// One line that starts with a word such as `error`.
+    /// One line that starts with a word such as `error`. Paths, and words of QEMU or of a server, may be
+    /// in it: none of them steers the terminal.
     pub fn say(self, word: &str, text: &str) {
+        let text = clean(text);
         let sgr = match word {
             "error" => "1;31",
             "warning" => "1;33",
@@ -75,9 +78,7 @@ pub fn print(text: &str) -> Result<(), ExpectedError> {
 
 /// Plain data as JSON for people and programs.
 pub fn json(value: &impl serde::Serialize) -> String {
-    let mut text = serde_json::to_string_pretty(value).expect("plain data always encodes");
-    text.push('\n');
-    text
+    execlab_reports::text::json(value) + "\n"
 }
 
 /// One line for each.

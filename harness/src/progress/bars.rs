@@ -5,7 +5,7 @@ use std::time::Duration;
 use execlab_model::{repeat::Verdict, result::Status};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{again, image, one_line, rough, verdict};
+use super::{again, image, name, one_line, rough, verdict};
 use crate::{
     events::{Event, Reporter},
     lab::ImageState,
@@ -24,7 +24,7 @@ impl Bars {
         Self::on(ProgressDrawTarget::stderr())
     }
 
-    fn on(target: ProgressDrawTarget) -> Self {
+    pub(super) fn on(target: ProgressDrawTarget) -> Self {
         let bar = ProgressBar::with_draw_target(Some(0), target);
         let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {prefix} {wide_msg}")
             .expect("the template is well formed");
@@ -41,7 +41,13 @@ impl Bars {
     }
 
     fn show_running(&self) {
-        self.bar.set_message(self.running.join("  "));
+        self.bar.set_message(
+            self.running
+                .iter()
+                .map(|t| name(t))
+                .collect::<Vec<_>>()
+                .join("  "),
+        );
     }
 }
 
@@ -60,7 +66,8 @@ impl Reporter for Bars {
                 self.bar.set_length(tally.total as u64);
                 self.bar.set_position(tally.done as u64);
                 self.bar.enable_steady_tick(Duration::from_millis(500));
-                self.bar.println(format!("run {}", directory.display()));
+                self.bar
+                    .println(format!("run {}", name(&directory.display().to_string())));
             }
             Event::Image(news) => match &news.what {
                 ImageState::Making => {
@@ -79,7 +86,7 @@ impl Reporter for Bars {
             }
             Event::TrialRetried { trial, reason } => {
                 self.bar
-                    .println(format!("again: {trial}  ({})", one_line(reason)));
+                    .println(format!("again: {}  ({})", name(trial), one_line(reason)));
             }
             Event::TrialFinished { result, tally } => {
                 if result.status != Status::Completed {
@@ -112,7 +119,7 @@ impl Reporter for Bars {
                 self.bar.finish_and_clear();
                 super::tell(format_args!(
                     "done {}: {}",
-                    directory.display(),
+                    name(&directory.display().to_string()),
                     tally.statuses()
                 ));
             }

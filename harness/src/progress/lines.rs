@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{rough, verdict};
+use super::{name, rough, verdict};
 use crate::{
     events::{Event, Reporter, Tally},
     lab::ImageState,
@@ -40,7 +40,7 @@ impl<W: Write> Reporter for Lines<W> {
                 };
                 format!(
                     "run {}: {} trials{kept}, {jobs} at a time",
-                    directory.display(),
+                    name(&directory.display().to_string()),
                     tally.total
                 )
             }
@@ -48,7 +48,7 @@ impl<W: Write> Reporter for Lines<W> {
             Event::Image(news) => super::image(news),
             Event::TrialStarted { .. } => return,
             Event::TrialRetried { trial, reason } => {
-                format!("again: {trial}  ({})", super::one_line(reason))
+                format!("again: {}  ({})", name(trial), super::one_line(reason))
             }
             Event::TrialFinished { result, tally } => {
                 let left = match tally.left {
@@ -62,13 +62,17 @@ impl<W: Write> Reporter for Lines<W> {
                 done,
                 total,
             } => super::again(repeat, *done, *total),
-            Event::TrialAbandoned { trial } => format!("given up: {trial}"),
+            Event::TrialAbandoned { trial } => format!("given up: {}", name(trial)),
             Event::Interrupted { running } => {
                 format!("interrupted: waiting for what is running ({running})")
             }
             Event::RunFinished {
                 directory, tally, ..
-            } => format!("done {}: {}", directory.display(), tally.statuses()),
+            } => format!(
+                "done {}: {}",
+                name(&directory.display().to_string()),
+                tally.statuses()
+            ),
         };
         // Progress that nobody can read is no reason to end a run.
         let _ = writeln!(self.out, "{line}");

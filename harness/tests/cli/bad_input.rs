@@ -148,3 +148,34 @@ fn wrong_arguments_are_22_and_not_what_clap_would_choose() {
     bench.command(&["man", "walk"]).code(22);
     bench.with("nonsense").run(SMALL).code(22);
 }
+
+#[test]
+fn messages_are_not_steered_by_what_they_quote() {
+    let bench = Bench::new();
+    let odd = "no\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}\rwhere";
+    bench.write("m.toml", "kernels = [\"\\u001b[2J\\u202e9.9\"]\n");
+    for (args, code) in [
+        (vec!["report", odd], 21),
+        (vec!["compare", odd, odd], 21),
+        (vec!["run", "--out=o", odd], 22),
+        (vec!["run", "--out=o", "--kernels", odd], 22),
+        (vec!["run", "--out=o", "m.toml"], 22),
+        (vec!["man", odd], 22),
+    ] {
+        let said = bench.command(&args).code(code);
+        let steers = |c: char| (c.is_control() && c != '\n') || execlab_model::bytes::is_hidden(c);
+        assert_eq!(said.stderr.chars().find(|&c| steers(c)), None, "{said:?}");
+        assert!(said.stderr.contains("\\x1b"), "{said:?}");
+    }
+}
+
+#[test]
+fn csv_has_a_row_for_each_trial_from_run_and_report() {
+    let bench = Bench::new();
+    let ran = bench.run(&[SMALL, &["--format=csv"]].concat()).code(0);
+    let told = bench.command(&["report", "o", "--format=csv"]).code(0);
+    assert_eq!(ran.stdout, told.stdout);
+    let rows: Vec<&str> = ran.stdout.split("\r\n").collect();
+    assert_eq!(rows.len(), 4, "a head, two trials and the end");
+    assert!(rows[0].starts_with("\"trial\",\"status\""), "{}", rows[0]);
+}

@@ -1,6 +1,7 @@
 //! The `execlab` command end to end, with a laboratory that needs no machines.
 
 mod bad_input;
+mod compare;
 mod doctor;
 mod host;
 mod images;

@@ -115,6 +115,7 @@ fn every_shell_has_completions_and_every_command_a_page() {
         "doctor",
         "kernels",
         "report",
+        "compare",
         "completions",
         "man",
     ] {

@@ -4,7 +4,8 @@ use execlab_model::result::{Example, LossSum, TrialResult};
 
 use super::status_class;
 use crate::{
-    matrix::{Cell, Matrix},
+    machine::Machine,
+    matrix::{CONTROL, Cell, Matrix, Role},
     metric::{METRICS, Metric, Reading},
     number::thousands,
     reasons::Reasons,
@@ -14,6 +15,8 @@ use crate::{
 /// A row of the table: one cell, which is one trial where it has one seed.
 pub(super) struct Row {
     pub name: String,
+    /// What it is there for, where it does not watch.
+    pub role: &'static str,
     /// Number and seed of each of its trials.
     pub seeds: Vec<(usize, u64)>,
     pub status: String,
@@ -60,6 +63,11 @@ pub(super) fn rows(
     cells
         .map(|cell| Row {
             name: cell_name(cell),
+            role: match matrix.role(cell.at) {
+                Role::Baseline => "baseline",
+                Role::Control => CONTROL,
+                Role::Watcher => "",
+            },
             seeds: numbers.by_ref().zip(cell.seeds()).collect(),
             status: cell.status_label(),
             class: status_class(cell.status()),
@@ -71,8 +79,12 @@ pub(super) fn rows(
                     if figure.is_empty() {
                         return ("n/a".into(), String::new());
                     }
-                    let spread = figure.print_spread(metric).unwrap_or_default();
-                    (figure.print(metric), spread)
+                    let below: Vec<String> = figure
+                        .print_spread(metric)
+                        .into_iter()
+                        .chain(matrix.caveat(cell, metric).map(str::to_owned))
+                        .collect();
+                    (figure.print(metric), below.join(", "))
                 })
                 .collect(),
         })
@@ -177,6 +189,7 @@ fn facts(trial: &TrialResult) -> Vec<(&'static str, String)> {
             )
         }),
     );
+    add("Machine", Machine::of([trial]).line());
     add("QEMU", trial.provenance.qemu.clone());
     add(
         "QEMU command line",

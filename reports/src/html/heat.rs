@@ -3,10 +3,12 @@
 //!
 //! Small tables, not one wide one: on a phone each fits, on a wide screen they stand side by side.
 
+use std::collections::BTreeSet;
+
 use execlab_model::result::Status;
 
 use crate::{
-    matrix::{At, Cell, Matrix},
+    matrix::{Apart, At, Cell, Matrix, Role},
     metric::{self, Metric, Polarity, Unit},
     reasons::Reasons,
 };
@@ -84,13 +86,17 @@ fn table(
         .backends
         .iter()
         .enumerate()
-        .filter(|(_, b)| !b.baseline);
+        .filter(|(_, b)| b.role == Role::Watcher);
+    // Another lab may have kernels of its own.
+    let kernels: BTreeSet<usize> = matrix.of_setup(setup).map(|c| c.at.kernel).collect();
     let rows: Vec<HeatRow> = all
         .map(|(backend, b)| HeatRow {
             backend: b.brief.clone(),
-            fields: (0..matrix.kernels.len())
-                .map(|kernel| {
+            fields: kernels
+                .iter()
+                .map(|&kernel| {
                     field(
+                        matrix,
                         matrix.cell(At {
                             setup,
                             kernel,
@@ -106,12 +112,16 @@ fn table(
         .collect();
     (!rows.is_empty()).then(|| HeatTable {
         caption: matrix.setups[setup].label.clone(),
-        kernels: matrix.kernels.iter().map(|k| k.label.clone()).collect(),
+        kernels: kernels
+            .iter()
+            .map(|&kernel| matrix.kernels[kernel].label.clone())
+            .collect(),
         rows,
     })
 }
 
 fn field(
+    matrix: &Matrix<'_>,
     cell: Option<&Cell<'_>>,
     reasons: &Reasons,
     metric: &Metric,
@@ -141,6 +151,8 @@ fn field(
             .map(|m| cell.figure(m).print(m))
             .filter(|text| !text.is_empty()),
     );
+    let apart = matrix.apart(cell, metric).and_then(Apart::caveat);
+    small.extend(apart.map(str::to_owned));
     let class = match figure.numbers {
         // A seed that lost colours its cell: a share is as good as its worst seed.
         Some(numbers) => {

@@ -15,8 +15,18 @@ use execlab_model::{
 };
 
 use crate::{
-    conclude::conclude, limits::limits, matrix::Matrix, metric::Metric, number::thousands,
-    overview::Overview, reasons::Reasons, repeat::Repeatability, terminal::baselines, text::clean,
+    bound::bounded,
+    conclude::conclude,
+    limits::limits,
+    matrix::{Matrix, Role},
+    metric::Metric,
+    number::thousands,
+    overview::Overview,
+    reading,
+    reasons::Reasons,
+    repeat::Repeatability,
+    terminal::baselines,
+    text::clean,
 };
 use detail::{Row, Trial};
 use heat::Heat;
@@ -24,8 +34,9 @@ use plot::Plot;
 
 /// The document.
 pub fn html(results: &[TrialResult], repeats: &[Repeat]) -> String {
-    let matrix = Matrix::new(results);
-    let overview = Overview::new(results, &Repeatability::new(results, repeats), &matrix);
+    let bounded = bounded(results);
+    let matrix = Matrix::new(&bounded);
+    let overview = Overview::new(&bounded, &Repeatability::new(results, repeats), &matrix);
     let reasons = Reasons::new(&matrix);
     let columns = matrix.columns();
     let page = Page {
@@ -51,7 +62,7 @@ pub fn html(results: &[TrialResult], repeats: &[Repeat]) -> String {
             })
             .collect(),
         heats: heat::heats(&matrix, &reasons),
-        plot: plot::plot(&matrix),
+        plots: plot::plots(&matrix),
         rows: detail::rows(&matrix, &reasons, &columns),
         trials: detail::trials(&matrix),
         cost_unit: matrix.cost_unit(),
@@ -66,6 +77,7 @@ pub fn html(results: &[TrialResult], repeats: &[Repeat]) -> String {
             .collect(),
         limits: limits(&matrix),
         has_seeds: matrix.has_seeds(),
+        notes: reading::notes(&matrix),
         columns,
     };
     page.render().expect("writing to a string does not fail")
@@ -85,7 +97,7 @@ struct Page {
     settings: Vec<(String, String)>,
     baselines: Vec<(String, String)>,
     heats: Vec<Heat>,
-    plot: Option<Plot>,
+    plots: Vec<Plot>,
     columns: Vec<&'static Metric>,
     rows: Vec<Row>,
     trials: Vec<Trial>,
@@ -93,6 +105,7 @@ struct Page {
     limits: Vec<&'static str>,
     cost_unit: String,
     has_seeds: bool,
+    notes: Vec<String>,
 }
 
 struct Total {
@@ -148,7 +161,7 @@ fn kernels(matrix: &Matrix<'_>) -> Vec<KernelRow> {
 
 /// Each backend with its settings in one line.
 fn settings(matrix: &Matrix<'_>) -> Vec<(String, String)> {
-    let watching = matrix.backends.iter().filter(|b| !b.baseline);
+    let watching = matrix.backends.iter().filter(|b| b.role == Role::Watcher);
     watching
         .map(|backend| {
             let each = backend

@@ -3,6 +3,9 @@
 //! Plotters writes colours as numbers. Ours are impossible ones that are replaced afterwards by
 //! properties of the style sheet, so that one drawing serves light, dark and paper.
 
+use std::collections::BTreeSet;
+
+use execlab_model::result::Lab;
 use plotters::{
     element::EmptyElement,
     prelude::*,
@@ -24,6 +27,8 @@ const GRID: RGBColor = RGBColor(2, 2, 2);
 
 /// The drawing with what belongs to it.
 pub(super) struct Plot {
+    /// Whose costs, where there are several labs.
+    pub machine: String,
     pub svg: String,
     /// How many points there are.
     pub cells: String,
@@ -35,20 +40,31 @@ pub(super) struct Plot {
 }
 
 struct Point {
+    setup: usize,
     backend: usize,
     cost: f64,
     complete: f64,
 }
 
-/// `None` where no cell has both figures.
-pub(super) fn plot(matrix: &Matrix<'_>) -> Option<Plot> {
-    let points = points(matrix);
+/// One for each lab and number of CPUs, since no axis fits the costs of two; none where no cell has both
+/// figures.
+pub(super) fn plots(matrix: &Matrix<'_>) -> Vec<Plot> {
+    let machines: BTreeSet<(Lab, u32)> = matrix.setups.iter().map(|s| (s.lab, s.cpus)).collect();
+    machines
+        .into_iter()
+        .filter_map(|machine| plot(matrix, machine))
+        .collect()
+}
+
+fn plot(matrix: &Matrix<'_>, machine: (Lab, u32)) -> Option<Plot> {
+    let points = points(matrix, machine);
     if points.is_empty() {
         return None;
     }
     let axes = Axes::of(&points);
     let mut drawing = String::new();
-    draw(&mut drawing, matrix, &points, &axes).expect("drawing into a string does not fail");
+    let unit = matrix.cost_unit_of(points[0].setup);
+    draw(&mut drawing, &unit, &points, &axes).expect("drawing into a string does not fail");
     let mut notes = Vec::new();
     if axes.band {
         let count = points.iter().filter(|p| p.cost <= 0.0).count();
@@ -68,11 +84,15 @@ pub(super) fn plot(matrix: &Matrix<'_>) -> Option<Plot> {
         notes.push("Of several seeds: the median of cost, and the worst of completeness.".into());
     }
     let label = format!(
-        "Completeness against added cost in {} per exec of {}",
-        matrix.cost_unit(),
+        "Completeness against added cost in {unit} per exec of {}",
         plural(points.len(), "cell")
     );
     Some(Plot {
+        machine: if matrix.is_mixed() {
+            format!("Lab {}, {}", machine.0, plural(machine.1 as usize, "CPU"))
+        } else {
+            String::new()
+        },
         svg: themed(&drawing),
         cells: plural(points.len(), "cell"),
         keys: keys(matrix, &points),
@@ -81,11 +101,16 @@ pub(super) fn plot(matrix: &Matrix<'_>) -> Option<Plot> {
     })
 }
 
-fn points(matrix: &Matrix<'_>) -> Vec<Point> {
+fn points(matrix: &Matrix<'_>, machine: (Lab, u32)) -> Vec<Point> {
     let metric = |id| Metric::by_id(id).expect("a metric of the table");
     let (cost, complete) = (metric("added_per_exec"), metric("completeness"));
     let of = |cell: &crate::matrix::Cell<'_>| {
+        let setup = &matrix.setups[cell.at.setup];
+        if (setup.lab, setup.cpus) != machine {
+            return None;
+        }
         Some(Point {
+            setup: cell.at.setup,
             backend: cell.at.backend,
             cost: cell.figure(cost).numbers?.median,
             complete: cell.figure(complete).numbers?.min,
@@ -173,7 +198,7 @@ fn round_down(value: f64) -> f64 {
 
 type Drawn = Result<(), Box<dyn std::error::Error>>;
 
-fn draw(out: &mut String, matrix: &Matrix<'_>, points: &[Point], axes: &Axes) -> Drawn {
+fn draw(out: &mut String, unit: &str, points: &[Point], axes: &Axes) -> Drawn {
     let root = SVGBackend::with_string(out, (WIDTH, HEIGHT)).into_drawing_area();
     let headroom = (1.0 - axes.bottom) * 0.06;
     let mut chart = ChartBuilder::on(&root)
@@ -195,7 +220,7 @@ fn draw(out: &mut String, matrix: &Matrix<'_>, points: &[Point], axes: &Axes) ->
         .light_line_style(TRANSPARENT)
         .x_desc(format!(
             "added per exec, {} (logarithmic)",
-            shorten(&matrix.cost_unit(), 40)
+            shorten(unit, 40)
         ))
         .y_desc("completeness")
         .axis_desc_style(text(18.0))

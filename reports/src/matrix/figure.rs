@@ -7,13 +7,18 @@ use std::collections::BTreeMap;
 
 use execlab_model::result::Honesty;
 
-use crate::metric::{Metric, Polarity};
+use crate::{
+    interval::Interval,
+    metric::{Metric, Polarity},
+};
 
 /// What a metric says of a cell.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Figure {
     /// Over the seeds with a number.
     pub numbers: Option<Spread>,
+    /// Where the median lies, where each seed is a sample and there are enough of them.
+    pub interval: Option<Interval>,
     /// How many seeds say which word.
     pub words: BTreeMap<&'static str, usize>,
 }
@@ -98,20 +103,33 @@ impl Figure {
         parts.join(", ")
     }
 
-    /// `min..max`, where the seeds differ.
+    /// The interval of the median as `[low … high]`; where there is none `min..max`, where the seeds
+    /// differ.
     pub fn print_spread(&self, metric: &Metric) -> Option<String> {
+        if let Some(interval) = &self.interval {
+            return Some(print_interval(metric, interval));
+        }
         let spread = self.numbers.filter(Spread::varies)?;
         let (min, max) = (metric.print(spread.min), metric.print(spread.max));
         if min == max {
             return None;
         }
-        // The unit is not said twice.
-        let min = if max.ends_with('%') {
-            min.trim_end_matches('%')
-        } else {
-            &min
-        };
-        Some(format!("{min}..{max}"))
+        Some(format!("{}..{max}", once(&min, &max)))
+    }
+}
+
+/// `[low … high]` in the unit of a metric.
+pub fn print_interval(metric: &Metric, interval: &Interval) -> String {
+    let (low, high) = (metric.print(interval.low), metric.print(interval.high));
+    format!("[{} … {high}]", once(&low, &high))
+}
+
+/// The lower of two ends: a unit that the upper one says is not said twice.
+fn once<'t>(low: &'t str, high: &str) -> &'t str {
+    if high.ends_with('%') {
+        low.trim_end_matches('%')
+    } else {
+        low
     }
 }
 

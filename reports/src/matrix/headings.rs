@@ -5,8 +5,15 @@ use execlab_model::{
     workload::{Spawn, Workload},
 };
 
-use super::{Backend, Kernel, Setup};
-use crate::{number, order::natural, text::clean};
+use super::{Backend, Kernel, Role, Setup};
+use crate::{
+    number,
+    order::natural,
+    text::{clean, plural},
+};
+
+/// How the control is called for people; its label is that of its trials.
+pub const CONTROL: &str = "control (A/A)";
 
 /// The release is no part of it: before a guest ran it is the lock's word.
 pub(super) fn same_kernel(a: &KernelId, b: &KernelId) -> bool {
@@ -55,21 +62,25 @@ pub(super) fn backends(results: &[TrialResult]) -> Vec<Backend<'_>> {
                     &[]
                 },
                 label: clean(&trial.backend_label()),
-                brief: clean(&trial.backend_label()),
-                baseline: trial.is_baseline(),
+                brief: if trial.is_control() {
+                    CONTROL.into()
+                } else {
+                    clean(&trial.backend_label())
+                },
+                role: Role::of(trial),
             });
         }
     }
     if all.iter().all(Backend::is_default) {
         for backend in &mut all {
-            if !backend.baseline {
+            if backend.role == Role::Watcher {
                 backend.brief = clean(&backend.spec.name);
             }
         }
     }
     all.sort_by(|a, b| {
-        b.baseline
-            .cmp(&a.baseline)
+        a.role
+            .cmp(&b.role)
             .then_with(|| natural(&a.label, &b.label))
             .then_with(|| a.spec.cmp(b.spec))
     });
@@ -109,7 +120,8 @@ pub(super) fn setups(results: &[TrialResult]) -> Vec<Setup<'_>> {
         .any(|s| (s.lab, s.cpus) != (all[0].lab, all[0].cpus))
     {
         for setup in &mut all {
-            setup.label += &format!(", lab {}, {} CPU", setup.lab, setup.cpus);
+            let cpus = plural(setup.cpus as usize, "CPU");
+            setup.label += &format!(", lab {}, {cpus}", setup.lab);
         }
     }
     all

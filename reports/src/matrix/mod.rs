@@ -3,6 +3,7 @@
 //! The order of `results.jsonl` is the order in which trials happened to end; a matrix sorts by
 //! names, so that the same results give the same document.
 
+mod apart;
 mod figure;
 mod headings;
 
@@ -14,12 +15,15 @@ use execlab_model::{
     workload::Workload,
 };
 
-pub use figure::{Figure, Spread, is_silent};
+pub use apart::Apart;
+pub use figure::{Figure, Spread, is_silent, print_interval};
 
 use crate::{
+    interval::Interval,
     metric::{METRICS, Metric, Place, Reading},
     text::clean,
 };
+pub use headings::CONTROL;
 use headings::{backends, kernels, same_kernel, setups};
 
 /// All results, as a table of cells with three headings.
@@ -29,7 +33,7 @@ pub struct Matrix<'a> {
     pub setups: Vec<Setup<'a>>,
     /// On which kernels.
     pub kernels: Vec<Kernel<'a>>,
-    /// What watched; the baseline first.
+    /// What watched; the baseline first, then the control.
     pub backends: Vec<Backend<'a>>,
     cells: BTreeMap<At, Cell<'a>>,
 }
@@ -77,10 +81,23 @@ pub struct Backend<'a> {
     pub boot: &'a [String],
     /// `name+variant`.
     pub label: String,
-    /// As [`Self::label`], but only the name where every backend has its default settings.
+    /// As [`Self::label`], but only the name where every backend has its default settings; of the
+    /// control [`CONTROL`].
     pub brief: String,
-    /// Whether it is the trial without a monitor.
-    pub baseline: bool,
+    /// What it is there for.
+    pub role: Role,
+}
+
+/// What a backend is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The trial without a monitor, with which others are compared.
+    Baseline,
+    /// The same once more, compared with it (A/A): what it seems to cost is what the lab cannot tell
+    /// from nothing.
+    Control,
+    /// Watches.
+    Watcher,
 }
 
 /// All seeds of the same trial.
@@ -130,8 +147,25 @@ impl<'a> Matrix<'a> {
 
     /// Cells with a monitor.
     pub fn watched(&self) -> impl Iterator<Item = &Cell<'a>> {
-        self.cells()
-            .filter(|c| !self.backends[c.at.backend].baseline)
+        self.cells().filter(|c| self.role(c.at) == Role::Watcher)
+    }
+
+    /// What the backend of a cell is there for.
+    pub fn role(&self, at: At) -> Role {
+        self.backends[at.backend].role
+    }
+
+    /// The control of a cell's kernel and workload.
+    pub fn control(&self, at: At) -> Option<&Cell<'a>> {
+        let backend = self.backends.iter().position(|b| b.role == Role::Control)?;
+        self.cell(At { backend, ..at })
+    }
+
+    /// Cells that are compared with a baseline, and so have a row in a table of comparisons: the
+    /// control and everything with a monitor.
+    pub fn compared(&self, setup: usize) -> impl Iterator<Item = &Cell<'a>> {
+        self.of_setup(setup)
+            .filter(|c| self.role(c.at) != Role::Baseline)
     }
 
     /// The cell at a place.
@@ -146,14 +180,45 @@ impl<'a> Matrix<'a> {
 
     /// `6.1/ebpf+default/relative/closed`, as people read it.
     pub fn name(&self, at: At) -> String {
-        let workload = self.setups[at.setup].workload;
+        let setup = &self.setups[at.setup];
         format!(
-            "{}/{}/{}/{}",
+            "{}/{}/{}/{}{}",
             self.kernels[at.kernel].label,
             self.backends[at.backend].label,
-            clean(&workload.scenario),
-            workload.load
+            clean(&setup.workload.scenario),
+            setup.workload.load,
+            self.lab_suffix(setup)
         )
+    }
+
+    /// `6.1/relative/closed`: the kernel and the workload of a cell.
+    pub fn place(&self, at: At) -> String {
+        let setup = &self.setups[at.setup];
+        format!(
+            "{}/{}/{}{}",
+            self.kernels[at.kernel].label,
+            clean(&setup.workload.scenario),
+            setup.workload.load,
+            self.lab_suffix(setup)
+        )
+    }
+
+    /// Which lab, where there are several.
+    fn lab_suffix(&self, setup: &Setup<'_>) -> String {
+        if self.is_mixed() {
+            format!("/{}", setup.lab)
+        } else {
+            String::new()
+        }
+    }
+
+    /// Whether figures of several labs, or of machines with other numbers of CPUs, are in it.
+    pub fn is_mixed(&self) -> bool {
+        let first = self.setups.first();
+        let machine = |s: &Setup<'_>| (s.lab, s.cpus);
+        self.setups
+            .iter()
+            .any(|s| Some(machine(s)) != first.map(machine))
     }
 
     /// The metrics that have a column here: a column full of zeros or of nothing tells nothing.
@@ -174,8 +239,19 @@ impl<'a> Matrix<'a> {
 
     /// The unit of cost of these results.
     pub fn cost_unit(&self) -> String {
-        let units: BTreeSet<String> = self
-            .cells()
+        Self::units(self.cells())
+    }
+
+    /// The unit of cost of one setup.
+    pub fn cost_unit_of(&self, setup: usize) -> String {
+        Self::units(self.of_setup(setup))
+    }
+
+    fn units<'c>(cells: impl Iterator<Item = &'c Cell<'a>>) -> String
+    where
+        'a: 'c,
+    {
+        let units: BTreeSet<String> = cells
             .flat_map(|c| &c.trials)
             .filter_map(|t| Some(clean(&t.cost.as_ref()?.unit)))
             .collect();
@@ -187,9 +263,7 @@ impl<'a> Matrix<'a> {
 
     /// Whether every backend runs with its default settings, so that nobody needs to be told each time.
     pub fn only_defaults(&self) -> bool {
-        self.backends
-            .iter()
-            .all(|b| b.baseline || b.spec.variant == "default")
+        self.backends.iter().all(Backend::is_default)
     }
 
     /// Whether any cell has more than one seed.
@@ -198,13 +272,26 @@ impl<'a> Matrix<'a> {
     }
 }
 
+impl Role {
+    /// Of what watched in a trial.
+    pub fn of(trial: &TrialResult) -> Self {
+        if trial.is_baseline() {
+            Self::Baseline
+        } else if trial.is_control() {
+            Self::Control
+        } else {
+            Self::Watcher
+        }
+    }
+}
+
 impl Backend<'_> {
     fn is_of(&self, trial: &TrialResult) -> bool {
-        *self.spec == trial.backend && (!self.baseline || *self.boot == *trial.boot)
+        *self.spec == trial.backend && (self.role != Role::Baseline || *self.boot == *trial.boot)
     }
 
     fn is_default(&self) -> bool {
-        self.baseline || self.spec.variant == "default"
+        self.role != Role::Watcher || self.spec.variant == BackendSpec::DEFAULT
     }
 }
 
@@ -226,7 +313,16 @@ impl<'a> Cell<'a> {
             }
         }
         figure.numbers = Spread::of(&numbers);
+        if self.is_sampled() && metric.unit.is_sampled() {
+            figure.interval = Interval::of(&numbers);
+        }
         figure
+    }
+
+    /// Whether each of its trials is one sample of many: in the exact lab a seed is another experiment,
+    /// and what lies between seeds is no uncertainty.
+    pub fn is_sampled(&self) -> bool {
+        !self.any().lab.is_exact()
     }
 
     /// The worst that became of a seed.

@@ -94,13 +94,24 @@ pub struct Metric {
 impl Metric {
     /// What it says of a trial; `None` where it was not measured or cannot be.
     pub fn of(&self, trial: &TrialResult) -> Option<Reading> {
-        if trial.is_baseline() && !self.of_baseline {
+        if !self.is_of(trial) {
             return None;
         }
         match (self.read)(trial)? {
             Reading::Number(n) if !n.is_finite() => None,
             reading => Some(reading),
         }
+    }
+
+    /// Whether it says anything of such a trial: where nothing watches, nothing can be seen or lost,
+    /// and the control can only differ from the baseline.
+    fn is_of(&self, trial: &TrialResult) -> bool {
+        trial.is_watched() || self.of_baseline || (trial.is_control() && self.is_difference())
+    }
+
+    /// Whether it is a difference against the baseline of the same seed.
+    pub fn is_difference(&self) -> bool {
+        self.unit.is_difference()
     }
 
     /// A number of it, for people.

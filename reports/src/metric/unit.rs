@@ -45,6 +45,24 @@ impl Unit {
         }
     }
 
+    /// Whether it counts a difference against the baseline.
+    pub const fn is_difference(self) -> bool {
+        matches!(
+            self,
+            Self::AddedCostPerExec | Self::AddedCostPerSecond | Self::AddedPercent
+        )
+    }
+
+    /// Whether a clock or a meter was read for it, so that in a lab that is not exact each trial is one
+    /// sample of it. Shares and counts of execs are no such samples: the seed that lost must be seen.
+    pub const fn is_sampled(self) -> bool {
+        self.is_difference()
+            || matches!(
+                self,
+                Self::CostPerExec | Self::Percent | Self::PerSecond | Self::Nanoseconds
+            )
+    }
+
     /// Its name; `cost` is the unit of cost of the results at hand.
     pub fn name(self, cost: &str) -> String {
         match self {

@@ -13,11 +13,13 @@ use execlab_model::{
 };
 
 use crate::{
+    bound::bounded,
     conclude::conclude,
     limits::limits,
-    matrix::{Cell, Matrix},
+    matrix::{Cell, Matrix, Role},
     metric::Metric,
-    overview::{Overview, RUN_AGAIN},
+    overview::{MACHINE, Overview, RUN_AGAIN},
+    reading,
     reasons::Reasons,
     repeat::Repeatability,
     text::{shorten, wrap},
@@ -44,9 +46,10 @@ impl Default for TerminalOptions {
 
 /// Tables, reasons, totals and conclusions for a terminal; ends with a newline.
 pub fn terminal(results: &[TrialResult], repeats: &[Repeat], options: &TerminalOptions) -> String {
-    let matrix = Matrix::new(results);
+    let bounded = bounded(results);
+    let matrix = Matrix::new(&bounded);
     let repeatability = Repeatability::new(results, repeats);
-    let overview = Overview::new(results, &repeatability, &matrix);
+    let overview = Overview::new(&bounded, &repeatability, &matrix);
     let reasons = Reasons::new(&matrix);
     let page = Page {
         matrix: &matrix,
@@ -65,8 +68,10 @@ pub fn terminal(results: &[TrialResult], repeats: &[Repeat], options: &TerminalO
     out += &page.paint.bold("Totals");
     out.push('\n');
     page.item("- ", &overview.totals_line(), &mut out);
-    if let Some(line) = repeatability.line() {
-        page.item("- ", &format!("{RUN_AGAIN}: {line}"), &mut out);
+    for (name, line) in &overview.facts {
+        if [MACHINE, RUN_AGAIN].contains(name) {
+            page.item("- ", &format!("{name}: {line}"), &mut out);
+        }
     }
     out.push('\n');
     out += &page.paint.bold("What to conclude");
@@ -125,9 +130,7 @@ impl Page<'_, '_> {
         if self.matrix.only_defaults() {
             notes.push("All backends run with their default settings.".into());
         }
-        if self.matrix.has_seeds() {
-            notes.push("Of several seeds: their median, and under it the least and the most where they differ.".into());
-        }
+        notes.extend(reading::notes(self.matrix));
         for line in wrap(&notes.join(" "), self.width) {
             *out += &self.paint.dim(&line);
             out.push('\n');
@@ -173,7 +176,13 @@ pub(crate) fn baselines(matrix: &Matrix<'_>, setup: usize) -> Option<String> {
         let figure = cell.figure(metric);
         let shown = match cell.status() {
             Status::Completed if !figure.is_empty() => {
-                let spread = figure.print_spread(metric).map(|s| format!(" ({s})"));
+                let spread = figure.print_spread(metric).map(|spread| {
+                    if figure.interval.is_some() {
+                        format!(" {spread}")
+                    } else {
+                        format!(" ({spread})")
+                    }
+                });
                 figure.print(metric) + &spread.unwrap_or_default()
             }
             _ => cell.status_label(),
@@ -184,14 +193,14 @@ pub(crate) fn baselines(matrix: &Matrix<'_>, setup: usize) -> Option<String> {
         .of_setup(setup)
         .filter(|c| {
             let backend = &matrix.backends[c.at.backend];
-            backend.baseline && backend.boot.is_empty()
+            backend.role == Role::Baseline && backend.boot.is_empty()
         })
         .map(each)
         .collect();
     (!cells.is_empty()).then(|| {
         format!(
             "Without a monitor, {} per exec. {}",
-            matrix.cost_unit(),
+            matrix.cost_unit_of(setup),
             cells.join("; ")
         )
     })

@@ -9,13 +9,16 @@ use super::{Page, paint};
 use crate::{
     matrix::{Cell, Figure},
     metric::Metric,
-    text::shorten,
+    text::{shorten, wrap},
 };
 
 /// Between two columns.
 const GAP: usize = 2;
 /// A user may name a variant as he likes, but not at the cost of the figures.
 const LONGEST_NAME: usize = 32;
+
+/// What stands below an interval is about as wide as one end of it.
+const NARROW: usize = 12;
 
 /// One column before it is laid out: heading, then one field for each row.
 struct Column {
@@ -38,11 +41,7 @@ impl Column {
 
 /// The tables of a workload, each ready to be printed.
 pub(super) fn tables(page: &Page<'_, '_>, setup: usize) -> Vec<String> {
-    let rows: Vec<&Cell<'_>> = page
-        .matrix
-        .of_setup(setup)
-        .filter(|c| !page.matrix.backends[c.at.backend].baseline)
-        .collect();
+    let rows: Vec<&Cell<'_>> = page.matrix.compared(setup).collect();
     if rows.is_empty() {
         return Vec::new();
     }
@@ -52,7 +51,7 @@ pub(super) fn tables(page: &Page<'_, '_>, setup: usize) -> Vec<String> {
         .columns()
         .into_iter()
         .enumerate()
-        .map(|(at, metric)| figures(metric, at == 0, &rows))
+        .map(|(at, metric)| figures(page, metric, at == 0, &rows))
         .collect();
     parts(&names, &figures, page.width)
         .into_iter()
@@ -93,18 +92,24 @@ fn names(page: &Page<'_, '_>, rows: &[&Cell<'_>]) -> Vec<Column> {
     columns
 }
 
-fn figures(metric: &Metric, first: bool, rows: &[&Cell<'_>]) -> Column {
+fn figures(page: &Page<'_, '_>, metric: &Metric, first: bool, rows: &[&Cell<'_>]) -> Column {
     Column {
         heading: metric.short.into(),
-        fields: rows.iter().map(|cell| field(metric, first, cell)).collect(),
+        fields: rows
+            .iter()
+            .map(|cell| field(page, metric, first, cell))
+            .collect(),
         left: false,
     }
 }
 
 /// A figure; in the first column also what became of the trial, if it was not completed.
-fn field(metric: &Metric, first: bool, cell: &Cell<'_>) -> (String, Field) {
+fn field(page: &Page<'_, '_>, metric: &Metric, first: bool, cell: &Cell<'_>) -> (String, Field) {
     let figure = cell.figure(metric);
-    let mut text = print_figure(metric, &figure);
+    let mut text = print_figure(metric, &figure, cell.is_sampled());
+    if let Some(caveat) = page.matrix.caveat(cell, metric) {
+        text += &format!("\n{}", wrap(caveat, NARROW).join("\n"));
+    }
     let status = cell.status();
     if first && status != Status::Completed {
         text = if figure.is_empty() {
@@ -129,12 +134,18 @@ fn field(metric: &Metric, first: bool, cell: &Cell<'_>) -> (String, Field) {
     (text, field)
 }
 
-fn print_figure(metric: &Metric, figure: &Figure) -> String {
+/// Where seeds are many and all of them differ, each end of a spread has a line of its own, so that loss
+/// and cost still share a row.
+fn print_figure(metric: &Metric, figure: &Figure, narrow: bool) -> String {
     if figure.is_empty() {
         return "n/a".into();
     }
     let text = figure.print_words(metric, short_word).replace(", ", "\n");
     match figure.print_spread(metric) {
+        Some(spread) if narrow => {
+            let spread = spread.replace("..", "..\n").replace(" … ", " …\n");
+            format!("{text}\n{spread}")
+        }
         Some(spread) => format!("{text}\n{spread}"),
         None => text,
     }

@@ -157,7 +157,7 @@ fn every_trial_has_a_link_and_a_page() {
     assert_eq!(page.matches("<a href=\"#trial-").count(), results.len());
 }
 
-fn part<'p>(page: &'p str, from: &str, to: &str) -> &'p str {
+pub fn part<'p>(page: &'p str, from: &str, to: &str) -> &'p str {
     let start = page.find(from).unwrap();
     &page[start..start + page[start..].find(to).unwrap() + to.len()]
 }

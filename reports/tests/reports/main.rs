@@ -3,12 +3,14 @@
 #[path = "../fixture/mod.rs"]
 mod fixture;
 
+mod across;
 mod conclusions;
 mod doubts;
 mod hostile;
 mod html;
 mod markdown_and_junit;
 mod repeats;
+mod sampled;
 mod schemas;
 mod summary;
 mod terminal;

@@ -1,7 +1,7 @@
-//! `report.md`, `junit.xml` and the guide to the metrics.
+//! `report.md`, `junit.xml`, CSV and the guide to the metrics.
 
 use execlab_model::result::Status;
-use execlab_reports::{junit, markdown, metrics_guide};
+use execlab_reports::{csv, csv_columns, junit, markdown, metrics_guide};
 
 use crate::fixture;
 
@@ -53,4 +53,21 @@ fn junit_counts_what_the_results_say() {
 #[test]
 fn guide_to_the_metrics() {
     insta::assert_snapshot!(metrics_guide());
+}
+
+#[test]
+fn csv_of_every_status() {
+    insta::assert_snapshot!(csv(&fixture::everything()).replace("\r\n", "\n"));
+}
+
+#[test]
+fn every_column_of_csv_is_documented() {
+    let guide = include_str!("../../../docs/csv.md");
+    let mut at = 0;
+    for (name, _) in csv_columns() {
+        let row = format!("| `{name}` |");
+        let found = guide[at..].find(&row);
+        at +=
+            found.unwrap_or_else(|| panic!("{row} is missing in docs/csv.md or not in its place"));
+    }
 }

@@ -33,6 +33,11 @@ fn the_schema_of_a_summary_is_the_one_checked_in() {
 }
 
 #[test]
+fn the_schema_of_a_comparison_is_the_one_checked_in() {
+    compare("across.schema.json", &schema::across());
+}
+
+#[test]
 fn the_contract_of_a_line_is_in_the_schema() {
     let schema = schema::results();
     for name in [

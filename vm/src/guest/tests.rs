@@ -33,7 +33,17 @@ impl FakeQemu {
         );
         fs::write(&program, script).unwrap();
         fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
-        let qemu = Qemu::at(program).unwrap();
+        // Another test's thread may be between its fork and its exec and hold the script open for writing.
+        let qemu = loop {
+            match Qemu::at(program.clone()) {
+                Err(QemuError::Start { source, .. })
+                    if source.kind() == ErrorKind::ExecutableFileBusy =>
+                {
+                    std::thread::yield_now();
+                }
+                found => break found.unwrap(),
+            }
+        };
         Self { dir, qemu }
     }
 

@@ -4,8 +4,9 @@ use std::{fs, path::Path};
 
 use execlab_harness::{
     documents,
-    store::{self, RunDir, StoreError, read_lines, read_plan, read_repeats},
+    store::{self, Lines, RunDir, StoreError, read_lines, read_plan, read_repeats},
 };
+use execlab_model::{repeat::Repeat, result::TrialResult};
 
 use super::super::{
     args::{Color, ReportArgs},
@@ -24,25 +25,7 @@ pub fn run(args: &ReportArgs, color: Color, stderr: Stderr) -> Result<(), Expect
         );
         return Ok(());
     }
-    let (lines, repeats) = if args.results.is_dir() {
-        (read_lines(&args.results)?, read_repeats(&args.results)?)
-    } else {
-        let bytes = fs::read(&args.results).map_err(|source| StoreError::Read {
-            path: args.results.clone(),
-            source,
-        })?;
-        let lines = store::parse(&bytes).map_err(|(line, source)| StoreError::Damaged {
-            path: args.results.clone(),
-            line,
-            source,
-        })?;
-        // What was run again stands beside the results, where it was taken along.
-        let folder = args.results.parent().unwrap_or(Path::new(""));
-        (lines, read_repeats(folder)?)
-    };
-    if lines.cut_off {
-        stderr.say("warning", "the last line was cut off and is left out");
-    }
+    let (lines, repeats) = read(&args.results, stderr)?;
     // The plan is no input of the report; it only tells what the report cannot know.
     if let Ok(plan) = read_plan(&args.results) {
         let absent = plan.trials.len().saturating_sub(lines.items.len());
@@ -59,4 +42,31 @@ pub fn run(args: &ReportArgs, color: Color, stderr: Stderr) -> Result<(), Expect
         args.format,
         &output::screen(color),
     ))
+}
+
+/// Results and what was run again, from a run directory or a file of lines.
+pub(super) fn read(
+    path: &Path,
+    stderr: Stderr,
+) -> Result<(Lines<TrialResult>, Vec<Repeat>), ExpectedError> {
+    let (lines, repeats) = if path.is_dir() {
+        (read_lines(path)?, read_repeats(path)?)
+    } else {
+        let bytes = fs::read(path).map_err(|source| StoreError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let lines = store::parse(&bytes).map_err(|(line, source)| StoreError::Damaged {
+            path: path.to_owned(),
+            line,
+            source,
+        })?;
+        // What was run again stands beside the results, where it was taken along.
+        let folder = path.parent().unwrap_or(Path::new(""));
+        (lines, read_repeats(folder)?)
+    };
+    if lines.cut_off {
+        stderr.say("warning", "the last line was cut off and is left out");
+    }
+    Ok((lines, repeats))
 }

@@ -1,0 +1,86 @@
+//! `execlab compare`, with runs of laboratories that are none.
+
+use serde_json::Value;
+
+use crate::support::{Bench, SMALL};
+
+const BACKENDS: &[&str] = &[
+    "--backends=audit,netlink,proc-poll,ptrace",
+    "--workloads=absolute,relative",
+    "--execs=5",
+];
+
+/// A run of the exact lab in `exact` and one of the host in `host`.
+fn two_labs(bench: &Bench) {
+    let exact = ["--kernels=6.1"];
+    bench.run_in("exact", &[BACKENDS, &exact].concat()).code(0);
+    // Of the fake laboratory: nobody needs to agree to anything, and nothing is changed.
+    let host = ["--lab=host", "--seeds=8", "--lab-fake="];
+    bench.run_in("host", &[BACKENDS, &host].concat()).code(0);
+}
+
+#[test]
+fn runs_of_two_labs_are_compared_by_the_order_of_costs() {
+    let bench = Bench::new();
+    two_labs(&bench);
+    let fake = |line: &execlab_model::result::TrialResult| line.kernel.release.ends_with("-fake");
+    assert!(bench.results("host").iter().all(fake));
+    let said = bench.command(&["compare", "exact", "host"]).code(0);
+    let table: Vec<&str> = said.stdout.lines().take(6).collect();
+    insta::assert_snapshot!(table.join("\n"));
+    assert_eq!(said.stderr, "");
+
+    let json = bench
+        .command(&["compare", "exact/results.jsonl", "host", "--format=json"])
+        .code(0);
+    let found: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(found["comparisons"].as_array().unwrap().len(), 2);
+    assert_eq!(found["pooled"]["agreement"]["rho"], 0.8);
+    assert_eq!(found["pooled"]["agreement"]["count"], 4);
+    assert_eq!(found["base"]["lab"], "exact");
+    assert_eq!(found["new"]["unit"], "CPU ns");
+
+    let markdown = bench
+        .set("EXECLAB_COMPARE_FORMAT", "markdown")
+        .command(&["compare", "exact", "host"])
+        .code(0);
+    assert!(
+        markdown.stdout.starts_with("# execlab"),
+        "{}",
+        markdown.stdout
+    );
+}
+
+#[test]
+fn kernels_are_named_by_flag_or_environment() {
+    let bench = Bench::new();
+    two_labs(&bench);
+    let flag = bench
+        .command(&["compare", "exact", "host", "--kernels", "6.1=running"])
+        .code(0);
+    let usual = bench.command(&["compare", "exact", "host"]).code(0);
+    assert_eq!(flag.stdout, usual.stdout);
+    bench.set("EXECLAB_COMPARE_KERNELS", "5.10=running");
+    let said = bench.command(&["compare", "exact", "host"]).code(22);
+    insta::assert_snapshot!(said.stderr, @"error: the first run has no kernel `5.10` (it has: 6.1)");
+    bench
+        .command(&["compare", "exact", "host", "--kernels", "6.1"])
+        .code(22);
+}
+
+#[test]
+fn runs_of_one_lab_are_not_compared() {
+    let bench = Bench::new();
+    bench.run_in("a", SMALL).code(0);
+    bench.run_in("b", SMALL).code(0);
+    let said = bench.command(&["compare", "a", "b"]).code(12);
+    insta::assert_snapshot!(said.stderr, @r"
+    error: both runs are of the lab exact: this version of execlab compares the order of costs across labs, and not yet two runs of one lab
+    help: give runs of two labs, as of `--lab exact` and `--lab host`
+    ");
+    assert_eq!(said.stdout, "");
+    bench.write("empty.jsonl", "");
+    let said = bench.command(&["compare", "a", "empty.jsonl"]).code(12);
+    insta::assert_snapshot!(said.stderr, @"error: the second run has no results");
+    bench.command(&["compare", "a", "nowhere"]).code(21);
+}
