@@ -38,6 +38,8 @@ pub struct Doctor {
     pub cache: Option<PathBuf>,
     /// Where guests keep their files.
     pub temporary: PathBuf,
+    /// Where the lab host keeps what it has to put back.
+    pub sessions: PathBuf,
     /// How room for files is looked at.
     pub room: fn(&Path) -> io::Result<Room>,
 }
@@ -87,6 +89,7 @@ impl Doctor {
             qemu: None,
             cache,
             temporary: std::env::temp_dir(),
+            sessions: execlab_trial::host::session::ROOT.into(),
             room: Room::of,
         }
     }
@@ -103,7 +106,7 @@ impl Doctor {
             let findings = match lab {
                 Lab::Exact => guests::look(self, true),
                 Lab::Kvm => kvm::look(self, canary),
-                Lab::Host => host::look(&self.roots),
+                Lab::Host => host::look(self),
             };
             Part::new(lab.as_str(), findings)
         };

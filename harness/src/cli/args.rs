@@ -261,6 +261,9 @@ pub struct DoctorArgs {
     /// Boot a guest to see whether KVM is usable, which takes some minutes where it is not
     #[arg(long, env = "EXECLAB_DEEP", value_parser = FalseyValueParser::new())]
     pub deep: bool,
+    /// First put back what runs of the lab `host` left changed that were killed with all their parts
+    #[arg(long)]
+    pub clean: bool,
     #[command(flatten)]
     pub kernel_store: KernelStoreArgs,
     #[command(flatten)]

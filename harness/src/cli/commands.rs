@@ -22,7 +22,7 @@ pub fn run(cli: Cli, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
     match cli.command {
         Command::Run(args) => return run::run(*args, cli.color, stderr),
         Command::List { what } => list::run(what)?,
-        Command::Doctor(args) => return doctor::run(&args, cli.color),
+        Command::Doctor(args) => return doctor::run(&args, cli.color, stderr),
         Command::Kernels { what } => kernels::run(what, stderr)?,
         Command::Report(args) => report::run(&args, cli.color, stderr)?,
         Command::Compare(args) => compare::run(&args, cli.color, stderr)?,

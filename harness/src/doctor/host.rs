@@ -1,11 +1,14 @@
 //! What the lab host needs of the running kernel.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use execlab_backends::look::{Capability, Finding, Namespace, Roots};
-use execlab_trial::host::runner::find_cgroup2;
+use execlab_trial::host::{runner::find_cgroup2, session::Session};
 
-pub(super) fn look(roots: &Roots) -> Vec<Finding> {
+use super::Doctor;
+
+pub(super) fn look(doctor: &Doctor) -> Vec<Finding> {
+    let roots = &doctor.roots;
     vec![
         root(roots),
         cgroup2(roots),
@@ -14,7 +17,31 @@ pub(super) fn look(roots: &Roots) -> Vec<Finding> {
         overlay(roots),
         Namespace::Pid.look(roots),
         Namespace::User.look(roots),
+        killed_runs(&doctor.sessions),
     ]
+}
+
+/// What runs left that were killed with all their parts: the next one puts it back, but until then it is
+/// not as it was.
+fn killed_runs(sessions: &Path) -> Finding {
+    const WHAT: &str = "killed runs";
+    let count = Session::all(sessions).map(|all| {
+        let left = |session: &Session| session.is_minded().is_ok_and(|minded| !minded);
+        all.iter().filter(|session| left(session)).count()
+    });
+    match count {
+        Ok(0) => Finding::good(WHAT, "nothing of them is left"),
+        Ok(count) => Finding::note(
+            WHAT,
+            format!("{count} of their trials left this machine changed"),
+            "put it back: `execlab doctor --clean`",
+        ),
+        Err(error) => Finding::unknown(
+            WHAT,
+            format!("{} cannot be read: {error}", sessions.display()),
+            "run it as root",
+        ),
+    }
 }
 
 /// The effective user, second of the line `Uid` (`proc_pid_status(5)`).

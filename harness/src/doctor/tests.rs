@@ -75,6 +75,7 @@ impl Machine {
             qemu: Some(self.path("qemu")),
             cache: Some(self.path("cache")),
             temporary: self.path("tmp"),
+            sessions: self.path("run/execlab"),
             room: |folder| {
                 // Whether it can be one is asked of the real folder, how full the disk is is not.
                 let free = 9000 << 20;
@@ -130,6 +131,7 @@ fn a_machine_that_has_everything() {
       good     overlayfs         the kernel has it
       good     PID namespace     the initial one
       good     user namespace    the initial one
+      good     killed runs       nothing of them is left
     "#);
     let diagnosis = machine.doctor().look(&[Lab::Exact, Lab::Host], None);
     assert!(diagnosis.can_use(&[Lab::Exact, Lab::Host]));
@@ -188,6 +190,7 @@ fn a_machine_that_has_nothing() {
                                  → mount /proc
       unknown  user namespace    /proc/self/ns/user cannot be read: No such file or directory (os error 2)
                                  → mount /proc
+      good     killed runs       nothing of them is left
     "#);
     let diagnosis = machine.doctor().look(&Lab::ALL, None);
     for lab in Lab::ALL {

@@ -38,8 +38,10 @@ mod process;
 mod sweep;
 
 pub use changes::changes;
-pub use claim::Claim;
-pub use sweep::{Swept, sweep};
+pub use sweep::Swept;
+
+use claim::Claim;
+use sweep::sweep;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -98,7 +100,8 @@ impl Laboratory for HostLab {
                 }
             }
         }
-        *self.claim.lock().unwrap_or_else(PoisonError::into_inner) = Some(claim()?);
+        *self.claim.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(claim(Path::new(ROOT))?.0);
         Ok(())
     }
 
@@ -153,8 +156,16 @@ impl Laboratory for HostLab {
     }
 }
 
+/// Puts back what killed runs left; an error where a run goes on, or where something could not be.
+pub fn put_back(root: &Path) -> Result<Swept, LabError> {
+    if !root.exists() {
+        return Ok(Swept::default());
+    }
+    claim(root).map(|(_claim, swept)| swept)
+}
+
 /// Has the machine for this run alone, as no earlier run has left it.
-fn claim() -> Result<Claim, LabError> {
+fn claim(root: &Path) -> Result<(Claim, Swept), LabError> {
     let in_use = || {
         lacks(
             "another run uses the lab host of this machine",
@@ -162,23 +173,25 @@ fn claim() -> Result<Claim, LabError> {
         )
     };
     let broken = |error| LabError {
-        what: format!("cannot look after what runs keep in {ROOT}"),
+        what: format!("cannot look after what runs keep in {}", root.display()),
         remedy: "see what `execlab doctor --lab host` says".into(),
         source: Some(Box::new(error)),
     };
-    let root = Path::new(ROOT);
     let claim = Claim::take(root).map_err(broken)?.ok_or_else(in_use)?;
     let swept = sweep(root).map_err(broken)?;
     if swept.minded > 0 {
         return Err(in_use());
     }
-    if let Some(problem) = swept.problems.first() {
+    if !swept.problems.is_empty() {
         return Err(lacks(
-            format!("an earlier run left this machine changed: {problem}"),
-            "`execlab doctor --clean` says more; the next boot ends it in any case",
+            format!(
+                "an earlier run left this machine changed: {}",
+                swept.problems.join("; ")
+            ),
+            "put it back by hand; the next boot ends it in any case",
         ));
     }
-    Ok(claim)
+    Ok((claim, swept))
 }
 
 /// Runs a trial in a session's folder and takes what it left.

@@ -12,6 +12,9 @@ pub const ROOT: &str = "/run/execlab";
 /// The programs that the harness puts into a session.
 pub const PROGRAMS: [&str; 3] = ["execlab-storm", "execlab-payload", "execlab-payload-bare"];
 
+/// Who runs or cleans a session has this file of it locked.
+const MINDED: &str = "minded";
+
 /// One such folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
@@ -97,10 +100,23 @@ impl Session {
     /// Says that somebody minds this session, for as long as the file is open; `None` where somebody
     /// else does. Held by whoever runs or cleans it: the kernel lets go of it with its holder.
     pub fn mind(&self) -> io::Result<Option<File>> {
-        let file = File::create(self.dir.join("minded"))?;
+        let file = File::create(self.dir.join(MINDED))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Whether anybody minds it now.
+    pub fn is_minded(&self) -> io::Result<bool> {
+        let file = match File::open(self.dir.join(MINDED)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+            file => file?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
@@ -140,6 +156,8 @@ mod tests {
         let held = all[0].mind().unwrap();
         assert!(held.is_some());
         assert!(all[0].mind().unwrap().is_none());
+        assert!(all[0].is_minded().unwrap());
+        assert!(!all[1].is_minded().unwrap());
         assert!(all[1].mind().unwrap().is_some());
     }
 

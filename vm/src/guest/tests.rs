@@ -1,11 +1,11 @@
 //! Guests that are shell scripts: what becomes of each kind of end, without any machine.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
+use std::{fs, io::ErrorKind, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
 use tempfile::TempDir;
 
 use super::*;
-use crate::qemu::Engine;
+use crate::qemu::{Engine, QemuError};
 
 const NONCE: Nonce = [3; 16];
 

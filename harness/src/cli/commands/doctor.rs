@@ -1,24 +1,30 @@
 //! `execlab doctor`.
 
+use std::path::Path;
+
 use execlab_harness::{
     doctor::{self, Doctor},
     lab::{
-        LabError,
+        LabError, host,
         kvm::{KvmLab, Tries},
     },
     matrix::KVM_CPUS,
 };
 use execlab_model::{exit::ExitCode, result::Lab};
+use execlab_trial::host::session::ROOT;
 use execlab_vm::kernels::Store;
 
 use super::super::{
     args::{Color, DoctorArgs, ListFormat},
     errors::ExpectedError,
-    output,
+    output::{self, Stderr},
 };
 
 /// Looks at this machine; ends with 21 where a lab that was asked for cannot be used.
-pub fn run(args: &DoctorArgs, color: Color) -> Result<ExitCode, ExpectedError> {
+pub fn run(args: &DoctorArgs, color: Color, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
+    if args.clean {
+        clean(stderr)?;
+    }
     let asked = args.lab.as_slice();
     let (shown, needed) = if asked.is_empty() {
         (&Lab::ALL[..], &[Lab::Exact][..])
@@ -37,6 +43,24 @@ pub fn run(args: &DoctorArgs, color: Color) -> Result<ExitCode, ExpectedError> {
     } else {
         ExitCode::HostLacks
     })
+}
+
+/// Puts back what killed runs of the host lab left.
+fn clean(stderr: Stderr) -> Result<(), ExpectedError> {
+    let swept = host::put_back(Path::new(ROOT))?;
+    if swept.cleaned == 0 {
+        stderr.say("note", "no run was killed that left anything");
+        return Ok(());
+    }
+    let trials = swept.cleaned;
+    stderr.say(
+        "note",
+        &format!("trials of killed runs that were cleaned up: {trials}"),
+    );
+    for what in &swept.put_back {
+        stderr.say("note", what);
+    }
+    Ok(())
 }
 
 /// Boots a canary of the lab kvm, of a kernel that is there: looking is not to fetch anything.

@@ -9,14 +9,14 @@ use std::{
 
 /// The folder of all sessions, locked. The kernel lets go of it with its holder, however that ends.
 #[derive(Debug)]
-pub struct Claim {
+pub(super) struct Claim {
     root: PathBuf,
     _lock: File,
 }
 
 impl Claim {
     /// Makes the folder and locks it; `None` where another run has it.
-    pub fn take(root: &Path) -> io::Result<Option<Self>> {
+    pub(super) fn take(root: &Path) -> io::Result<Option<Self>> {
         loop {
             fs::create_dir_all(root)?;
             let lock = File::open(root)?;

@@ -27,7 +27,7 @@ pub struct Swept {
 }
 
 /// Cleans up after all sessions in a folder that nobody minds.
-pub fn sweep(root: &Path) -> io::Result<Swept> {
+pub(super) fn sweep(root: &Path) -> io::Result<Swept> {
     sweep_within(root, PATIENCE)
 }
 
