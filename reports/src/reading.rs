@@ -37,7 +37,7 @@ pub(crate) fn notes(matrix: &Matrix<'_>) -> Vec<String> {
     }
     if matrix.backends.iter().any(|b| b.role == Role::Control) {
         notes.push(format!(
-            "The {CONTROL} is `none+again`, the baseline once more, compared as if it watched: what it shows is what the lab makes of nothing. A backend whose interval holds 0 or overlaps the control's is not told apart from nothing."
+            "The {CONTROL} is `none+again`, the baseline once more, compared as if it watched: what it shows is what the lab makes of nothing. A backend whose interval holds 0 or overlaps the control's is not told apart from nothing (≈ nothing)."
         ));
     }
     notes

@@ -102,7 +102,12 @@ fn quick(registry: &Registry, lab: Lab) -> Selection {
         Lab::Exact | Lab::Kvm => locked(),
         Lab::Host => Some(RUNNING_KERNEL),
     };
-    let seeds = if lab.is_exact() { 1 } else { QUICK_SAMPLES };
+    // Where time is real, many execs take little of it and make their mean steadier.
+    let (seeds, execs) = if lab.is_exact() {
+        (1, QUICK_EXECS)
+    } else {
+        (QUICK_SAMPLES, 5 * QUICK_EXECS)
+    };
     let cpus = match lab {
         Lab::Exact => 1,
         Lab::Kvm => KVM_CPUS,
@@ -114,7 +119,7 @@ fn quick(registry: &Registry, lab: Lab) -> Selection {
         backends: Some(watching.map(|b| given(&b.name)).collect()),
         workloads: Some(registry.scenarios.iter().map(|s| given(&s.name)).collect()),
         loads: Some(vec![given("closed")]),
-        execs: Some(given(&QUICK_EXECS.to_string())),
+        execs: Some(given(&execs.to_string())),
         lifetimes: Some(vec![given("0")]),
         spawns: Some(vec![given("vfork")]),
         populations: Some(vec![given("0")]),

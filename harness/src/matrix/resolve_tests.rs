@@ -135,6 +135,7 @@ fn what_is_usual_depends_on_the_lab() {
     assert_eq!((exact.cpus, exact.seeds), (1, (0, 1)));
     assert_eq!((kvm.cpus, kvm.seeds), (KVM_CPUS, (0, QUICK_SAMPLES)));
     assert_eq!((host.cpus, host.seeds), (host_cpus(), (0, QUICK_SAMPLES)));
+    assert_eq!((exact.execs, kvm.execs, host.execs), (200, 1000, 1000));
     assert_eq!(kvm.kernels, exact.kernels);
     assert_eq!(host.kernels, [RUNNING_KERNEL]);
 }

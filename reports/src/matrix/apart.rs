@@ -29,7 +29,7 @@ impl Apart {
     pub const fn caveat(self) -> Option<&'static str> {
         match self {
             Self::Above | Self::Below => None,
-            Self::NotToldApart => Some("not told apart from nothing"),
+            Self::NotToldApart => Some("≈ nothing"),
             Self::NoControl => Some("no control to compare with"),
         }
     }
