@@ -166,7 +166,7 @@ const COLUMNS: &[Column] = &[
     ("load_average", "of the last minute", |t| {
         Facts::of(t).load_average.into()
     }),
-    ("meter", "what costs were read by", |t| {
+    ("meter", "what costs were read from", |t| {
         Facts::of(t).meter.as_ref().into()
     }),
     ("notes", "anything worth telling, with ` | ` between", |t| {

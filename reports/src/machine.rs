@@ -23,7 +23,7 @@ pub(crate) struct Facts {
     pub others_busy_ns: Option<f64>,
     /// Lowest and highest frequency that was seen, in kHz.
     pub frequency_khz: Option<(f64, f64)>,
-    /// Which meter was read.
+    /// Which meter was read: a path such as `/proc/schedstat`.
     pub meter: Option<String>,
     /// Load average of the last minute.
     pub load_average: Option<f64>,
@@ -139,7 +139,7 @@ impl Machine {
             parts.push(format!("load average up to {}", magnitude(most)));
         }
         if !self.meters.is_empty() {
-            parts.push(format!("costs read by {}", list(&self.meters)));
+            parts.push(format!("costs read from {}", list(&self.meters)));
         }
         (!parts.is_empty()).then(|| parts.join("; "))
     }

@@ -35,9 +35,14 @@ pub(crate) fn notes(matrix: &Matrix<'_>) -> Vec<String> {
             "Where fewer than {FEWEST} seeds have a figure there is no interval: take `--seeds {FEWEST}` or more."
         ));
     }
+    let wide = "which is not to say that it costs nothing: an interval may be wide";
     if matrix.backends.iter().any(|b| b.role == Role::Control) {
         notes.push(format!(
-            "The {CONTROL} is `none+again`, the baseline once more, compared as if it watched: what it shows is what the lab makes of nothing. A backend whose interval holds 0 or overlaps the control's is not told apart from nothing (≈ nothing)."
+            "The {CONTROL} is `none+again`, the baseline once more, compared as if it watched: what it shows is what the lab makes of nothing. A backend whose interval holds 0 or overlaps the control's is not told apart from nothing (unclear), {wide}."
+        ));
+    } else if !intervals.is_empty() {
+        notes.push(format!(
+            "A backend whose interval holds 0 is not told apart from nothing (unclear), {wide}."
         ));
     }
     notes

@@ -25,11 +25,13 @@ pub enum Apart {
 }
 
 impl Apart {
-    /// What stands below a figure that must not be taken at its word; nothing for the others.
+    /// What stands below a figure that must not be taken at its word; nothing for the others. Short
+    /// enough for a narrow column, and explained below the tables. It claims no equivalence: an interval
+    /// that holds 0 may be a wide one.
     pub const fn caveat(self) -> Option<&'static str> {
         match self {
             Self::Above | Self::Below => None,
-            Self::NotToldApart => Some("≈ nothing"),
+            Self::NotToldApart => Some("unclear"),
             Self::NoControl => Some("no control to compare with"),
         }
     }
