@@ -6,6 +6,7 @@
 mod pair;
 mod show;
 mod words;
+mod workloads;
 
 use execlab_model::result::{Lab, TrialResult};
 use schemars::JsonSchema;
@@ -34,7 +35,7 @@ pub struct Across {
     pub comparisons: Vec<Comparison>,
     /// All of them together; `null` where there is but one, or where less than two backends are in all.
     pub pooled: Option<Pooled>,
-    /// Backends that one of the two has no cost of, and why.
+    /// Backends that one of the two has no cost of, and workloads that have no counterpart, with the reason.
     pub left_out: Vec<LeftOut>,
     /// What it means and what it does not, in sentences for people.
     pub words: Vec<String>,
@@ -117,12 +118,12 @@ pub struct Pooled {
     pub agreement: Option<Agreement>,
 }
 
-/// A backend that cannot be compared.
+/// What cannot be compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct LeftOut {
-    /// `name+variant`.
+    /// `name+variant`, or `every backend`.
     pub backend: String,
-    /// Workload and kernels.
+    /// Workload and kernels, or the workload alone.
     pub place: String,
     /// Why.
     pub reason: String,

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use execlab_model::{result::Status, workload::Workload};
+use execlab_model::result::Status;
 
-use super::{Comparison, LeftOut, Measured, NotComparable, Pooled, Row, Side};
+use super::{Comparison, LeftOut, Measured, NotComparable, Pooled, Row, Side, workloads};
 use crate::{
     matrix::{At, Cell, Matrix, Role, Setup},
     metric::Metric,
@@ -77,7 +77,14 @@ pub(super) fn kernels(
                 find(&new, "the second run", other)?,
             ))
         };
-        return named.iter().map(pair).collect();
+        let mut pairs = Vec::new();
+        for named in named {
+            let pair = pair(named)?;
+            if !pairs.contains(&pair) {
+                pairs.push(pair);
+            }
+        }
+        return Ok(pairs);
     }
     let of_one_name: Vec<(usize, usize)> = base
         .iter()
@@ -94,15 +101,6 @@ pub(super) fn kernels(
     }
 }
 
-/// Workloads are the same where only the number of execs differs: cost is counted for each of them.
-fn same(one: &Workload, other: &Workload) -> bool {
-    let without_execs = |w: &Workload| Workload {
-        execs: 0,
-        ..w.clone()
-    };
-    without_execs(one) == without_execs(other)
-}
-
 /// Every workload of both runs on every pair of kernels, with at least one backend that has a cost in
 /// both.
 pub(super) fn comparisons(
@@ -112,20 +110,14 @@ pub(super) fn comparisons(
     left_out: &mut Vec<LeftOut>,
 ) -> Vec<Comparison> {
     let mut all = Vec::new();
-    for (setup, what) in base.setups.iter().enumerate() {
-        let fits = |s: &&(usize, &Setup<'_>)| same(what.workload, s.1.workload);
-        // Of several, the one with as many execs.
-        let others = || new.setups.iter().enumerate().filter(|s| fits(&s));
-        let equal = others().find(|(_, s)| s.workload.execs == what.workload.execs);
-        let Some((other_setup, other)) = equal.or_else(|| others().next()) else {
-            continue;
-        };
+    for (setup, other_setup) in workloads::pairs(&base.setups, &new.setups, left_out) {
+        let (what, other) = (&base.setups[setup], &new.setups[other_setup]);
         for &(one_kernel, other_kernel) in kernels {
             let (base_kernel, new_kernel) = (
                 base.kernels[one_kernel].label.clone(),
                 new.kernels[other_kernel].label.clone(),
             );
-            let workload = workload_label(what);
+            let workload = workloads::label(what);
             let place = format!("{workload}, {base_kernel} and {new_kernel}");
             let rows = rows(
                 (base, setup, one_kernel),
@@ -152,15 +144,6 @@ pub(super) fn comparisons(
         }
     }
     all
-}
-
-/// As in every report, without the execs, which may differ.
-fn workload_label(setup: &Setup<'_>) -> String {
-    let execs = format!(
-        ", {} execs",
-        crate::number::thousands(f64::from(setup.workload.execs))
-    );
-    setup.label.replacen(&execs, "", 1)
 }
 
 fn costs(rows: &[Row], of: impl Fn(&Row) -> &Measured) -> Vec<f64> {

@@ -161,9 +161,9 @@ fn agreement(agreement: Option<&Agreement>) -> String {
         Some(a) => format!(
             "Spearman's rho {:.2} (p {}), Kendall's tau-b {:.2} (p {}), {} backends{}",
             a.rho,
-            chance(a.rho_p),
+            chance(a.rho_p, a),
             a.tau_b,
-            chance(a.tau_p),
+            chance(a.tau_p, a),
             a.count,
             if a.exact { "" } else { ", p approximate" }
         ),

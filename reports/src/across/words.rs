@@ -7,9 +7,12 @@ use execlab_model::result::Lab;
 use super::{Across, Measured, Row, Side};
 use crate::{
     matrix::Apart,
-    rank::{Agreement, DRAWN},
+    rank::{Agreement, DRAWN, LISTED},
     text::{list, plural},
 };
+
+/// Up to how many backends the least p is worth a sentence: of six, it is 1/720.
+const FEW: usize = 5;
 
 /// Sentences for people, the result first.
 pub(super) fn words(across: &Across) -> Vec<String> {
@@ -19,21 +22,7 @@ pub(super) fn words(across: &Across) -> Vec<String> {
     words.extend(nothing(across));
     words.push("The same order does not mean the same ratio: nothing here says by how much a backend is dearer than another in the other lab, and figures of the two labs, whose units differ, are not compared with each other.".into());
     words.push(machines(across));
-    let listed = across.comparisons.iter().filter_map(|c| c.agreement);
-    if let Some(fewest) = listed.min_by_key(|a| a.count) {
-        words.push(format!(
-            "p is the share of all orders that agree at least as well, one-sided. {} {} few: it can at best be 1/{:.0} ({}).",
-            plural(fewest.count, "backend"),
-            if fewest.count == 1 { "is" } else { "are" },
-            1.0 / fewest.least_p,
-            chance(fewest.least_p)
-        ));
-        if !fewest.exact {
-            words.push(format!(
-                "There are too many orders to list: p is approximate, from {DRAWN} random ones."
-            ));
-        }
-    }
+    words.extend(what_p_is(across));
     if across.pooled.is_some() {
         words.push("Pooled are mean ranks over all comparisons, of the backends that are in all of them. Comparisons share backends, kernels and machines: they are no independent trials, and so p is counted over orders of backends and not of cells.".into());
     }
@@ -51,9 +40,12 @@ pub(super) fn words(across: &Across) -> Vec<String> {
     words
 }
 
-/// `0.0083`, `<0.0001`.
-pub(super) fn chance(p: f64) -> String {
-    if p < 0.000_1 {
+/// `0.0083`, `<0.0001`; of a sample of orders, `≤ 1/20001` where the order itself is the only hit.
+pub(super) fn chance(p: f64, agreement: &Agreement) -> String {
+    let orders = f64::from(DRAWN) + 1.0;
+    if !agreement.exact && p * orders < 1.5 {
+        format!("≤ 1/{orders:.0}")
+    } else if p < 0.000_1 {
         "<0.0001".into()
     } else {
         format!("{p:.4}")
@@ -61,28 +53,71 @@ pub(super) fn chance(p: f64) -> String {
 }
 
 /// What decides: all comparisons together where there are several.
+fn deciding(across: &Across) -> Option<Agreement> {
+    match (&across.pooled, across.comparisons.as_slice()) {
+        (Some(pooled), _) => pooled.agreement,
+        (None, [one]) => one.agreement,
+        (None, _) => None,
+    }
+}
+
+/// What p is and how small it can be, where there is any.
+fn what_p_is(across: &Across) -> Vec<String> {
+    let single = across.comparisons.iter().filter_map(|c| c.agreement);
+    let all: Vec<Agreement> = single.chain(deciding(across)).collect();
+    if all.is_empty() {
+        return Vec::new();
+    }
+    let mut p = "p is the share of all orders that agree at least as well, one-sided.".to_owned();
+    if let Some(few) = deciding(across).filter(|a| a.count <= FEW) {
+        p += &format!(
+            " {} are few: it can at best be 1/{:.0} ({}).",
+            plural(few.count, "backend"),
+            1.0 / few.least_p,
+            chance(few.least_p, &few)
+        );
+    }
+    let mut words = vec![p];
+    if all.iter().any(|a| !a.exact) {
+        words.push(format!(
+            "Of more than {LISTED} backends there are too many orders to list: p is approximate there, from {DRAWN} random ones."
+        ));
+    }
+    words
+}
+
 fn verdict(across: &Across) -> String {
-    let (agreement, of_what) = match (&across.pooled, across.comparisons.as_slice()) {
-        (Some(pooled), _) => (
-            pooled.agreement,
-            format!("over {}", plural(pooled.comparisons, "comparison")),
-        ),
-        (None, [one]) => (one.agreement, "in one comparison".to_owned()),
-        (None, _) => (None, String::new()),
-    };
     let labs = format!("{} and {}", across.base.lab, across.new.lab);
-    let Some(Agreement {
+    let several = across.comparisons.len();
+    if several > 1 && across.pooled.is_none() {
+        return format!(
+            "No order over all: less than two backends are in all {several} comparisons of {labs}; see each."
+        );
+    }
+    let over = if several > 1 {
+        format!("over {}", plural(several, "comparison"))
+    } else {
+        "in one comparison".to_owned()
+    };
+    let Some(agreement) = deciding(across) else {
+        return if several > 1 {
+            format!(
+                "No order over all: by their mean ranks, the backends that are in all {several} comparisons are equal in {} or in {}; see each.",
+                across.base.lab, across.new.lab
+            )
+        } else {
+            format!(
+                "No order to compare: less than two backends were measured in both {labs}, or their costs are all equal in one of the two."
+            )
+        };
+    };
+    let Agreement {
         count,
         rho,
         tau_b,
         rho_p,
         ..
-    }) = agreement
-    else {
-        return format!(
-            "No order to compare: less than two backends have different costs in {labs} wherever both were run."
-        );
-    };
+    } = agreement;
     // Of few things a chance of one in twenty may be out of reach, and then nothing is shown.
     let meaning = if rho_p <= 0.05 {
         "more than a random order would"
@@ -95,9 +130,9 @@ fn verdict(across: &Across) -> String {
         ""
     };
     format!(
-        "{same}By what they add to an exec, {} in {labs} agree in their order {meaning}, {of_what}: rho {rho:.2}, tau-b {tau_b:.2}, p {}.",
+        "{same}By what they add to an exec, {} in {labs} agree in their order {meaning}, {over}: rho {rho:.2}, tau-b {tau_b:.2}, p {}.",
         plural(count, "backend"),
-        chance(rho_p)
+        chance(rho_p, &agreement)
     )
 }
 

@@ -139,6 +139,89 @@ fn kernels_are_matched_by_name_or_one_with_all_or_as_one_says() {
     ));
 }
 
+/// The same run once more, with other execs.
+fn with_execs(results: &[TrialResult], execs: u32) -> Vec<TrialResult> {
+    let mut results = results.to_vec();
+    for t in &mut results {
+        t.workload.execs = execs;
+        t.digest = format!("{execs}{}", t.digest);
+        t.trial = format!("{}+{execs}", t.trial);
+    }
+    results
+}
+
+#[test]
+fn nothing_is_compared_twice() {
+    let (mut base, host) = (exact(&["6.1"]), run(Lab::Host, 8, true));
+    let twice = ("6.1".to_owned(), "running".to_owned());
+    let named = across(&base, &host, &[twice.clone(), twice]).unwrap();
+    assert_eq!((named.comparisons.len(), &named.pooled), (1, &None));
+    base.retain(|t| t.workload.scenario == "relative");
+    base.extend(with_execs(&base, host[0].workload.execs));
+    let found = compared(&base, &host);
+    assert_eq!((found.comparisons.len(), &found.pooled), (1, &None));
+    let (one, other) = found.comparisons[0].execs;
+    assert_eq!(one, other, "those of as many execs");
+    let left: Vec<String> = found
+        .left_out
+        .iter()
+        .map(|l| format!("{} ({}): {}", l.backend, l.place, l.reason))
+        .collect();
+    insta::assert_snapshot!(left.join("\n"));
+}
+
+#[test]
+fn without_backends_in_all_comparisons_each_stands_for_itself() {
+    let mut host = host();
+    // Each workload has its own two.
+    host.retain(|t| {
+        let name = t.backend.name.as_str();
+        match t.workload.scenario.as_str() {
+            "absolute" => ["none", "ebpf", "ptrace"].contains(&name),
+            _ => ["none", "netlink", "audit"].contains(&name),
+        }
+    });
+    let found = compared(&exact(&["6.1"]), &host);
+    assert_eq!(found.comparisons.len(), 2);
+    for comparison in &found.comparisons {
+        assert!(comparison.agreement.unwrap().rho > 0.99);
+    }
+    insta::assert_snapshot!(found.words[0]);
+    assert!(!found.words.iter().any(|w| w.contains("at best")));
+}
+
+/// Ten backends: their orders are drawn, and a chance is known only so far down.
+#[test]
+fn of_many_backends_no_chance_is_claimed_that_was_not_looked_for() {
+    let many = |mut results: Vec<TrialResult>| {
+        results.retain(|t| t.workload.scenario == "relative");
+        let more: Vec<TrialResult> = results
+            .iter()
+            .filter(|t| t.backend.watches())
+            .cloned()
+            .map(|mut t| {
+                t.backend.variant = "more".into();
+                t.trial = t.trial.replace("default", "more");
+                t.digest = format!("more{}", t.digest);
+                let cost = t.cost.as_mut().unwrap();
+                cost.added_per_exec = cost.added_per_exec.map(|added| added + 500_000.0);
+                t
+            })
+            .collect();
+        results.extend(more);
+        results
+    };
+    let found = compared(&many(exact(&["6.1"])), &many(run(Lab::Host, 8, true)));
+    assert_eq!(found.comparisons[0].agreement.unwrap().count, 10);
+    insta::assert_snapshot!(found.words[0]);
+    let p: Vec<&String> = found
+        .words
+        .iter()
+        .filter(|w| w.contains("orders"))
+        .collect();
+    insta::assert_debug_snapshot!(p);
+}
+
 #[test]
 fn runs_that_cannot_be_compared_say_why() {
     let (exact, host) = (exact(&["6.1"]), run(Lab::Host, 8, true));
