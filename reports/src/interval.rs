@@ -3,6 +3,12 @@
 //! The interval from the kth smallest to the kth largest of n samples misses the median only where
 //! fewer than k of them lie on one side of it, which is a matter of coins: `2 P(Bin(n, 1/2) < k)`. It is
 //! the interval that belongs to the sign test (Conover, Practical Nonparametric Statistics, 1999, §3.2).
+//!
+//! What it does assume is that samples are independent and have one median. Trials that follow each other
+//! on a machine that drifts (it warms up, a neighbour comes and goes) are not quite that. A difference is
+//! that of two trials of one seed, which stand close together, so that a slow drift falls out of most of
+//! it; of what remains the coverage says nothing, and the control shows it.
+//!
 //! A bootstrap of eight samples promises more than it keeps, and CPU times are too skewed for Student's t.
 
 use schemars::JsonSchema;
