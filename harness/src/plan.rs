@@ -6,6 +6,7 @@
 //! baseline is run a second time as the control (A/A), and all of a seed stands together.
 
 mod id;
+mod order;
 
 use std::collections::HashMap;
 
@@ -18,10 +19,7 @@ use execlab_model::{
 use serde::{Deserialize, Serialize};
 
 pub use self::id::file_name;
-use crate::{
-    matrix::{Matrix, SelectedBackend},
-    verify::Verify,
-};
+use crate::{matrix::Matrix, verify::Verify};
 
 /// Version of `plan.json`.
 pub const SCHEMA: u32 = 1;
@@ -93,9 +91,9 @@ impl Plan {
     /// The trials of a matrix.
     pub fn of(matrix: &Matrix) -> Self {
         let trials = if matrix.lab.is_exact() {
-            baselines_first(matrix)
+            order::baselines_first(matrix)
         } else {
-            interleaved(matrix)
+            order::interleaved(matrix)
         };
         Self {
             schema: SCHEMA,
@@ -156,132 +154,6 @@ impl Plan {
     }
 }
 
-/// Where nothing drifts, the order says nothing; so each line can be scored as it ends.
-fn baselines_first(matrix: &Matrix) -> Vec<TrialSpec> {
-    let points = || points(matrix);
-    let baselines = points().flat_map(|point| point.baselines(matrix));
-    baselines
-        .chain(points().flat_map(|point| point.watched(matrix)))
-        .collect()
-}
-
-/// Where a machine drifts, what is compared stands close together: each seed has its own baseline, the
-/// control and all backends behind it, in turn, so that none is always the first or the last.
-fn interleaved(matrix: &Matrix) -> Vec<TrialSpec> {
-    let mut trials = Vec::new();
-    for point in points(matrix) {
-        trials.extend(point.baselines(matrix));
-        let control = point.trial(&BackendSpec::none(BackendSpec::AGAIN), &[]);
-        let mut compared: Vec<_> = [control].into_iter().chain(point.watched(matrix)).collect();
-        let turns = point.seed % compared.len() as u64;
-        compared.rotate_left(usize::try_from(turns).expect("less than a length"));
-        trials.extend(compared);
-    }
-    trials
-}
-
-/// The options that a backend's kernel is booted with; the running one was booted long ago.
-fn boot_of(backend: &SelectedBackend, lab: Lab) -> Vec<String> {
-    match lab {
-        Lab::Exact | Lab::Kvm => sorted(&backend.boot),
-        Lab::Host => Vec::new(),
-    }
-}
-
-fn sorted(boot: &[String]) -> Vec<String> {
-    let mut boot = boot.to_vec();
-    boot.sort();
-    boot.dedup();
-    boot
-}
-
-/// All that a baseline and the trials compared with it share.
-struct Point<'a> {
-    kernel: &'a str,
-    workload: Workload,
-    lab: Lab,
-    cpus: u32,
-    seed: u64,
-}
-
-impl Point<'_> {
-    /// Without a monitor, once for each set of boot options.
-    fn baselines(&self, matrix: &Matrix) -> Vec<TrialSpec> {
-        let mut boots: Vec<Vec<String>> = vec![Vec::new()];
-        for backend in &matrix.backends {
-            let boot = boot_of(backend, self.lab);
-            if !boots.contains(&boot) {
-                boots.push(boot);
-            }
-        }
-        let none = BackendSpec::none(BackendSpec::DEFAULT);
-        boots.iter().map(|boot| self.trial(&none, boot)).collect()
-    }
-
-    fn watched(&self, matrix: &Matrix) -> Vec<TrialSpec> {
-        let watching = matrix.backends.iter().filter(|b| b.spec.watches());
-        watching
-            .map(|backend| self.trial(&backend.spec, &boot_of(backend, self.lab)))
-            .collect()
-    }
-
-    fn trial(&self, backend: &BackendSpec, boot: &[String]) -> TrialSpec {
-        let mut trial = TrialSpec {
-            id: String::new(),
-            kernel: self.kernel.to_owned(),
-            backend: backend.clone(),
-            boot: boot.to_vec(),
-            workload: self.workload.clone(),
-            lab: self.lab,
-            cpus: self.cpus,
-            seed: self.seed,
-        };
-        trial.id = id::of(&trial);
-        trial
-    }
-}
-
-fn points(matrix: &Matrix) -> impl Iterator<Item = Point<'_>> {
-    let mut points = Vec::new();
-    for kernel in &matrix.kernels {
-        for workload in workloads(matrix) {
-            for seed in matrix.seeds.0..matrix.seeds.1 {
-                points.push(Point {
-                    kernel,
-                    workload: workload.clone(),
-                    lab: matrix.lab,
-                    cpus: matrix.cpus,
-                    seed,
-                });
-            }
-        }
-    }
-    points.into_iter()
-}
-
-fn workloads(matrix: &Matrix) -> Vec<Workload> {
-    let mut workloads = Vec::new();
-    for scenario in &matrix.workloads {
-        for &load in &matrix.loads {
-            for &lifetime_ns in &matrix.lifetimes_ns {
-                for &spawn in &matrix.spawns {
-                    for &population in &matrix.populations {
-                        workloads.push(Workload {
-                            scenario: scenario.clone(),
-                            load,
-                            execs: matrix.execs,
-                            lifetime_ns,
-                            spawn,
-                            population,
-                        });
-                    }
-                }
-            }
-        }
-    }
-    workloads
-}
-
 /// Whether a spawn is the one that ids do not mention.
 fn is_usual(spawn: Spawn) -> bool {
     spawn == Spawn::default()
@@ -308,7 +180,7 @@ mod tests {
         }
     }
 
-    fn small() -> Matrix {
+    pub(super) fn small() -> Matrix {
         Matrix {
             kernels: vec!["6.1".into()],
             backends: vec![
@@ -326,33 +198,6 @@ mod tests {
             lab: Lab::Exact,
             cpus: 1,
         }
-    }
-
-    #[test]
-    fn ids_hold_what_is_not_usual_and_baselines_come_first() {
-        let plan = Plan::of(&Matrix {
-            populations: vec![200],
-            ..small()
-        });
-        let ids: Vec<_> = plan.trials.iter().map(|t| t.id.as_str()).collect();
-        insta::assert_snapshot!(ids.join("\n"), @r#"
-        6.1/none/relative+pop=200/closed/exact/3
-        6.1/none+audit=1/relative+pop=200/closed/exact/3
-        6.1/none/relative+fork+pop=200/closed/exact/3
-        6.1/none+audit=1/relative+fork+pop=200/closed/exact/3
-        6.1/none/relative+life=1ms+pop=200/closed/exact/3
-        6.1/none+audit=1/relative+life=1ms+pop=200/closed/exact/3
-        6.1/none/relative+fork+life=1ms+pop=200/closed/exact/3
-        6.1/none+audit=1/relative+fork+life=1ms+pop=200/closed/exact/3
-        6.1/netlink+default/relative+pop=200/closed/exact/3
-        6.1/audit+tuned/relative+pop=200/closed/exact/3
-        6.1/netlink+default/relative+fork+pop=200/closed/exact/3
-        6.1/audit+tuned/relative+fork+pop=200/closed/exact/3
-        6.1/netlink+default/relative+life=1ms+pop=200/closed/exact/3
-        6.1/audit+tuned/relative+life=1ms+pop=200/closed/exact/3
-        6.1/netlink+default/relative+fork+life=1ms+pop=200/closed/exact/3
-        6.1/audit+tuned/relative+fork+life=1ms+pop=200/closed/exact/3
-        "#);
     }
 
     #[test]
@@ -405,35 +250,6 @@ mod tests {
                 cpus,
             }
         }
-    }
-
-    #[test]
-    fn where_machines_drift_a_seed_stands_together_and_nobody_is_always_first() {
-        let plan = Plan::of(&Matrix {
-            lab: Lab::Host,
-            lifetimes_ns: vec![0],
-            spawns: vec![Spawn::Vfork],
-            seeds: (3, 6),
-            ..small()
-        });
-        let ids: Vec<_> = plan.trials.iter().map(|t| t.id.as_str()).collect();
-        insta::assert_snapshot!(ids.join("\n"), @r"
-        6.1/none/relative/closed/host/3
-        6.1/none+again/relative/closed/host/3
-        6.1/netlink+default/relative/closed/host/3
-        6.1/audit+tuned/relative/closed/host/3
-        6.1/none/relative/closed/host/4
-        6.1/netlink+default/relative/closed/host/4
-        6.1/audit+tuned/relative/closed/host/4
-        6.1/none+again/relative/closed/host/4
-        6.1/none/relative/closed/host/5
-        6.1/audit+tuned/relative/closed/host/5
-        6.1/none+again/relative/closed/host/5
-        6.1/netlink+default/relative/closed/host/5
-        ");
-        let control = plan.trials.iter().position(|t| t.backend.is_control());
-        let baselines = plan.baselines();
-        assert_eq!(baselines[control.unwrap()].plain, Some(0));
     }
 
     proptest! {
