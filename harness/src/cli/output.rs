@@ -85,7 +85,7 @@ pub fn json(value: &impl serde::Serialize) -> String {
 pub fn lines<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     let mut out = String::new();
     for text in texts {
-        out.push_str(text);
+        out.push_str(&clean(text));
         out.push('\n');
     }
     out
