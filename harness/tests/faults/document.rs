@@ -20,11 +20,12 @@ What goes wrong in and around a trial, made for real and checked by a test of th
 (`harness/tests/faults/`; guests are booted on the kernels in `EXECLAB_TEST_KERNELS`). This file is made from
 `harness/tests/faults/table.rs`: `UPDATE_FAULTS=1 cargo test -p execlab-harness --test faults`.
 
-No trial that met a fault is `completed`, but for those that are *healed*: there execlab makes good what was broken, says
-so, and the trial was run whole. After every fault the test finds that the other trials of the same matrix completed,
-that the reason holds the evidence and the guest's serial log is kept, and that **nothing is left behind**: no process,
-no temporary folder or file, no line of `results.jsonl` that is not whole. Only what the host's side broke (`infra`) is
-tried again.
+No trial that met a fault is `completed`, but for those that are *healed*: there execlab makes good what was broken, and
+the trial was run whole. It says so, but for files of the guest in the cache: those it writes again without a word. After every fault the test finds that the other trials of the same matrix completed,
+that the reason holds the evidence and the guest's serial log is kept, and that nothing is left behind: no process, no
+temporary folder or file, no line of `results.jsonl` that is not whole. Where execlab itself is killed (`SIGKILL`) it
+cannot tidy up: no process outlives it, but what the last column names lies there until the next run. Only what the
+host's side broke (`infra`) is tried again.
 
 A fault of a guest is made by a program that takes the place of the guest's monitor, workload or process 1 (`saboteur/`;
 it is part of no execlab). Programs that hang are ended by guest time where the guest idles, else by the host's clocks.
@@ -99,12 +100,19 @@ fn document() -> String {
         text += "|---|---|---|---|---|---|\n";
         for row in section.rows {
             let Row {
-                test, fault, made, ..
+                test,
+                fault,
+                made,
+                left,
+                ..
             } = row;
             let fate = match row.fate {
                 Fate::Line(status) => format!("`{status}`"),
                 Fate::NoLine => "no line, the run goes on with `--resume`".to_owned(),
                 Fate::NotRun => "not run".to_owned(),
+                Fate::Healed if row.evidence.is_empty() => {
+                    "healed: `completed`, not told".to_owned()
+                }
                 Fate::Healed => "healed: `completed`, and told".to_owned(),
             };
             let code = match row.code {
@@ -113,7 +121,7 @@ fn document() -> String {
             };
             let _ = writeln!(
                 text,
-                "| `{test}` | {fault} | {made} | {fate} | {code} | nothing |"
+                "| `{test}` | {fault} | {made} | {fate} | {code} | {left} |"
             );
         }
         text.push('\n');

@@ -9,7 +9,7 @@ pub enum Fate {
     NoLine,
     /// No trial was run.
     NotRun,
-    /// execlab made good what was broken and says so; the trial completed.
+    /// execlab made good what was broken, and says so where the row has evidence; the trial completed.
     Healed,
 }
 
@@ -28,6 +28,8 @@ pub struct Row {
     pub code: i32,
     /// What the reason, or what is said on the terminal, holds.
     pub evidence: &'static [&'static str],
+    /// What still lies there when the run has ended; the next run takes it away.
+    pub left: &'static str,
 }
 
 /// The row of a test.
@@ -52,7 +54,7 @@ const INFRA: Fate = Fate::Line("infra");
 const UNSUPPORTED: Fate = Fate::Line("unsupported");
 
 macro_rules! rows {
-    ($($test:ident: $fault:literal, $made:literal, $fate:expr, $code:literal, [$($evidence:literal),*];)*) => {
+    ($($test:ident: $fault:literal, $made:literal, $fate:expr, $code:literal, [$($evidence:literal),*] $(, left $left:literal)?;)*) => {
         &[$(Row {
             test: stringify!($test),
             fault: $fault,
@@ -60,8 +62,11 @@ macro_rules! rows {
             fate: $fate,
             code: $code,
             evidence: &[$($evidence),*],
+            left: rows!(@left $($left)?),
         }),*]
     };
+    (@left) => { "nothing" };
+    (@left $left:literal) => { $left };
 }
 
 pub const SECTIONS: &[Section] = &[
@@ -146,7 +151,7 @@ pub const SECTIONS: &[Section] = &[
             disk_full: "disk full while results are written", "a file system of 256 KiB", Fate::NoLine, 21, ["No space left on device", "--resume"];
             run_directory_removed: "run directory removed in a run", "`rm -r` after the first result", Fate::NoLine, 21, ["cannot write"];
             run_directory_in_use: "run directory in use", "a second execlab goes on with a run that runs", Fate::NotRun, 22, ["in use by another execlab"];
-            half_a_line: "killed while a line is written", "SIGKILL, and the last line cut in the middle", Fate::NoLine, 0, [];
+            half_a_line: "killed while a line is written", "SIGKILL, and the last line cut in the middle", Fate::NoLine, 0, [], left "half a line, until the run goes on";
         },
     },
     Section {
@@ -156,7 +161,7 @@ pub const SECTIONS: &[Section] = &[
             ctrl_c_twice: "second Ctrl-C", "the byte 3 twice", Fate::NoLine, 130, ["--resume"];
             terminal_closed: "terminal closed", "the other end of the terminal is closed", Fate::NoLine, 14, [];
             sigterm: "SIGTERM", "`kill -TERM`", Fate::NoLine, 14, ["--resume"];
-            sigkill: "SIGKILL", "`kill -KILL`", Fate::NoLine, 137, [];
+            sigkill: "SIGKILL", "`kill -KILL`", Fate::NoLine, 137, [], left "the running guests' temporary folders, until the next run sweeps them";
         },
     },
 ];
