@@ -21,11 +21,11 @@ What goes wrong in and around a trial, made for real and checked by a test of th
 `harness/tests/faults/table.rs`: `UPDATE_FAULTS=1 cargo test -p execlab-harness --test faults`.
 
 No trial that met a fault is `completed`, but for those that are *healed*: there execlab makes good what was broken, and
-the trial was run whole. It says so, but for files of the guest in the cache: those it writes again without a word. After every fault the test finds that the other trials of the same matrix completed,
-that the reason holds the evidence and the guest's serial log is kept, and that nothing is left behind: no process, no
-temporary folder or file, no line of `results.jsonl` that is not whole. Where execlab itself is killed (`SIGKILL`) it
-cannot tidy up: no process outlives it, but what the last column names lies there until the next run. Only what the
-host's side broke (`infra`) is tried again.
+the trial was run whole. It says so, but for files of the guest in the cache: those it writes again without a word.
+After every fault the test finds that the other trials of the same matrix completed, that the reason holds the evidence
+and the guest's serial log is kept, and that nothing is left behind: no process, no temporary folder or file, no line of
+`results.jsonl` that is not whole. Where execlab itself is killed (`SIGKILL`) it cannot tidy up: no process outlives it,
+but what the last column names lies there until the next run. Only what the host's side broke (`infra`) is tried again.
 
 A fault of a guest is made by a program that takes the place of the guest's monitor, workload or process 1 (`saboteur/`;
 it is part of no execlab). Programs that hang are ended by guest time where the guest idles, else by the host's clocks.
