@@ -108,6 +108,12 @@ impl Backend for Netlink {
         SETTINGS
     }
 
+    fn changes(&self) -> &'static [&'static str] {
+        &[
+            "before Linux 6.6 a monitor that is killed leaves the kernel making events for nobody until the next boot",
+        ]
+    }
+
     fn offers(&self) -> Offers {
         Offers {
             pid: true,

@@ -40,7 +40,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use execlab_model::sighting::{LossReport, LossUnit, Sighting};
+use execlab_model::{
+    seam::SCOPE,
+    sighting::{LossReport, LossUnit, Sighting},
+};
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
@@ -120,7 +123,7 @@ impl Backend for Ptrace {
         let proc = Procfs::open().map_err(AttachError::call("open /proc"))?;
         sys::prepare_signals().map_err(AttachError::call("sigaction SIGCHLD, SIGUSR1"))?;
         let attached_ns = monotonic_ns();
-        let scope = std::env::var_os(attach::SCOPE);
+        let scope = std::env::var_os(SCOPE);
         let leave = settings.word("ancestors") == "leave";
         let attached = attach::seize_everything(leave, scope.as_deref())
             .map_err(|error| AttachError::call("listing /proc")(std::io::Error::other(error)))?;

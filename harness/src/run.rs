@@ -37,7 +37,7 @@ use crate::{
     documents,
     events::{Event, Reporter, Tally},
     lab::{LabError, Laboratory, Start},
-    plan::Plan,
+    plan::{Plan, TrialSpec},
     registry::Registry,
     store::{RunDir, StoreError},
     verify::{self, Candidate, Chosen, Verify},
@@ -273,6 +273,9 @@ pub fn keep(plan: &Plan, lab: &dyn Laboratory, found: Done) -> Result<Done, RunE
             });
         }
     }
+    if !plan.matrix.lab.is_exact() {
+        forget_parts_of_seeds(plan, &mut good);
+    }
     let there: Vec<bool> = good.iter().map(Option::is_some).collect();
     let lines: Vec<TrialResult> = good
         .into_iter()
@@ -287,4 +290,21 @@ pub fn keep(plan: &Plan, lab: &dyn Laboratory, found: Done) -> Result<Done, RunE
         repeat.verdict != Verdict::Failed && lines.iter().any(same)
     });
     Ok(Done { lines, repeats })
+}
+
+/// Where machines drift, a trial is compared with a baseline that ran just before it. What is left of a
+/// seed would be compared with one of another day.
+fn forget_parts_of_seeds(plan: &Plan, lines: &mut [Option<TrialResult>]) {
+    let seed = |trial: &TrialSpec| (trial.kernel.clone(), trial.workload.clone(), trial.seed);
+    let cut: HashSet<_> = lines
+        .iter()
+        .zip(&plan.trials)
+        .filter(|(line, _)| line.is_none())
+        .map(|(_, trial)| seed(trial))
+        .collect();
+    for (line, trial) in lines.iter_mut().zip(&plan.trials) {
+        if cut.contains(&seed(trial)) {
+            *line = None;
+        }
+    }
 }

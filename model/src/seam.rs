@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::sighting::{LossReport, Sighting};
 
+/// In a monitor's environment: the cgroup (a path in the unified hierarchy) to which a monitor keeps that
+/// would else lay hands on every process, on a machine that has other things to do than a trial.
+pub const SCOPE: &str = "EXECLAB_SCOPE";
+
 /// What a monitor can say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]

@@ -13,6 +13,7 @@
 //! PID, network, user and cgroup namespaces stay the machine's own: the process connector and audit speak
 //! to the initial ones only, and cgroup ids and host pids are what monitors report.
 
+pub mod claim;
 pub mod clean;
 pub mod cpu;
 pub mod runner;

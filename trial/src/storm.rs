@@ -161,8 +161,8 @@ impl Read for Patient<'_> {
     }
 }
 
-/// Far more than the workload takes, and less than for ever.
-fn patience_ns(workload: &Workload) -> u64 {
+/// How long a storm is waited for, in nanoseconds: far more than the workload takes, and less than for ever.
+pub fn patience_ns(workload: &Workload) -> u64 {
     let turn_ns = match workload.load {
         Load::Rate(per_second) => 1_000_000_000 / u64::from(per_second.max(1)),
         Load::Closed | Load::Burst(_) => 0,

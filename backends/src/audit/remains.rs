@@ -1,5 +1,7 @@
 //! What a killed monitor leaves in audit: rules, limits, and itself as the owner.
 
+use std::io::ErrorKind;
+
 use super::{
     control::{self, Control, Refused},
     wire::Status,
@@ -11,47 +13,91 @@ use crate::remains::Remains;
 pub struct OfAudit;
 
 impl Remains for OfAudit {
-    fn note(&self) -> Result<String, String> {
+    fn note(&self) -> Result<Option<String>, String> {
         let look = || -> Result<_, Refused> {
             let mut control = Control::open()?;
             Ok((control.status()?, control.rules()?))
         };
-        let (status, rules) = look().map_err(|e| e.to_string())?;
-        let rules: Vec<String> = rules.iter().map(|rule| hex(&rule.to_bytes())).collect();
-        Ok(text(status, &rules))
+        match look() {
+            Ok((status, rules)) => {
+                let rules: Vec<_> = rules.iter().map(|rule| hex(&rule.to_bytes())).collect();
+                Ok(Some(text(status, &rules)))
+            }
+            Err(error)
+                if error
+                    .errno()
+                    .is_some_and(|errno| NOT_FOR_US.contains(&errno)) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(format!("audit: {error}")),
+        }
     }
 
     fn put_back(&self, noted: &str) -> Result<Vec<String>, String> {
         let (before, known) = parse(noted).ok_or("what was noted of audit cannot be read")?;
         let said = |error: Refused| format!("audit: {error}");
         let mut control = Control::open().map_err(said)?;
-        let mut done = Vec::new();
-        for rule in control.rules().map_err(said)? {
-            if rule.may_be_ours() && !known.contains(&hex(&rule.to_bytes())) {
-                control.delete(&rule).map_err(said)?;
-                done.push("audit: took a rule away".to_owned());
+        let (mut done, mut problems) = (Vec::new(), Vec::new());
+        // Each of the three for itself: what cannot be put back is no reason to leave the rest.
+        for part in [take_rules_away, take_owner_away, put_switches_back] {
+            match part(&mut control, before, &known) {
+                Ok(what) => done.extend(what.map(str::to_owned)),
+                Err(error) => problems.push(said(error)),
             }
         }
-        let now = control.status().map_err(said)?;
-        if before.pid == 0 && now.pid != 0 && is_gone(now.pid) {
-            // The kernel notices that its owner is dead only when it next has a record for it, and takes
-            // an owner away for itself alone: so this process becomes it for a moment.
-            let socket = control::open().map_err(said)?;
-            control::become_owner(&socket, |_| {}).map_err(said)?;
-            let nobody = Status {
-                mask: Status::PID,
-                ..Status::default()
-            };
-            control.set(nobody).map_err(said)?;
-            done.push("audit: took a dead owner away".to_owned());
+        if problems.is_empty() {
+            Ok(done)
+        } else {
+            Err(problems.join("; "))
         }
-        let mask = before.differs(now, SETTABLE);
-        if mask != 0 {
-            control.set(Status { mask, ..before }).map_err(said)?;
-            done.push("audit: put switches and limits back".to_owned());
-        }
-        Ok(done)
     }
+}
+
+/// By these answers audit refuses whoever asks from here: not built in, not the initial namespaces, no right.
+const NOT_FOR_US: [i32; 3] = [libc::EPROTONOSUPPORT, libc::ECONNREFUSED, libc::EPERM];
+
+type Done = Result<Option<&'static str>, Refused>;
+
+fn take_rules_away(control: &mut Control, _: Status, known: &[String]) -> Done {
+    let mut done = None;
+    for rule in control.rules()? {
+        if !rule.may_be_ours() || known.contains(&hex(&rule.to_bytes())) {
+            continue;
+        }
+        match control.delete(&rule) {
+            Ok(()) => done = Some("audit: took rules away"),
+            // Somebody was faster.
+            Err(error) if error.errno() == Some(libc::ENOENT) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+/// The kernel notices that its owner is dead only when it next has a record for it, and takes an owner
+/// away for itself alone: so this process becomes it for a moment.
+fn take_owner_away(control: &mut Control, before: Status, _: &[String]) -> Done {
+    let now = control.status()?;
+    if before.pid != 0 || now.pid == 0 || !is_gone(now.pid) {
+        return Ok(None);
+    }
+    let socket = control::open()?;
+    control::become_owner(&socket, |_| {})?;
+    control.set(Status {
+        mask: Status::PID,
+        ..Status::default()
+    })?;
+    Ok(Some("audit: took a dead owner away"))
+}
+
+fn put_switches_back(control: &mut Control, before: Status, _: &[String]) -> Done {
+    let mask = before.differs(control.status()?, SETTABLE);
+    if mask == 0 {
+        return Ok(None);
+    }
+    control.set(Status { mask, ..before })?;
+    Ok(Some("audit: put switches and limits back"))
 }
 
 /// What a monitor sets.
@@ -63,12 +109,17 @@ const SETTABLE: u32 = Status::ENABLED
 
 /// Whether a process has ended, also where its parent has not taken notice yet.
 fn is_gone(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let stat = match std::fs::read(format!("/proc/{pid}/stat")) {
+        Ok(stat) => stat,
+        // The second one where it ends between being opened and being read.
+        Err(e) => {
+            return e.kind() == ErrorKind::NotFound || e.raw_os_error() == Some(libc::ESRCH);
+        }
+    };
     // The state stands behind the name, which may hold anything.
-    let state = stat
-        .rsplit_once(") ")
-        .and_then(|(_, rest)| rest.chars().next());
-    state.is_none_or(|state| "ZX".contains(state))
+    let name_end = stat.iter().rposition(|&byte| byte == b')');
+    let state = name_end.and_then(|end| stat.get(end + 2));
+    state.is_some_and(|state| b"ZX".contains(state))
 }
 
 fn hex(bytes: &[u8]) -> String {

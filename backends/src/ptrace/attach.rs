@@ -59,10 +59,6 @@ impl Attached {
     }
 }
 
-/// Names a cgroup: only processes in it and below are traced. Set where the machine has other things to
-/// do than a trial; a path in the unified hierarchy.
-pub const SCOPE: &str = "EXECLAB_SCOPE";
-
 /// Seizes every thread of every process but this one, those that `leave_ancestors` leaves out, those
 /// outside of `scope`, and kernel threads.
 pub fn seize_everything(

@@ -13,34 +13,36 @@ use std::{
 use execlab_model::{
     frame::{self, Nonce, PLAN_MAGIC, RECORD_MAGIC},
     plan::Timing,
-    record::Record,
     result::{KernelId, Provenance},
 };
-use execlab_trial::host::{
-    clean::clean,
-    cpu::Processors,
-    runner::cgroup2_mount,
-    session::{ROOT, Session},
-    supervisor::{End, Outcome as Told},
+use execlab_trial::{
+    host::{
+        claim::Claim,
+        clean::clean,
+        cpu::Processors,
+        runner::{BEGAN, cgroup2_mount},
+        session::{ROOT, Session},
+        supervisor::{End, Outcome as Told},
+    },
+    machine_meter::MachineMeter,
+    storm::patience_ns,
 };
 use execlab_vm::digest::{Hasher, Sha256};
 use serde_json::json;
 
 use super::{
     LabError, Laboratory, Outcome, Ran, Start, disturbances, guest_files,
-    guests::{encode, nonce, plan},
+    guests::{encode, nonce, plan, read_record},
 };
 use crate::plan::TrialSpec;
 
 mod changes;
-mod claim;
 mod process;
 mod sweep;
 
 pub use changes::changes;
 pub use sweep::Swept;
 
-use claim::Claim;
 use sweep::sweep;
 
 /// See the module.
@@ -48,6 +50,8 @@ use sweep::sweep;
 pub struct HostLab {
     kernel: OnceLock<KernelId>,
     claim: Mutex<Option<Claim>>,
+    /// Why no trial can be run any more: the machine is not as it was.
+    spoiled: Mutex<Option<String>>,
 }
 
 /// Besides what its execs take: start, canaries, windows, drain, and a machine that is busy.
@@ -69,6 +73,37 @@ impl HostLab {
             name: name.to_owned(),
             ..found.clone()
         }
+    }
+
+    /// Runs a trial in a session of its own, unless an earlier one has spoiled the machine: what comes
+    /// after it would take the spoiled machine for the one that it has to leave.
+    fn run_alone(&self, trial: &TrialSpec, digest: &str, log: &Path) -> Outcome {
+        let mut spoiled = self.spoiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reason) = &*spoiled {
+            let reason = format!("not run, because {reason}");
+            return Outcome::Infra { reason };
+        }
+        let session = match process::new_session(Path::new(ROOT)) {
+            Ok(session) => session,
+            Err(error) => {
+                return Outcome::Infra {
+                    reason: format!("cannot make a folder in {ROOT}: {error}"),
+                };
+            }
+        };
+        let ended = run_in(&session, trial, &nonce(digest));
+        process::keep_log(&session, log);
+        if ended.problems.is_empty() {
+            process::discard(&session);
+            return ended.outcome;
+        }
+        // The session stays: with it, it can be tried again.
+        let reason = format!(
+            "the machine is not as it was, and `execlab doctor --clean` may help: {}",
+            ended.problems.join("; ")
+        );
+        *spoiled = Some(reason.clone());
+        Outcome::Infra { reason }
     }
 }
 
@@ -129,17 +164,7 @@ impl Laboratory for HostLab {
     fn run(&self, trial: &TrialSpec, _start: Start, digest: &str, serial_log: &Path) -> Ran {
         let started = Instant::now();
         let before = Processors::look();
-        let session = process::new_session(Path::new(ROOT));
-        let outcome = match &session {
-            Err(error) => Outcome::Infra {
-                reason: format!("cannot make a folder in {ROOT}: {error}"),
-            },
-            Ok(session) => run_in(session, trial, &nonce(digest)),
-        };
-        if let Ok(session) = session {
-            process::keep_log(&session, serial_log);
-            process::discard(&session);
-        }
+        let outcome = self.run_alone(trial, digest, serial_log);
         Ran {
             host: facts(before, &outcome),
             outcome,
@@ -194,63 +219,82 @@ fn claim(root: &Path) -> Result<(Claim, Swept), LabError> {
     Ok((claim, swept))
 }
 
+/// What came of a trial, and what could not be put back after it.
+struct Ended {
+    outcome: Outcome,
+    problems: Vec<String>,
+}
+
+impl Ended {
+    fn broke(reason: String) -> Self {
+        Self {
+            outcome: Outcome::Infra { reason },
+            problems: Vec::new(),
+        }
+    }
+}
+
 /// Runs a trial in a session's folder and takes what it left.
-fn run_in(session: &Session, trial: &TrialSpec, nonce: &Nonce) -> Outcome {
+fn run_in(session: &Session, trial: &TrialSpec, nonce: &Nonce) -> Ended {
     let plan = encode(&plan(trial, Timing::REAL));
-    let broke = |reason: String| Outcome::Infra { reason };
     if let Err(error) = process::furnish(session, &frame::encode(PLAN_MAGIC, nonce, &plan)) {
         let dir = session.dir().display();
-        return broke(format!("cannot put the trial's files into {dir}: {error}"));
+        return Ended::broke(format!("cannot put the trial's files into {dir}: {error}"));
     }
-    let patience = PATIENCE + Duration::from_millis(20) * trial.workload.execs;
+    let patience = PATIENCE + Duration::from_nanos(patience_ns(&trial.workload));
     let ended = match process::supervise(session, patience) {
         Ok(ended) => ended,
-        Err(error) => return broke(format!("cannot start the trial's supervisor: {error}")),
+        Err(error) => {
+            return Ended::broke(format!("cannot start the trial's supervisor: {error}"));
+        }
     };
     let Some(told) = Told::read(session) else {
-        let cleaned = clean(session);
         let after = session.stage_reached();
-        let mut reason = format!(
-            "the trial's supervisor {ended} after {after}, and what it had to put back was put back"
-        );
-        if !cleaned.problems.is_empty() {
-            reason = format!(
-                "the trial's supervisor {ended} after {after}, and not all was put back: {}",
-                cleaned.problems.join("; ")
-            );
-        }
-        return broke(reason);
+        let words = process::last_words(session);
+        let reason =
+            format!("the trial's supervisor {ended}; the last stage reached is {after}{words}");
+        return Ended {
+            outcome: Outcome::Infra { reason },
+            problems: clean(session).problems,
+        };
     };
-    if !told.problems.is_empty() {
-        return broke(format!(
-            "the machine is not as it was: {}",
-            told.problems.join("; ")
-        ));
+    Ended {
+        outcome: outcome(session, nonce, &told),
+        problems: told.problems,
     }
-    if told.end == End::Abandoned {
-        return broke("the trial's supervisor was told to end it".to_owned());
-    }
-    outcome(session, nonce, &told)
 }
 
 /// What came of a trial that its supervisor ended properly.
 fn outcome(session: &Session, nonce: &Nonce, told: &Told) -> Outcome {
-    let lost = |how: &str| Outcome::Lost {
-        reason: format!(
-            "{how} after {}{}",
-            session.stage_reached(),
-            process::last_words(session)
-        ),
+    let stage = session.stage_reached();
+    let words = process::last_words(session);
+    let told_how = |how: String| format!("{how}; the last stage reached is {stage}{words}");
+    let lost = |how: String| Outcome::Lost {
+        reason: told_how(how),
     };
     match &told.end {
-        End::Broke(status) => return lost(&format!("the trial runner ended ({status})")),
-        End::Hung(seconds) => return lost(&format!("the trial was ended, {seconds} s")),
-        End::Whole | End::Abandoned => {}
+        // Before that nothing of the trial has run: the host's side broke.
+        End::Broke(status) if !session.has_reached(BEGAN) => {
+            return Outcome::Infra {
+                reason: told_how(format!("the trial runner ended ({status})")),
+            };
+        }
+        End::Broke(status) => return lost(format!("the trial runner ended ({status})")),
+        End::Hung(seconds) => {
+            return lost(format!(
+                "the trial took more than {seconds} s and was ended"
+            ));
+        }
+        End::Abandoned => {
+            let reason = told_how("the trial's supervisor was told to end it".to_owned());
+            return Outcome::Infra { reason };
+        }
+        End::Whole => {}
     }
     let record = fs::read(session.record()).map_err(|e| e.to_string());
     let record = record.and_then(|bytes| {
         let payload = frame::decode_for(RECORD_MAGIC, nonce, &bytes).map_err(|e| e.to_string())?;
-        postcard::from_bytes::<Record>(payload).map_err(|e| e.to_string())
+        read_record(payload)
     });
     match record {
         Ok(mut record) => {
@@ -260,13 +304,16 @@ fn outcome(session: &Session, nonce: &Nonce, told: &Told) -> Outcome {
                 .extend(put_back.map(|what| format!("put back for the monitor: {what}")));
             Outcome::Record(Box::new(record))
         }
-        Err(error) => lost(&format!("the trial left no whole record ({error})")),
+        Err(error) => lost(format!("the trial left no whole record ({error})")),
     }
 }
 
 /// What disturbed the measurement, as far as the machine tells.
 fn facts(before: Processors, outcome: &Outcome) -> BTreeMap<String, serde_json::Value> {
     let mut facts = disturbances::since(before);
+    if let Ok(meter) = MachineMeter::open() {
+        facts.insert("meter".to_owned(), json!(meter.source()));
+    }
     if let Outcome::Record(record) = outcome {
         let storm = &record.costs.storm;
         let own = storm.storm_ns + storm.monitor_ns + storm.monitor_kernel_ns;

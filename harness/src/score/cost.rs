@@ -28,6 +28,8 @@ pub fn cost(
     booted: Option<&Costs>,
 ) -> Cost {
     let all = whole_of(lab);
+    // These are of the whole machine, and on a host that is not the trial's.
+    let in_guest = lab != Lab::Host;
     let per_exec = |costs: &Costs, of: Meter| figure(costs, of) / execs.max(1) as f64;
     let whole = per_exec(own, all);
     let monitor = per_exec(own, MONITOR);
@@ -50,10 +52,13 @@ pub fn cost(
         // On several CPUs more than the wall's time can be busy.
         stall_per_exec: (of_storm(own, WALL) - of_storm(own, BUSY)).max(0.0),
         switches_per_exec: switches,
-        added_switches_per_exec: plain.map(|plain| switches - of_storm(plain, SWITCHES)),
-        slope: slope_against(&own.progress, plain.map(|plain| plain.progress.as_slice())),
+        added_switches_per_exec: plain
+            .filter(|_| in_guest)
+            .map(|plain| switches - of_storm(plain, SWITCHES)),
+        slope: slope_against(&own.progress, plain.map(|plain| plain.progress.as_slice()))
+            .filter(|_| in_guest),
         rest_per_exec: added
-            .filter(|_| lab != Lab::Host)
+            .filter(|_| in_guest)
             .zip(inline)
             .map(|(added, inline)| added - inline - monitor),
         boot_option_per_exec: booted
@@ -61,7 +66,7 @@ pub fn cost(
             .map(|(booted, baseline)| per_exec(booted, all) - baseline),
         idle_added_per_second: plain
             .and_then(|plain| Some(idle_rate(own, all)? - idle_rate(plain, all)?)),
-        truth_ratio: truth_ratio(own, execs, all),
+        truth_ratio: truth_ratio(own, execs, all).filter(|_| in_guest),
         windows: own.clone(),
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     os::unix::process::ExitStatusExt,
     process::{ExitStatus, Stdio},
+    time::Duration,
 };
 
 use execlab_model::{
@@ -14,7 +15,7 @@ use super::{
     Out, alone, backend, command,
     machine::Machine,
     read, said,
-    stage::{Part, reached, strike},
+    stage::{Part, begun, reached, strike, strike_everything},
 };
 
 /// While the monitor attaches, while the machine is quiet and stormed, and while the monitor catches up
@@ -151,25 +152,51 @@ fn where_all_are_killed_the_next_run_puts_things_back() {
         );
         // By the doctor, or by the next run: both have to.
         if stage == STAGES[1] {
-            let cleaned = std::process::Command::new(env!("CARGO_BIN_EXE_execlab"))
-                .args(["doctor", "--clean", "--lab", "host"])
-                .output()
-                .expect("execlab starts");
-            assert_eq!(
-                code(cleaned.status),
-                ExitCode::Ok.code(),
-                "{}",
-                said(&cleaned)
-            );
-            assert!(
-                said(&cleaned).contains("cleaned up: 1"),
-                "{}",
-                said(&cleaned)
-            );
+            let said = clean(stage);
+            assert!(said.contains("cleaned up: 1"), "{said}");
         } else {
             resume(out, stage);
         }
     });
+}
+
+/// Noting, setting the stage, cleaning up: no mark stands between them, so the moments are many.
+#[test]
+fn at_whatever_moment_all_are_killed_the_doctor_puts_things_back() {
+    const MOMENTS: u32 = if cfg!(feature = "live") { 24 } else { 8 };
+    let _alone = alone();
+    let before = Machine::look();
+    for moment in 0..MOMENTS {
+        let out = Out::new();
+        let mut harness = command(&["--backends", backend(), "--workloads", "container"])
+            .args(["--execs", "50", "--seeds", SEED, "--out", &out.text()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("execlab starts");
+        let session = begun(harness.id(), SESSION).expect("the trial begins");
+        // Dense at the start, where most happens without a mark.
+        std::thread::sleep(Duration::from_millis(u64::from(moment * moment * 4)));
+        strike_everything(&session, harness.id());
+        harness.wait().expect("it can be waited for");
+        clean(&format!("moment {moment}"));
+        before.assert_unchanged(&format!("all killed at moment {moment}"));
+    }
+}
+
+/// What a user does who finds a killed run.
+fn clean(when: &str) -> String {
+    let cleaned = std::process::Command::new(env!("CARGO_BIN_EXE_execlab"))
+        .args(["doctor", "--clean", "--lab", "host"])
+        .output()
+        .expect("execlab starts");
+    assert_eq!(
+        code(cleaned.status),
+        ExitCode::Ok.code(),
+        "{when}: {}",
+        said(&cleaned)
+    );
+    said(&cleaned)
 }
 
 fn resume(out: &Out, stage: &str) {

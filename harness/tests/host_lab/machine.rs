@@ -20,7 +20,7 @@ impl Machine {
         let mut topics = BTreeMap::new();
         for backend in execlab_backends::BACKENDS {
             if let Some(remains) = backend.remains() {
-                let text = remains.note().unwrap_or_else(|error| error);
+                let text = remains.note().expect("it can be told").unwrap_or_default();
                 topics.insert(backend.name().to_owned(), lines(&text));
             }
         }
@@ -66,7 +66,12 @@ impl Machine {
         for (topic, before) in &self.0 {
             let now = &now.0[topic];
             let only = |one: &[String], other: &[String], sign: &str| {
-                let missing = one.iter().filter(|line| !other.contains(line));
+                // Two mounts, or rules, may have the same line.
+                let count =
+                    |lines: &[String], line: &String| lines.iter().filter(|l| *l == line).count();
+                let missing = one
+                    .iter()
+                    .filter(|line| count(one, line) > count(other, line));
                 let lines: Vec<_> = missing
                     .map(|line| format!("{topic}: {sign}{line}"))
                     .collect();
@@ -113,7 +118,7 @@ fn folders(dir: &Path) -> Vec<String> {
     all
 }
 
-/// Programs by name and maps by name: ids would be new for what others load meanwhile.
+/// Programs, maps and links by their ids: whatever is loaded and stays.
 fn bpf_objects() -> Vec<String> {
     let programs = aya::programs::loaded_programs().flatten().map(|program| {
         format!(
@@ -125,7 +130,10 @@ fn bpf_objects() -> Vec<String> {
     let links = aya::programs::loaded_links()
         .flatten()
         .map(|link| format!("link {}", link.id()));
-    programs.chain(links).collect()
+    let maps = aya::maps::loaded_maps()
+        .flatten()
+        .map(|map| format!("map {} {}", map.id(), map.name_as_str().unwrap_or("?")));
+    programs.chain(maps).chain(links).collect()
 }
 
 /// What can be set below `/proc/sys`. What the kernel itself changes there all the time is no setting.

@@ -123,6 +123,38 @@ fn supervisor(session: &Session) -> Vec<i32> {
         .collect()
 }
 
+/// Kills whatever there is of a run by now, from the harness on.
+pub fn strike_everything(session: &Session, harness: u32) {
+    let harness = harness.cast_signed();
+    let below = |parents: &[i32]| -> Vec<i32> {
+        let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter(|&pid| parent(pid).is_some_and(|parent| parents.contains(&parent)))
+            .collect()
+    };
+    // Each is stopped before its children are looked for: so none is missed.
+    let mut pids = vec![harness];
+    let mut last = pids.clone();
+    while !last.is_empty() {
+        for &pid in &last {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGSTOP);
+        }
+        last = below(&last);
+        pids.extend(&last);
+    }
+    pids.extend(monitor(session));
+    for pid in pids {
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+}
+
+/// The session with that number, as soon as there is one.
+pub fn begun(harness: u32, number: u32) -> Option<Session> {
+    let session = Session::at(&Path::new(ROOT).join(format!("{harness}-{number}")));
+    until(|| session.dir().exists().then_some(()))?;
+    Some(session)
+}
+
 /// The child of the runner that is not the monitor; it may have moved into a container's cgroup.
 fn storm(session: &Session) -> Vec<i32> {
     let Some(&runner) = runner(session).first() else {

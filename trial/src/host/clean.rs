@@ -33,16 +33,25 @@ pub struct Cleaned {
 /// Cleans up after a session that nobody runs any more. Does nothing the second time.
 pub fn clean(session: &Session) -> Cleaned {
     let mut cleaned = Cleaned::default();
-    let cgroup = cgroup2_mount().map(|root| root.join(session.cgroup().trim_start_matches('/')));
-    if let Ok(cgroup) = &cgroup
-        && cgroup.exists()
+    let cgroup = match cgroup2_mount() {
+        Ok(root) => Some(root.join(session.cgroup().trim_start_matches('/'))),
+        // Then nothing was ever started.
+        Err(error) if error.source.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => {
+            cleaned.problems.push(error.to_string());
+            return cleaned;
+        }
+    };
+    let cgroup = cgroup.filter(|cgroup| cgroup.exists());
+    if let Some(cgroup) = &cgroup
+        && let Err(error) = end_all(cgroup)
     {
-        cleaned.try_to("end the processes of the trial", end_all(cgroup));
+        // As long as a monitor runs, nothing can be put back for good.
+        cleaned.try_to("end the processes of the trial", Err(error));
+        return cleaned;
     }
     cleaned.machine(session);
-    if let Ok(cgroup) = &cgroup
-        && cgroup.exists()
-    {
+    if let Some(cgroup) = &cgroup {
         cleaned.try_to("take its cgroups away", remove_cgroups(cgroup));
     }
     // It was mounted in a namespace that is gone; here it would be seen only where that failed.
@@ -62,8 +71,10 @@ impl Cleaned {
 
     /// Puts back what backends noted, and looks whether it is as it was.
     fn machine(&mut self, session: &Session) {
-        let Ok(entries) = fs::read_dir(session.noted()) else {
-            return;
+        let entries = match fs::read_dir(session.noted()) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => return self.try_to("read what was noted", Err(error)),
         };
         for file in entries.flatten().map(|entry| entry.path()) {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -78,13 +89,13 @@ impl Cleaned {
                 Err(problem) => self.problems.push(problem),
             }
             match remains.note() {
-                Ok(now) if now == noted => {
+                Ok(Some(now)) if now == noted => {
                     let removed = fs::remove_file(&file);
                     self.try_to("forget what was put back", removed);
                 }
                 Ok(now) => self.problems.push(format!(
                     "{name} is not as it was: {}",
-                    differences(&noted, &now)
+                    differences(&noted, &now.unwrap_or_default())
                 )),
                 Err(problem) => self.problems.push(problem),
             }

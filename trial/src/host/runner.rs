@@ -18,8 +18,14 @@ use nix::{
     sched::{CloneFlags, unshare},
 };
 
-use super::session::{PROGRAMS, Session, write_whole};
+use super::session::{PROGRAMS, Session};
 use crate::{Programs, TrialError, cgroups::Cgroups, machine_meter::MachineMeter, runner};
+
+/// The first stage. What breaks before it is the host's side and none of the trial's.
+pub const BEGAN: &str = "began";
+
+/// More than any trial writes; a monitor that fills its disk is not to fill the host's memory.
+const STAGE_OPTIONS: &str = "mode=0755,size=2g";
 
 /// Runs the trial of a session and leaves its record there.
 pub fn run(session: &Session) -> Result<(), TrialError> {
@@ -31,19 +37,20 @@ pub fn run(session: &Session) -> Result<(), TrialError> {
         .map_err(TrialError::at("make the file of stages"))?;
     let programs = set_stage(session, &plan)?;
     let cgroups = Cgroups::create(&cgroup2_mount()?, &session.cgroup())?;
-    let mut record = runner::run(&plan, &programs, &cgroups, |stage| {
+    let mut mark = |stage: &str| {
         // It only says where a trial was when it broke.
         let _ = writeln!(marks, "{stage}");
-    })?;
+    };
+    mark(BEGAN);
+    let mut record = runner::run(&plan, &programs, &cgroups, mark)?;
     note_meter(&mut record);
     let bytes = postcard::to_allocvec(&record)
         .map_err(io::Error::other)
         .map_err(TrialError::at("write the record"))?;
-    write_whole(
-        &session.record(),
-        &frame::encode(RECORD_MAGIC, &nonce, &bytes),
-    )
-    .map_err(TrialError::at("leave the record"))
+    let framed = frame::encode(RECORD_MAGIC, &nonce, &bytes);
+    session
+        .write_whole(&session.record(), &framed)
+        .map_err(TrialError::at("leave the record"))
 }
 
 fn read_plan(session: &Session) -> Result<(frame::Nonce, TrialPlan), TrialError> {
@@ -73,7 +80,7 @@ fn set_stage(session: &Session, plan: &TrialPlan) -> Result<Programs, TrialError
         &stage,
         Some("tmpfs"),
         MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
-        Some("mode=0755"),
+        Some(STAGE_OPTIONS),
     )
     .map_err(TrialError::at(format!(
         "mount a tmpfs on {}",

@@ -97,6 +97,18 @@ impl Session {
         format!("/execlab-{}", name.to_string_lossy())
     }
 
+    /// Writes a file of the session that is there whole or not at all.
+    pub fn write_whole(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        // Beside the files that mean something: what was cut off there means nothing.
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".new");
+        let new = self.dir.join(name);
+        let mut file = File::create(&new)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&new, path)
+    }
+
     /// Says that somebody minds this session, for as long as the file is open; `None` where somebody
     /// else does. Held by whoever runs or cleans it: the kernel lets go of it with its holder.
     pub fn mind(&self) -> io::Result<Option<File>> {
@@ -121,21 +133,18 @@ impl Session {
         }
     }
 
+    /// Whether a stage was reached.
+    pub fn has_reached(&self, stage: &str) -> bool {
+        let marks = fs::read_to_string(self.marks()).unwrap_or_default();
+        marks.lines().any(|mark| mark == stage)
+    }
+
     /// The last stage that was reached, in words.
     pub fn stage_reached(&self) -> String {
         let marks = fs::read_to_string(self.marks()).unwrap_or_default();
         let last = marks.lines().last();
         last.map_or_else(|| "its start".to_owned(), |mark| format!("`{mark}`"))
     }
-}
-
-/// Writes a file that is there whole or not at all, also after a cut of power.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = File::create(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, path)
 }
 
 #[cfg(test)]
@@ -159,6 +168,21 @@ mod tests {
         assert!(all[0].is_minded().unwrap());
         assert!(!all[1].is_minded().unwrap());
         assert!(all[1].mind().unwrap().is_some());
+    }
+
+    #[test]
+    fn what_is_being_written_is_in_no_list() {
+        let dir = tempfile::tempdir().unwrap();
+        let session = Session::at(dir.path());
+        fs::create_dir(session.noted()).unwrap();
+        session
+            .write_whole(&session.noted().join("audit"), b"x")
+            .unwrap();
+        // As a kill in the middle leaves it.
+        fs::write(dir.path().join("audit.new"), "").unwrap();
+        let noted: Vec<_> = fs::read_dir(session.noted()).unwrap().collect();
+        assert_eq!(noted.len(), 1);
+        assert_eq!(fs::read(session.noted().join("audit")).unwrap(), b"x");
     }
 
     #[test]

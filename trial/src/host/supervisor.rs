@@ -1,38 +1,40 @@
 //! Stands beside a trial on a host: starts it, waits for its end whatever that is, puts the machine back.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io,
     os::{
         fd::{AsFd, FromRawFd, OwnedFd},
         unix::process::CommandExt,
     },
     process::{Child, Command, ExitStatus},
+    thread::sleep,
     time::{Duration, Instant},
 };
 
-use execlab_backends::{Backend, Remains, find};
+use execlab_backends::{Backend, find};
 use execlab_model::{
     frame::{self, PLAN_MAGIC},
     plan::TrialPlan,
+    seam::SCOPE,
 };
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction},
+    sys::{
+        signal::{SigSet, Signal},
+        signalfd::{SfdFlags, SignalFd},
+    },
     unistd::getpid,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    clean::clean,
-    session::{Session, write_whole},
-};
+use super::{claim::Claim, clean::clean, session::Session};
 use crate::{TrialError, die_with};
 
-/// Names the cgroup to which a monitor is to keep that would otherwise lay hands on every process
-/// (`backends/src/ptrace/attach.rs`).
-const SCOPE: &str = "EXECLAB_SCOPE";
+/// Together a second.
+const GLANCES: u32 = 20;
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// How a trial ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,14 +70,11 @@ impl Outcome {
 
 /// Runs the trial of a session to its end, or for so long. The session is minded until this returns.
 pub fn supervise(session: &Session, patience: Duration) -> Result<(), TrialError> {
-    let minded = session
-        .mind()
-        .map_err(TrialError::at("mind the session"))?
-        .ok_or_else(|| TrialError::at("mind the session")(io::ErrorKind::ResourceBusy))?;
-    outlive_signals().map_err(TrialError::at("prepare for signals"))?;
+    let minded = mind(session).map_err(TrialError::at("mind the session"))?;
+    let signals = outlive_signals().map_err(TrialError::at("prepare for signals"))?;
     note_machine(session)?;
     let mut runner = start(session)?;
-    let end = wait(&mut runner, patience)?;
+    let end = wait(&mut runner, &signals, patience)?;
     // It may not have come to its cgroup yet. That it is gone already is fine.
     let _ = runner.kill();
     let _ = runner.wait();
@@ -83,8 +82,8 @@ pub fn supervise(session: &Session, patience: Duration) -> Result<(), TrialError
     if is_abandoned() && cleaned.problems.is_empty() {
         // Nobody is left to read anything.
         let _ = fs::remove_dir_all(session.dir());
-        // Unless there are other sessions.
-        let _ = session.dir().parent().map(fs::remove_dir);
+        // And the folder of all sessions goes with its last one, unless the next run has it already.
+        let _ = session.dir().parent().map(Claim::take);
         return Ok(());
     }
     let outcome = Outcome {
@@ -94,7 +93,7 @@ pub fn supervise(session: &Session, patience: Duration) -> Result<(), TrialError
     };
     let bytes = postcard::to_allocvec(&outcome).map_err(io::Error::other);
     bytes
-        .and_then(|bytes| write_whole(&session.outcome(), &bytes))
+        .and_then(|bytes| session.write_whole(&session.outcome(), &bytes))
         .map_err(TrialError::at("tell how it ended"))?;
     drop(minded);
     Ok(())
@@ -111,10 +110,12 @@ fn note_machine(session: &Session) -> Result<(), TrialError> {
         .map_err(io::Error::other)
         .map_err(at())?;
     fs::create_dir_all(session.noted()).map_err(at())?;
-    // What cannot be noted cannot be changed either: the monitor will say why.
-    let remains = find(&plan.backend).and_then(Backend::remains);
-    if let Some(Ok(text)) = remains.map(Remains::note) {
-        write_whole(&session.noted().join(&plan.backend), text.as_bytes()).map_err(at())?;
+    let Some(remains) = find(&plan.backend).and_then(Backend::remains) else {
+        return Ok(());
+    };
+    if let Some(text) = remains.note().map_err(io::Error::other).map_err(at())? {
+        let file = session.noted().join(&plan.backend);
+        session.write_whole(&file, text.as_bytes()).map_err(at())?;
     }
     Ok(())
 }
@@ -141,21 +142,27 @@ fn start(session: &Session) -> Result<Child, TrialError> {
     command.spawn().map_err(at())
 }
 
-/// Whoever ends a session of a user sends these to all of its processes. This one has to put the machine
-/// back first: it takes them as the end of the trial, and its own end follows.
-fn outlive_signals() -> nix::Result<()> {
-    extern "C" fn nothing(_: libc::c_int) {}
-    // A handler and no `SIG_IGN`: that would be handed on to the monitor, which could not be stopped then.
-    let handler = SigAction::new(
-        SigHandler::Handler(nothing),
-        SaFlags::empty(),
-        SigSet::empty(),
-    );
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        // SAFETY: the handler does nothing at all, which is safe at any time.
-        unsafe { sigaction(signal, &handler) }?;
+/// Has the session; who only looks whether somebody has it lets go of it at once.
+fn mind(session: &Session) -> io::Result<File> {
+    for _ in 0..GLANCES {
+        if let Some(minded) = session.mind()? {
+            return Ok(minded);
+        }
+        sleep(GLANCE);
     }
-    Ok(())
+    Err(io::ErrorKind::ResourceBusy.into())
+}
+
+/// Whoever ends a session of a user sends these to all of its processes. This one has to put the machine
+/// back first: it takes them as the end of the trial, and its own end follows. They stay blocked here
+/// alone: what a command starts has its signals reset.
+fn outlive_signals() -> nix::Result<SignalFd> {
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        signals.add(signal);
+    }
+    signals.thread_block()?;
+    SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC)
 }
 
 /// Whether nobody holds our standard input any more. Nobody ever writes there.
@@ -166,7 +173,7 @@ fn is_abandoned() -> bool {
 }
 
 /// Until the runner ends, the clock runs out, or nobody holds our standard input any more.
-fn wait(runner: &mut Child, patience: Duration) -> Result<End, TrialError> {
+fn wait(runner: &mut Child, signals: &SignalFd, patience: Duration) -> Result<End, TrialError> {
     let at = || TrialError::at("wait for the trial runner");
     let deadline = Instant::now() + patience;
     let process = pidfd(runner).map_err(at())?;
@@ -179,18 +186,18 @@ fn wait(runner: &mut Child, patience: Duration) -> Result<End, TrialError> {
         let mut watched = [
             PollFd::new(process.as_fd(), PollFlags::POLLIN),
             PollFd::new(stdin.as_fd(), PollFlags::POLLIN),
+            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
         ];
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
         match poll(&mut watched, timeout) {
-            Ok(_) => {}
-            Err(Errno::EINTR) => return Ok(End::Abandoned),
+            Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(at()(error.into())),
         }
         if let Some(status) = runner.try_wait().map_err(at())? {
             return Ok(ended(status));
         }
-        // Nobody ever writes there: whatever happens is its end.
-        if watched[1].any() == Some(true) {
+        // Nobody ever writes to the one, and the other one's signals all mean the same.
+        if watched[1..].iter().any(|one| one.any() == Some(true)) {
             return Ok(End::Abandoned);
         }
     }

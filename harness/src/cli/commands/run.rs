@@ -219,10 +219,17 @@ fn resume(
     repeatable(&plan, args)?;
     consent(&plan, args)?;
     let lab = laboratory::open(plan.matrix.lab, args)?;
-    lab.check(&plan.trials)?;
     let found = (results.len(), repeats.len());
-    let lines = results;
-    let kept = keep(&plan, &*lab, Done { lines, repeats })?;
+    let done = Done {
+        lines: results,
+        repeats,
+    };
+    // To look whether inputs have changed, the other labs would have to lay hands on the machine.
+    if args.dry_run && !plan.matrix.lab.is_exact() {
+        return Ok((dir, plan, done, lab));
+    }
+    lab.check(&plan.trials)?;
+    let kept = keep(&plan, &*lab, done)?;
     if (kept.lines.len(), kept.repeats.len()) != found && !args.dry_run {
         dir.keep_only(&kept.lines, &kept.repeats)?;
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use execlab_model::workload::{Load, Workload};
+use execlab_trial::storm::patience_ns;
 use execlab_vm::{
     guest::Clocks,
     qemu::{Engine, Machine},
@@ -52,7 +53,9 @@ pub(in crate::lab) fn machine(trial: &TrialSpec, engine: Engine) -> Machine {
 /// Generous on purpose: they end guests that hang, and are no measure of speed. A slow or busy host
 /// emulates 10 million instructions a second; an exec with a monitor takes under 2 million.
 pub(in crate::lab) fn clocks(workload: &Workload) -> Clocks {
+    // Where idle time is not skipped, a schedule and lifetimes take what they take.
     let storm = Duration::from_millis(200) * workload.execs;
+    let storm = storm.max(Duration::from_nanos(patience_ns(workload)));
     let stage = Duration::from_mins(10) + storm;
     Clocks {
         boot: BOOT,

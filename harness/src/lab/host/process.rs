@@ -92,12 +92,8 @@ pub(super) fn last_words(session: &Session) -> String {
     }
 }
 
-/// Takes the folder away, unless something in it still has to be put back.
+/// Takes the folder away.
 pub(super) fn discard(session: &Session) {
-    let noted = fs::read_dir(session.noted());
-    if noted.is_ok_and(|mut entries| entries.next().is_some()) {
-        return;
-    }
     // Whatever stays is found by the next run.
     let _ = fs::remove_dir_all(session.dir());
 }

@@ -34,20 +34,32 @@ pub(super) fn sweep(root: &Path) -> io::Result<Swept> {
 fn sweep_within(root: &Path, patience: Duration) -> io::Result<Swept> {
     let mut swept = Swept::default();
     for session in Session::all(root)? {
-        let Some(_minded) = mind(&session, patience)? else {
+        let minded = match mind(&session, patience) {
+            // Its supervisor has done all that was to be done, folder included.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            minded => minded?,
+        };
+        let Some(_minded) = minded else {
             swept.minded += 1;
             continue;
         };
         let cleaned = clean(&session);
         swept.put_back.extend(cleaned.put_back);
         if cleaned.problems.is_empty() {
-            fs::remove_dir_all(session.dir())?;
+            unless_gone(fs::remove_dir_all(session.dir()))?;
             swept.cleaned += 1;
         } else {
             swept.problems.extend(cleaned.problems);
         }
     }
     Ok(swept)
+}
+
+fn unless_gone(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
 }
 
 /// Takes a session over. One whose run was killed still has its supervisor for a moment, who is about

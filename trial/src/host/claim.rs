@@ -9,14 +9,14 @@ use std::{
 
 /// The folder of all sessions, locked. The kernel lets go of it with its holder, however that ends.
 #[derive(Debug)]
-pub(super) struct Claim {
+pub struct Claim {
     root: PathBuf,
     _lock: File,
 }
 
 impl Claim {
     /// Makes the folder and locks it; `None` where another run has it.
-    pub(super) fn take(root: &Path) -> io::Result<Option<Self>> {
+    pub fn take(root: &Path) -> io::Result<Option<Self>> {
         loop {
             fs::create_dir_all(root)?;
             let lock = File::open(root)?;
