@@ -6,7 +6,11 @@ use execlab_model::{repeat::Repeat, result::TrialResult};
 use execlab_reports::Summary;
 pub use execlab_reports::TerminalOptions;
 
-use crate::store::{RunDir, StoreError};
+use crate::{
+    plan::Plan,
+    results::of_plan,
+    store::{RunDir, StoreError},
+};
 
 /// In what form results are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,25 +88,29 @@ pub fn render(
 /// Rewrites `summary.json`.
 pub fn write_summary(
     dir: &RunDir,
+    plan: &Plan,
     results: &[TrialResult],
     repeats: &[Repeat],
 ) -> Result<(), StoreError> {
-    write(dir, "summary.json", results, repeats, Format::Json)
+    let whole = of_plan(plan, results);
+    write(dir, "summary.json", &whole, repeats, Format::Json)
 }
 
 /// Rewrites every document of a run directory.
 pub fn write_all(
     dir: &RunDir,
+    plan: &Plan,
     results: &[TrialResult],
     repeats: &[Repeat],
 ) -> Result<(), StoreError> {
-    write_summary(dir, results, repeats)?;
+    let whole = of_plan(plan, results);
+    write(dir, "summary.json", &whole, repeats, Format::Json)?;
     for (name, format) in [
         ("report.md", Format::Markdown),
         ("report.html", Format::Html),
         ("junit.xml", Format::Junit),
     ] {
-        write(dir, name, results, repeats, format)?;
+        write(dir, name, &whole, repeats, format)?;
     }
     Ok(())
 }

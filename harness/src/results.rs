@@ -2,7 +2,10 @@
 //!
 //! The one place where scoring is connected: everything else handles lines.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use execlab_model::{
     record::{Costs, Record},
@@ -13,7 +16,7 @@ use execlab_vm::digest::Sha256;
 
 use crate::{
     lab::{Outcome, Ran},
-    plan::TrialSpec,
+    plan::{Plan, TrialSpec},
     score,
 };
 
@@ -102,6 +105,29 @@ pub fn blank(trial: &TrialSpec, digest: &str) -> TrialResult {
         host: BTreeMap::new(),
     }
 }
+
+/// All lines of a plan: those that there are, and for each trial without one a line that says so. What
+/// is missing in a run is a failure and never a gap.
+pub fn of_plan(plan: &Plan, results: &[TrialResult]) -> Vec<TrialResult> {
+    let there: HashSet<&str> = results.iter().map(|line| line.trial.as_str()).collect();
+    let absent = plan
+        .trials
+        .iter()
+        .filter(|t| !there.contains(t.id.as_str()));
+    let absent = absent.map(|trial| {
+        let mut line = blank(trial, "");
+        line.reason = Some(ABSENT.to_owned());
+        // Beside the others of its kernel, whose image is known.
+        if let Some(other) = results.iter().find(|line| line.kernel.name == trial.kernel) {
+            line.kernel.clone_from(&other.kernel);
+        }
+        line
+    });
+    results.iter().cloned().chain(absent).collect()
+}
+
+/// Why there is nothing to tell of a trial.
+const ABSENT: &str = "it has no result: the run did not come to it, or was cut off in it";
 
 fn score(line: &mut TrialResult, record: &Record, best: &[PathClass], baselines: &BaselineLines) {
     line.kernel.release.clone_from(&record.release);

@@ -165,7 +165,7 @@ impl Run<'_> {
             interrupted: self.is_interrupted(),
             panicked: writer.panicked,
         };
-        documents::write_all(writer.dir, &end.results, &end.repeats)?;
+        documents::write_all(writer.dir, self.plan, &end.results, &end.repeats)?;
         writer.reporter.event(&Event::RunFinished {
             directory: writer.dir.path().to_owned(),
             tally: writer.tally,

@@ -43,6 +43,9 @@ fn refused(error: Refused) -> AttachError {
         Some(libc::ECONNREFUSED) => AttachError::Unsupported(format!(
             "{error}: audit takes orders from the initial PID and user namespaces only"
         )),
+        Some(libc::EPERM) => {
+            AttachError::Unsupported(format!("{error}: it takes CAP_AUDIT_CONTROL"))
+        }
         _ => AttachError::Call {
             call: format!("{} on the audit socket", error.request),
             source: error.source,

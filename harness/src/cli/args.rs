@@ -2,7 +2,10 @@
 
 use std::{fmt::Write as _, num::NonZeroUsize, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{BoolishValueParser, FalseyValueParser},
+};
 use execlab_harness::{documents::Format, registry, verify::Verify};
 use execlab_model::{exit::ExitCode, result::Lab};
 
@@ -142,7 +145,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub resume: Option<PathBuf>,
     /// Agree to what the lab `host` changes on this machine; without it, it only says what that is
-    #[arg(long, env = "EXECLAB_CHANGE_HOST", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "EXECLAB_CHANGE_HOST", value_parser = BoolishValueParser::new())]
     pub change_host: bool,
     /// Print the plan and run nothing
     #[arg(long)]

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use execlab_backends::look::{Finding, State, Usable};
+use execlab_reports::text::clean;
 
 use super::{Diagnosis, Part};
 
@@ -59,14 +60,16 @@ fn line(out: &mut String, finding: &Finding, width: usize, color: bool) {
         word
     };
     let indent = 2 + STATE + 2 + width + 2;
-    let mut lines = evidence.lines();
-    let first = lines.next().unwrap_or_default();
+    // Paths may be in it, and words of QEMU.
+    let evidence: Vec<String> = evidence.lines().map(clean).collect();
+    let mut lines = evidence.iter();
+    let first = lines.next().map_or("", String::as_str);
     let _ = writeln!(out, "  {word}  {what:<width$}  {first}");
     for more in lines {
         let _ = writeln!(out, "{:indent$}{more}", "");
     }
     if let Some(remedy) = remedy {
-        let _ = writeln!(out, "{:indent$}→ {remedy}", "");
+        let _ = writeln!(out, "{:indent$}→ {}", "", clean(remedy));
     }
 }
 

@@ -34,7 +34,7 @@ use super::{
     LabError, Laboratory, Outcome, Ran, Start, disturbances, guest_files,
     guests::{encode, nonce, plan, read_record},
 };
-use crate::plan::TrialSpec;
+use crate::{plan::TrialSpec, progress::tell};
 
 mod changes;
 mod process;
@@ -135,8 +135,11 @@ impl Laboratory for HostLab {
                 }
             }
         }
-        *self.claim.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(claim(Path::new(ROOT))?.0);
+        let (claim, swept) = claim(Path::new(ROOT))?;
+        for what in swept.put_back {
+            tell(format_args!("note: after a run that was killed: {what}"));
+        }
+        *self.claim.lock().unwrap_or_else(PoisonError::into_inner) = Some(claim);
         Ok(())
     }
 

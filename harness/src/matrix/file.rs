@@ -15,7 +15,13 @@
 //! Unknown keys are looked for before serde sees the file: its own message has neither the nearest
 //! key nor the next problem.
 
-use std::{collections::BTreeMap, fmt, ops::Range, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    io::{self, Read as _},
+    ops::Range,
+    path::Path,
+};
 
 use serde::{Deserialize, Deserializer, de};
 use toml::{Spanned, de::DeTable};
@@ -96,9 +102,24 @@ impl From<Scalar> for String {
     }
 }
 
+/// A larger matrix file is another kind of file.
+const LONGEST: u64 = 1 << 20;
+
+fn read_at_most(path: &Path, bytes: u64) -> io::Result<String> {
+    let mut text = String::new();
+    let read = fs::File::open(path)?
+        .take(bytes + 1)
+        .read_to_string(&mut text)?;
+    if read as u64 > bytes {
+        let what = format!("it is larger than {bytes} bytes, and no matrix file is");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+    }
+    Ok(text)
+}
+
 /// Reads a matrix file; names and values in it are not checked yet.
 pub fn read(path: &Path) -> Result<Selection, MatrixError> {
-    let text = std::fs::read_to_string(path).map_err(|source| MatrixError::Read {
+    let text = read_at_most(path, LONGEST).map_err(|source| MatrixError::Read {
         path: path.to_owned(),
         source,
     })?;

@@ -117,7 +117,7 @@ impl Writer<'_> {
         if self.summarised.is_some_and(|at| at.elapsed() < SUMMARY_AGE) {
             return Ok(());
         }
-        documents::write_summary(self.dir, &self.results, &self.repeats)?;
+        documents::write_summary(self.dir, self.run.plan, &self.results, &self.repeats)?;
         self.summarised = Some(Instant::now());
         Ok(())
     }

@@ -255,3 +255,33 @@ fn a_run_goes_on_in_the_manner_in_which_it_was_begun() {
     assert_eq!(again(&[]), 2);
     assert_eq!(again(&["--verify=none"]), 0, "a flag goes before the plan");
 }
+
+/// A report that is silent about what is missing is a false pass.
+#[test]
+fn what_has_no_result_is_no_pass_in_any_document() {
+    let bench = Bench::new();
+    bench.run(SMALL).code(0);
+    let results = bench.path("o/results.jsonl");
+    let whole = fs::read_to_string(&results).unwrap();
+    let first = whole.lines().next().unwrap();
+    fs::write(&results, format!("{first}\n")).unwrap();
+    bench.command(&["report", "--write", "o"]).code(0);
+    let read = |name: &str| fs::read_to_string(bench.path("o").join(name)).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&read("summary.json")).unwrap();
+    assert_eq!(summary["exit"]["code"], 14);
+    assert!(
+        read("junit.xml").contains("errors=\"1\""),
+        "{}",
+        read("junit.xml")
+    );
+    for document in [
+        read("report.md"),
+        bench.command(&["report", "o"]).code(0).stdout,
+    ] {
+        assert!(
+            !document.contains("Every trial was completed"),
+            "{document}"
+        );
+        assert!(document.contains("it has no result"), "{document}");
+    }
+}

@@ -4,7 +4,8 @@ use std::{fs, path::Path};
 
 use execlab_harness::{
     documents,
-    store::{self, Lines, RunDir, StoreError, read_lines, read_plan, read_repeats},
+    results::of_plan,
+    store::{self, Lines, Resumed, RunDir, StoreError, read_lines, read_plan, read_repeats},
 };
 use execlab_model::{repeat::Repeat, result::TrialResult};
 
@@ -17,8 +18,13 @@ use super::super::{
 /// Reports from results alone.
 pub fn run(args: &ReportArgs, color: Color, stderr: Stderr) -> Result<(), ExpectedError> {
     if args.write {
-        let resumed = RunDir::resume(&args.results)?;
-        documents::write_all(&resumed.dir, &resumed.results, &resumed.repeats)?;
+        let Resumed {
+            dir,
+            plan,
+            results,
+            repeats,
+        } = RunDir::resume(&args.results)?;
+        documents::write_all(&dir, &plan, &results, &repeats)?;
         stderr.say(
             "done",
             &format!("wrote the reports of {}", args.results.display()),
@@ -26,18 +32,21 @@ pub fn run(args: &ReportArgs, color: Color, stderr: Stderr) -> Result<(), Expect
         return Ok(());
     }
     let (lines, repeats) = read(&args.results, stderr)?;
-    // The plan is no input of the report; it only tells what the report cannot know.
+    let mut results = lines.items;
+    // What is missing can be told only where the plan is.
     if let Ok(plan) = read_plan(&args.results) {
-        let absent = plan.trials.len().saturating_sub(lines.items.len());
+        let whole = of_plan(&plan, &results);
+        let absent = whole.len() - results.len();
         if absent > 0 {
             stderr.say(
                 "warning",
                 &format!("trials of the plan without a result: {absent}"),
             );
         }
+        results = whole;
     }
     output::print(&documents::render(
-        &lines.items,
+        &results,
         &repeats,
         args.format,
         &output::screen(color),

@@ -19,6 +19,7 @@ use execlab_harness::{
     plan::{Manner, Plan, TrialSpec},
     progress::{Bars, Lines, tell},
     registry::Registry,
+    results::of_plan,
     run::{Done, Run, RunEnd, keep},
     store::{DEFAULT_PARENT, Resumed, RunDir},
     verify::Verify,
@@ -122,7 +123,7 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
         stderr.say("warning", &said);
     }
     let printed = output::print(&documents::render(
-        &end.results,
+        &of_plan(&plan, &end.results),
         &end.repeats,
         args.format,
         &output::screen(color),
