@@ -125,7 +125,7 @@ fn verdict(across: &Across) -> String {
         "no more than a random order might"
     };
     let same = if rho >= 1.0 - 1e-9 {
-        "The order is the same. "
+        "The order of the medians is the same. "
     } else {
         ""
     };
