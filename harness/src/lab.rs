@@ -125,6 +125,26 @@ pub struct Ran {
     pub host: BTreeMap<String, serde_json::Value>,
 }
 
+impl Ran {
+    /// A try of which nothing is known but that the host's side broke, and why.
+    pub fn broke(trial: &TrialSpec, reason: String) -> Self {
+        Self {
+            outcome: Outcome::Infra { reason },
+            provenance: Provenance {
+                execlab: env!("CARGO_PKG_VERSION").to_owned(),
+                ..Provenance::default()
+            },
+            kernel: KernelId {
+                name: trial.kernel.clone(),
+                release: String::new(),
+                sha256: String::new(),
+            },
+            wall: Duration::ZERO,
+            host: BTreeMap::new(),
+        }
+    }
+}
+
 /// What came back from a guest.
 #[derive(Debug, Clone)]
 pub enum Outcome {

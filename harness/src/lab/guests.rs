@@ -1,6 +1,6 @@
 //! What the labs share whose trials run in guests.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use execlab_model::{
     Bytes,
@@ -135,26 +135,16 @@ pub(super) fn memory_bytes(machine: &Machine) -> u64 {
 
 /// What is known of a try before anything came back.
 pub(super) fn blank(trial: &TrialSpec, machine: &Machine) -> Ran {
+    let broke = Ran::broke(trial, String::new());
     Ran {
-        outcome: Outcome::Infra {
-            reason: String::new(),
-        },
         provenance: Provenance {
-            execlab: env!("CARGO_PKG_VERSION").into(),
-            qemu: None,
             command_line: machine.fixed(),
-            initramfs: None,
             monitor: guest_files::monitor(&trial.backend.name)
                 .map(|program| Sha256::of(program).into()),
             toolchain: Some(guest_files::TOOLCHAIN.into()),
+            ..broke.provenance
         },
-        kernel: KernelId {
-            name: trial.kernel.clone(),
-            release: String::new(),
-            sha256: String::new(),
-        },
-        wall: Duration::ZERO,
-        host: BTreeMap::new(),
+        ..broke
     }
 }
 

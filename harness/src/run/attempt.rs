@@ -1,16 +1,12 @@
 //! One try of one trial, with all that may break in it.
 
 use std::{
-    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     time::Duration,
 };
 
-use execlab_model::{
-    repeat::Start,
-    result::{KernelId, Provenance, TrialResult},
-};
+use execlab_model::{repeat::Start, result::TrialResult};
 
 use super::Run;
 use crate::{
@@ -59,7 +55,10 @@ impl Run<'_> {
                 let ran = self.lab.run(trial, start, &digest, log);
                 (digest, ran)
             }
-            Err(error) => (String::new(), broke(trial, format!("no digest: {error}"))),
+            Err(error) => (
+                String::new(),
+                Ran::broke(trial, format!("no digest: {error}")),
+            ),
         };
         match catch_unwind(AssertUnwindSafe(attempt)) {
             Ok((digest, ran)) => Try {
@@ -69,7 +68,7 @@ impl Run<'_> {
             },
             Err(panic) => Try {
                 digest: String::new(),
-                ran: broke(trial, defect(&*panic)),
+                ran: Ran::broke(trial, defect(&*panic)),
                 panicked: true,
             },
         }
@@ -112,21 +111,4 @@ fn defect(panic: &(dyn std::any::Any + Send)) -> String {
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_default();
     format!("a defect of execlab itself: {text}")
-}
-
-fn broke(trial: &TrialSpec, reason: String) -> Ran {
-    Ran {
-        outcome: Outcome::Infra { reason },
-        provenance: Provenance {
-            execlab: env!("CARGO_PKG_VERSION").to_owned(),
-            ..Provenance::default()
-        },
-        kernel: KernelId {
-            name: trial.kernel.clone(),
-            release: String::new(),
-            sha256: String::new(),
-        },
-        wall: Duration::ZERO,
-        host: BTreeMap::new(),
-    }
 }
