@@ -175,13 +175,16 @@ impl Run<'_> {
     }
 
     /// Has all workers do something, and writes what they say, until they have nothing left to do.
+    ///
+    /// What a worker says is handed over and never queued: nobody runs ahead of the disk, where trials
+    /// whose lines are not written yet would take the room of those lines.
     fn on_all_workers(
         &self,
         writer: &mut Writer<'_>,
-        work: impl Fn(mpsc::Sender<Said>) + Sync,
+        work: impl Fn(mpsc::SyncSender<Said>) + Sync,
         stop: impl FnOnce(),
     ) -> Result<(), StoreError> {
-        let (sender, said) = mpsc::channel();
+        let (sender, said) = mpsc::sync_channel(0);
         let work = &work;
         std::thread::scope(|scope| {
             for _ in 0..self.jobs.max(1) {
@@ -189,7 +192,8 @@ impl Run<'_> {
                 scope.spawn(move || work(sender));
             }
             drop(sender);
-            let written = writer.write_all(&said);
+            // Hangs up when it ends, so that no worker waits for it then.
+            let written = writer.write_all(said);
             if written.is_err() {
                 stop();
             }

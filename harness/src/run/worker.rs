@@ -41,7 +41,7 @@ pub(super) struct Worker<'a> {
     pub(super) run: Run<'a>,
     pub(super) queue: &'a Queue,
     pub(super) logs: &'a Path,
-    pub(super) say: mpsc::Sender<Said>,
+    pub(super) say: mpsc::SyncSender<Said>,
 }
 
 impl Worker<'_> {

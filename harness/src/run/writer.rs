@@ -44,7 +44,8 @@ pub(super) struct Writer<'a> {
 
 impl Writer<'_> {
     /// Until every worker has hung up.
-    pub(super) fn write_all(&mut self, said: &mpsc::Receiver<Said>) -> Result<(), StoreError> {
+    #[allow(clippy::needless_pass_by_value, reason = "it hangs up at its end")]
+    pub(super) fn write_all(&mut self, said: mpsc::Receiver<Said>) -> Result<(), StoreError> {
         loop {
             match said.recv_timeout(GLANCE) {
                 Ok(said) => self.hear(said)?,
