@@ -54,7 +54,8 @@ impl Test {
         }
         let mut test = process::cargo();
         // No documentation tests: there are none, and asking for them links a program for each crate.
-        test.args(["test", "--workspace", "--lib", "--bins", "--tests"]);
+        test.args(["test", "--workspace", "--no-fail-fast"])
+            .args(["--lib", "--bins", "--tests"]);
         if self.live {
             test.args(["--features", "execlab-backends/live"]);
         }
@@ -66,7 +67,7 @@ impl Test {
         let releases = kernels::oldest_and_newest(&execlab)?;
         let mut tests = process::cargo();
         tests
-            .args(["test", "--package", "execlab-harness"])
+            .args(["test", "--no-fail-fast", "--package", "execlab-harness"])
             .args(["--features", self.features()])
             .args(["--test", "faults", "--test", "guests"])
             .env("EXECLAB_TEST_KERNELS", releases.join(","));
