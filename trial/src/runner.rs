@@ -20,7 +20,7 @@ use crate::{
     cgroups::Cgroups,
     costs::Meters,
     monitor::{Farewell, Limits, MonitorProcess},
-    storm::StormProcess,
+    storm::{Prepared, StormProcess},
 };
 
 /// The backend that is no process.
@@ -55,7 +55,15 @@ pub fn run(
     let mut record = blank_record();
     let seeded = Perturbation::new(plan.seed);
     let mut storm = StormProcess::start(programs, cgroups, seeded.storm_padding)?;
-    storm.prepare(&plan.workload, plan.seed)?;
+    let bare = match storm.prepare(&plan.workload, plan.seed)? {
+        Prepared::Ready { bare } => bare,
+        Prepared::Unsupported(why) => {
+            let scenario = &plan.workload.scenario;
+            let why = format!("this kernel cannot run the scenario {scenario}: {why}");
+            record.status = GuestStatus::Unsupported(why);
+            return Ok(record);
+        }
+    };
     progress("prepared");
 
     let mut canaries = Canaries::new(plan);
@@ -96,7 +104,7 @@ pub fn run(
     let mut meters = Meters::open(cgroups, &threads.map(String::as_str).collect::<Vec<_>>())?;
     record.costs = windows(plan, &mut meters, &mut storm)?;
     progress("stormed");
-    if plan.backend == NO_MONITOR {
+    if plan.backend == NO_MONITOR && bare {
         bare_window(plan, &mut meters, &mut storm, &mut record.costs)?;
     }
     if let Some(mut process) = monitor {

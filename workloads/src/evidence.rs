@@ -1,12 +1,13 @@
 //! The evidence that payloads leave: one record for each image that started.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, Permissions},
     io,
     os::{
         fd::{AsRawFd, FromRawFd},
-        unix::fs::FileExt,
+        unix::fs::{FileExt, PermissionsExt},
     },
+    path::Path,
 };
 
 use nix::{
@@ -17,7 +18,7 @@ use nix::{
 
 mod layout;
 
-pub use layout::{EVIDENCE_FD, EVIDENCE_MAGIC, Evidence, NO_EVIDENCE};
+pub use layout::{EVIDENCE_FD, EVIDENCE_MAGIC, Evidence, LOG_ACT, NO_EVIDENCE};
 
 const SIZE: usize = size_of::<Evidence>();
 
@@ -31,6 +32,8 @@ impl Evidence {
             pid: u32_at(8),
             uid: u32_at(12),
             started_ns: u64::from_ne_bytes(bytes[16..24].try_into().expect("8 bytes")),
+            ppid: u32_at(24),
+            reserved: u32_at(28),
         }
     }
 }
@@ -52,6 +55,19 @@ pub fn create_log(records: usize) -> io::Result<File> {
         log.write_all_at(&zeros, at as u64)?;
         at += zeros.len();
     }
+    Ok(log)
+}
+
+/// A log that images append to which inherit nothing of the storm: they open it by its path.
+pub fn create_appended(path: &Path) -> io::Result<File> {
+    let log = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(path)?;
+    // Whoever it is that appends.
+    log.set_permissions(Permissions::from_mode(0o666))?;
     Ok(log)
 }
 
@@ -106,6 +122,7 @@ mod tests {
             out.extend_from_slice(&word.to_ne_bytes());
         }
         out.extend_from_slice(&99u64.to_ne_bytes());
+        out.extend_from_slice(&1u64.to_ne_bytes());
         out
     }
 

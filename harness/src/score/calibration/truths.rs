@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use execlab_model::{
     Bytes,
-    truth::{Exec, Frames, ID_ARGUMENT, LIFETIME_ARGUMENT, Namespaces, Outcome, Site, Truth},
+    truth::{Exec, Frames, ID_ARGUMENT, LIFETIME_ARGUMENT, Namespaces, Outcome, Planned, Site, Truth},
 };
 
 use super::random::Random;
@@ -105,10 +105,16 @@ pub fn truth(shape: &Shape, seed: u64) -> Truth {
         finished_ns = finished_ns.max(ended_ns);
         busy.push_back((ended_ns, pid, ns_pid));
     }
+    let forks = execs.len() as u64;
     Truth {
         sites,
         attempts: 0,
-        forks: execs.len() as u64,
+        forks,
+        planned: Planned {
+            execs: forks,
+            attempts: 0,
+            forks,
+        },
         storm_pids: vec![SPAWNER, SPAWNER + 1],
         began_ns: BEGAN_NS,
         finished_ns,
@@ -161,6 +167,7 @@ fn sites(containers: u32) -> Vec<Site> {
         return (0..containers).map(container).collect();
     }
     let site = |given: &str, exact: &str| Site {
+        label: String::new(),
         given: given.into(),
         cwd: "/opt/storm/work".into(),
         frames: Frames {
@@ -193,6 +200,7 @@ fn container(number: u32) -> Site {
     let exact = "/app/bin/contained-payload";
     let host = |dir: &str| Bytes::from(format!("{layer}/{dir}{exact}").as_str());
     Site {
+        label: String::new(),
         given: "./contained-payload".into(),
         cwd: "/app/bin".into(),
         frames: Frames {
