@@ -214,7 +214,16 @@ mod tests {
     #[test]
     fn arguments_hold_places_for_ids() {
         let site = Site {
-            argv: ["worker", "{id}", "{lifetime}", "{id+1}", "{id+0}", "{id+10}"].map(Bytes::from).to_vec(),
+            argv: [
+                "worker",
+                "{id}",
+                "{lifetime}",
+                "{id+1}",
+                "{id+0}",
+                "{id+10}",
+            ]
+            .map(Bytes::from)
+            .to_vec(),
             ..Site::default()
         };
         let exec = Exec {

@@ -157,7 +157,12 @@ impl<'a> Acts<'a> {
 fn map(length: usize, protection: usize) -> isize {
     const PRIVATE_ANONYMOUS: usize = 0x22;
     // SAFETY: nothing that there is is touched.
-    unsafe { syscall(sys::MMAP, [0, length, protection, PRIVATE_ANONYMOUS, usize::MAX]) }
+    unsafe {
+        syscall(
+            sys::MMAP,
+            [0, length, protection, PRIVATE_ANONYMOUS, usize::MAX],
+        )
+    }
 }
 
 fn write(path: Text<'_>, text: Text<'_>) -> bool {
@@ -235,7 +240,11 @@ fn other_exe(path: Text<'_>, lifetime: u64) -> bool {
     // Of the linker: where the program begins and ends.
     let (from, to) = (address!("__executable_start"), address!("_end"));
     let time = Timespec::of_nanos(lifetime);
-    let time = if lifetime > 0 { &raw const time as usize } else { 0 };
+    let time = if lifetime > 0 {
+        &raw const time as usize
+    } else {
+        0
+    };
     // SAFETY: the lines are shorter than a page and find all that they need in registers and on the stack,
     // which is no page of the program. Nothing comes back.
     unsafe {

@@ -1,6 +1,9 @@
 //! Scenarios: the ways in which an exec is made. One file for each, and the list of all.
 
-use std::{fmt, fs, io, path::{Path, PathBuf}};
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
 
 use execlab_model::{
     Bytes,

@@ -105,7 +105,9 @@ impl Launcher {
         let steps = self.ready(&way.steps)?;
         let maker = way.maker.unwrap_or(usual.into());
         if maker == Maker::PosixSpawn && child::only_exec(&steps).is_none() {
-            return Err(io::Error::other("posix_spawn makes one exec and no other step"));
+            return Err(io::Error::other(
+                "posix_spawn makes one exec and no other step",
+            ));
         }
         self.ways.push(Loaded { maker, steps });
         Ok(self.ways.len() - 1)
@@ -135,7 +137,8 @@ impl Launcher {
             unsafe { ptr::copy_nonoverlapping(text.as_ptr(), place, ID_BYTES) };
         }
         // SAFETY: as above; the slice ends with this block.
-        let lifetime = unsafe { slice::from_raw_parts_mut(self.shared.lifetime, LIFETIME_BYTES + 1) };
+        let lifetime =
+            unsafe { slice::from_raw_parts_mut(self.shared.lifetime, LIFETIME_BYTES + 1) };
         decimal(lifetime_ns, lifetime);
         let loaded = &self.ways[way];
         make(loaded, &mut self.stack)
@@ -217,7 +220,11 @@ fn into_cgroup(cgroup: RawFd, steps: &[Ready]) -> Result<Pid, Errno> {
     // SAFETY: without CLONE_VM the child goes on with a copy of all memory, as after fork; it makes only
     // system calls.
     let pid = unsafe {
-        libc::syscall(libc::SYS_clone3, &raw const arguments, size_of_val(&arguments))
+        libc::syscall(
+            libc::SYS_clone3,
+            &raw const arguments,
+            size_of_val(&arguments),
+        )
     };
     match Errno::result(pid)? {
         // SAFETY: as in `fork`.

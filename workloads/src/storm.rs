@@ -96,6 +96,8 @@ impl Storm {
             let none: io::Error = io::ErrorKind::NotFound.into();
             SetupError::at(format!("find a scenario called `{}`", workload.scenario))(none)
         })?;
+        let place =
+            evidence::Reserved::take().map_err(SetupError::at("make room for the evidence log"))?;
         let perturbation = Perturbation::new(seed);
         clutter::strew(ground, &perturbation)?;
         let population = Population::start(workload.population)
@@ -108,8 +110,8 @@ impl Storm {
         let canary = canary(ground)?;
         let mut prepared = scenario.prepare(ground, &workload)?;
         let execs = planned_execs(&workload, &prepared.ways);
-        let evidence = evidence::create_log(execs + CANARIES)
-            .and_then(evidence::let_inherit)
+        let evidence = place
+            .log(execs + CANARIES)
             .map_err(SetupError::at("make the evidence log"))?;
         let progress = Progress::new(workload.execs).map_err(SetupError::at("read the meter"))?;
         let mut launcher = Launcher::new(perturbation.payload_padding)

@@ -91,7 +91,10 @@ impl Scenario for Container {
         let way = |given: &str, cwd: Option<&Path>| -> Result<Way, SetupError> {
             let mut site = place.site(given, cwd.unwrap_or(Path::new("/")), &file)?;
             site.frames.host = layers.names(&file);
-            let steps: Vec<_> = cwd.map(|dir| Step::chdir(bytes(dir).0)).into_iter().collect();
+            let steps: Vec<_> = cwd
+                .map(|dir| Step::chdir(bytes(dir).0))
+                .into_iter()
+                .collect();
             Ok(Way::plain(site).after(&steps))
         };
         let absolute = way("/app/bin/worker", None)?;

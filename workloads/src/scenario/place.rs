@@ -58,11 +58,7 @@ impl Place {
                 exact: bytes(file),
                 ..Frames::default()
             },
-            argv: vec![
-                given.clone(),
-                ID_ARGUMENT.into(),
-                LIFETIME_ARGUMENT.into(),
-            ],
+            argv: vec![given.clone(), ID_ARGUMENT.into(), LIFETIME_ARGUMENT.into()],
             given,
             dev: stat.dev(),
             ino: stat.ino(),

@@ -5,9 +5,7 @@ use std::path::Path;
 
 use execlab_model::workload::Workload;
 
-use super::{
-    Family, Ground, Place, Prepared, Scenario, SetupError, Way, bytes, install, make_dir,
-};
+use super::{Family, Ground, Place, Prepared, Scenario, SetupError, Way, bytes, install, make_dir};
 use crate::step::Step;
 
 /// See the module.

@@ -6,8 +6,7 @@ use std::os::unix::fs::symlink;
 use execlab_model::workload::Workload;
 
 use super::{
-    Family, Ground, Place, Prepared, Scenario, SetupError, Way,
-    bare::beside, bytes, install,
+    Family, Ground, Place, Prepared, Scenario, SetupError, Way, bare::beside, bytes, install,
 };
 
 /// See the module.

@@ -82,7 +82,10 @@ impl Way {
     /// Steps before all others, in the way and in its bare sibling.
     #[must_use]
     pub fn after(mut self, steps: &[Step]) -> Self {
-        for list in [Some(&mut self.steps), self.bare.as_mut()].into_iter().flatten() {
+        for list in [Some(&mut self.steps), self.bare.as_mut()]
+            .into_iter()
+            .flatten()
+        {
             list.splice(0..0, steps.iter().cloned());
         }
         self

@@ -92,7 +92,10 @@ mod tests {
         for (place, bytes) in places {
             assert!(low(place) > 0);
             // SAFETY: written just now, with this length.
-            assert_eq!(unsafe { std::slice::from_raw_parts(place, bytes.len()) }, bytes);
+            assert_eq!(
+                unsafe { std::slice::from_raw_parts(place, bytes.len()) },
+                bytes
+            );
         }
         // SAFETY: as above.
         assert_eq!(unsafe { *table.add(2) }, 3);

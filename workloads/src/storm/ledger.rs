@@ -400,16 +400,26 @@ mod tests {
             .iter()
             .map(|e| (e.id, e.site, e.spawned_ns, e.started_ns, e.ended_ns))
             .collect();
-        let expected = [(10, 0, 10, 15, 20), (11, 1, 15, 20, 30), (12, 2, 20, 30, 40)];
+        let expected = [
+            (10, 0, 10, 15, 20),
+            (11, 1, 15, 20, 30),
+            (12, 2, 20, 30, 40),
+        ];
         assert_eq!(times, expected);
         let broken_off = one_child(127).join(&images[1..2], &[way(3)], OWN);
-        assert_eq!(broken_off, Err(TruthError::Silent(11, Outcome::Exited(127))));
+        assert_eq!(
+            broken_off,
+            Err(TruthError::Silent(11, Outcome::Exited(127)))
+        );
     }
 
     #[test]
     fn a_child_without_an_exec_ends_in_good_order() {
         let truth = one_child(0).join(&[], &[way(0)], OWN).unwrap();
-        assert_eq!((truth.execs.len(), truth.forks, truth.planned.execs), (0, 1, 0));
+        assert_eq!(
+            (truth.execs.len(), truth.forks, truth.planned.execs),
+            (0, 1, 0)
+        );
         assert_eq!(truth.storm_pids, [100]);
         let bad = one_child(126).join(&[], &[way(0)], OWN);
         assert_eq!(bad, Err(TruthError::NotAsMeant(10, Outcome::Exited(126))));

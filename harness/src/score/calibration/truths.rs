@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use execlab_model::{
     Bytes,
-    truth::{Exec, Frames, ID_ARGUMENT, LIFETIME_ARGUMENT, Namespaces, Outcome, Planned, Site, Truth},
+    truth::{
+        Exec, Frames, ID_ARGUMENT, LIFETIME_ARGUMENT, Namespaces, Outcome, Planned, Site, Truth,
+    },
 };
 
 use super::random::Random;

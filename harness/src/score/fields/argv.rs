@@ -47,7 +47,10 @@ struct Expected<'a> {
 
 impl Expected<'_> {
     fn arguments(&self) -> impl ExactSizeIterator<Item = Cow<'_, [u8]>> {
-        self.site.argv.iter().map(|argument| self.exec.fill(argument))
+        self.site
+            .argv
+            .iter()
+            .map(|argument| self.exec.fill(argument))
     }
 
     fn list(&self, list: &[Bytes]) -> ArgvClass {
