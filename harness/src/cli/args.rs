@@ -109,6 +109,10 @@ pub struct SelectionArgs {
     /// CPUs of a guest: 1 in the lab `exact`, as many as you like in `kvm` [default: 2]
     #[arg(long, value_name = "N", env = "EXECLAB_CPUS")]
     pub cpus: Option<String>,
+    /// Whether trials without a monitor are run too [default: true]; without them (exact lab only) nothing is
+    /// said of what watching adds
+    #[arg(long, value_name = "BOOL", env = "EXECLAB_BASELINES")]
+    pub baselines: Option<String>,
 }
 
 #[derive(Debug, Args)]
