@@ -177,13 +177,18 @@ fn percentiles(mut latencies: Vec<u64>) -> Option<Latency> {
 
 /// What the monitor says in execs, and what that is called.
 fn told(loss: LossFault, missed: u64) -> (Option<u64>, Honesty) {
+    use LossFault as L;
     match loss {
-        LossFault::Exact | LossFault::TooLittle(0) => (Some(missed), Honesty::Knew),
-        LossFault::Silent | LossFault::TooLittle(_) if missed == 0 => (Some(0), Honesty::Knew),
-        LossFault::Silent => (Some(0), Honesty::DidNotKnow),
-        LossFault::TooLittle(by) if by >= missed => (Some(0), Honesty::DidNotKnow),
-        LossFault::TooLittle(by) => (Some(missed - by), Honesty::KnewTooLittle),
-        LossFault::TooMuch(by) => (Some(missed + by), Honesty::KnewTooMuch),
-        LossFault::Unnumbered | LossFault::Events(_) => (None, Honesty::KnewWithoutANumber),
+        L::Exact | L::TooLittle(0) | L::OutsideToo(_) => (Some(missed), Honesty::Knew),
+        L::Silent | L::Zeroes | L::OutsideOnly(_) | L::TooLittle(_) if missed == 0 => {
+            (Some(0), Honesty::Knew)
+        }
+        L::Silent | L::Zeroes | L::OutsideOnly(_) => (Some(0), Honesty::DidNotKnow),
+        L::TooLittle(by) if by >= missed => (Some(0), Honesty::DidNotKnow),
+        L::TooLittle(by) => (Some(missed - by), Honesty::KnewTooLittle),
+        L::TooMuch(by) => (Some(missed + by), Honesty::KnewTooMuch),
+        L::Unnumbered | L::Events(_) | L::Records(_) | L::Uncounted | L::ExactAndMore => {
+            (None, Honesty::KnewWithoutANumber)
+        }
     }
 }

@@ -3,18 +3,20 @@
 use execlab_model::{
     Bytes,
     sighting::{Argv, ContainerHint, Sighting},
-    truth::id_argument,
+    truth::{Exec, FIRST_CANARY_ID, Site, id_argument},
 };
 
 use super::{
+    change::place_of,
     fault::Sign,
+    paths::share_process,
     plants::{About, Plant, Plants},
     random::Random,
     truths::SPAWNER,
 };
 
 /// Host pids from here up are nobody's.
-const NOBODY: u32 = 4_000_000_000;
+pub(super) const NOBODY: u32 = 4_000_000_000;
 
 impl Plants<'_> {
     /// Sightings of the storm at times at which it made no such exec.
@@ -45,9 +47,30 @@ impl Plants<'_> {
                 }
                 Sign::Id => {
                     // The id of a call that failed.
-                    let id = u32::try_from(self.truth.execs.len() + number).unwrap_or(0);
-                    let id = Bytes(id_argument(id).to_vec());
-                    sighting.argv = Some(Argv::List(vec!["x".into(), id]));
+                    sighting.argv = Some(self.unused_id(number));
+                }
+                Sign::Attempt => {
+                    let Some(exec) = self.last_of_some_process(random) else {
+                        return;
+                    };
+                    // Another child of the storm, which has the pid for a moment and is no exec.
+                    let site = self.truth.site(exec);
+                    sighting.pid = Some(exec.pid);
+                    sighting.ppid = Some(SPAWNER);
+                    sighting.time_ns = Some(exec.ended_ns + 1);
+                    sighting.path = Some(site.given.clone());
+                    sighting.argv = Some(self.unused_id(number));
+                    sighting.container = place_of(site);
+                }
+                Sign::Namespace => {
+                    let contained = |site: &&Site| site.in_container;
+                    let Some(site) = self.truth.sites.iter().find(contained) else {
+                        return;
+                    };
+                    sighting.container = ContainerHint {
+                        mnt_ns: Some(site.namespaces.mnt),
+                        ..ContainerHint::default()
+                    };
                 }
             }
             self.add(sighting, About::Phantom);
@@ -64,6 +87,33 @@ impl Plants<'_> {
         self.sort();
     }
 
+    /// Sightings of processes that have a storm's pid when the storm no longer has it, and say where
+    /// they belong.
+    pub fn invent_neighbours(&mut self, count: usize, random: &mut Random) {
+        for number in 0..count {
+            let mut sighting = self.stranger(number, random);
+            let Some(exec) = self.last_of_some_process(random) else {
+                return;
+            };
+            sighting.pid = Some(exec.pid);
+            sighting.time_ns = Some(exec.ended_ns + 1);
+            self.add(sighting, About::Foreign);
+        }
+        self.sort();
+    }
+
+    /// Sightings of canaries, which are the storm's children and none of its execs.
+    pub fn invent_canaries(&mut self, count: usize, random: &mut Random) {
+        for number in 0..count {
+            let mut sighting = self.stranger(number, random);
+            sighting.ppid = Some(SPAWNER);
+            let id = FIRST_CANARY_ID + u32::try_from(number).unwrap_or(0);
+            sighting.argv = Some(id_only(id));
+            self.add(sighting, About::Foreign);
+        }
+        self.sort();
+    }
+
     /// Sightings of the storm's own processes from before it began.
     pub fn invent_set_up(&mut self, count: usize, random: &mut Random) {
         for number in 0..count {
@@ -74,6 +124,20 @@ impl Plants<'_> {
             self.add(sighting, About::Foreign);
         }
         self.sort();
+    }
+
+    /// Arguments with an id that no exec has.
+    fn unused_id(&self, number: usize) -> Argv {
+        id_only(u32::try_from(self.truth.execs.len() + number).unwrap_or(0))
+    }
+
+    /// An exec after which its process ends.
+    fn last_of_some_process(&self, random: &mut Random) -> Option<&Exec> {
+        let execs = &self.truth.execs;
+        let from = random.index(execs.len().max(1));
+        let mut later = execs.get(from..)?.windows(2);
+        let last = later.find(|pair| !share_process(&pair[0], &pair[1]));
+        last.map(|pair| &pair[0]).or_else(|| execs.last())
     }
 
     fn add(&mut self, sighting: Sighting, about: About) {
@@ -98,4 +162,8 @@ impl Plants<'_> {
             ..Sighting::default()
         }
     }
+}
+
+fn id_only(id: u32) -> Argv {
+    Argv::List(vec!["x".into(), Bytes(id_argument(id).to_vec())])
 }
