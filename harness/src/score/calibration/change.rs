@@ -13,13 +13,18 @@ use super::{
 };
 use crate::score::fields::{ArgvClass, FieldClass, PidClass};
 
-pub(super) fn omit(field: Field, sighting: &mut Sighting, worth: &mut Worth) {
+pub(super) fn omit(truth: &Truth, field: Field, sighting: &mut Sighting, worth: &mut Worth) {
+    let pid = truth.execs[worth.exec as usize].pid;
+    let others = || truth.execs.iter().filter(|exec| exec.pid == pid).count() - 1;
+    let alone_with_pid = matches!(field, Field::Time | Field::Argv) && others() == 0;
     match field {
         Field::Pid if worth.has_id() && worth.pid == PidClass::Host && !worth.conflict => {
             sighting.pid = None;
             worth.pid = PidClass::Absent;
         }
         Field::Time if worth.has_id() && !worth.conflict => sighting.time_ns = None,
+        // Of a pid that no other exec has, nothing more need be known.
+        Field::Time if worth.pid == PidClass::Host && alone_with_pid => sighting.time_ns = None,
         Field::Parent => {
             sighting.ppid = None;
             worth.parent = FieldClass::Absent;
@@ -121,7 +126,8 @@ pub(super) fn swap_container(truth: &Truth, sighting: &mut Sighting, worth: &mut
 pub(super) fn ns_pid(exec: &Exec, how: NsPid, sighting: &mut Sighting, worth: &mut Worth) {
     let locatable = worth.container == FieldClass::Right
         || worth.container == FieldClass::Absent && worth.has_id();
-    if worth.pid != PidClass::Host || !locatable {
+    let placed = is_timed(sighting) || worth.has_id();
+    if worth.pid != PidClass::Host || !locatable || !placed {
         return;
     }
     match how {

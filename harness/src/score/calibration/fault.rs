@@ -245,11 +245,15 @@ pub enum Sign {
     Attempt,
     /// It is in a container of the storm.
     Namespace,
+    /// It is in a cgroup of the storm, which is told by its number.
+    CgroupId,
+    /// An exec of the storm that is still alive is its parent.
+    Child,
 }
 
 impl Sign {
     /// Each of them once.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Parent,
         Self::Pid,
         Self::PastPid,
@@ -257,6 +261,8 @@ impl Sign {
         Self::Id,
         Self::Attempt,
         Self::Namespace,
+        Self::CgroupId,
+        Self::Child,
     ];
 }
 

@@ -1,5 +1,7 @@
 //! Sightings of what never was, and of what nobody asked for.
 
+use std::collections::HashSet;
+
 use execlab_model::{
     Bytes,
     sighting::{Argv, ContainerHint, Sighting},
@@ -67,10 +69,26 @@ impl Plants<'_> {
                     let Some(site) = self.truth.sites.iter().find(contained) else {
                         return;
                     };
+                    let (mnt, pid) = (site.namespaces.mnt, site.namespaces.pid);
                     sighting.container = ContainerHint {
-                        mnt_ns: Some(site.namespaces.mnt),
+                        mnt_ns: number.is_multiple_of(2).then_some(mnt),
+                        pid_ns: (!number.is_multiple_of(2)).then_some(pid),
                         ..ContainerHint::default()
                     };
+                }
+                Sign::CgroupId => {
+                    let sites = &self.truth.sites;
+                    sighting.container = ContainerHint {
+                        cgroup_id: Some(sites[random.index(sites.len())].cgroup_id),
+                        ..ContainerHint::default()
+                    };
+                }
+                Sign::Child => {
+                    let Some(exec) = self.last_of_some_process(random) else {
+                        return;
+                    };
+                    sighting.ppid = Some(exec.pid);
+                    sighting.time_ns = Some(exec.started_ns);
                 }
             }
             self.add(sighting, About::Phantom);
@@ -87,15 +105,20 @@ impl Plants<'_> {
         self.sort();
     }
 
-    /// Sightings of processes that have a storm's pid when the storm no longer has it, and say where
-    /// they belong.
+    /// Sightings of processes that have a storm's pid when the storm no longer has it, or whose parent
+    /// has, and that say where they belong.
     pub fn invent_neighbours(&mut self, count: usize, random: &mut Random) {
         for number in 0..count {
             let mut sighting = self.stranger(number, random);
             let Some(exec) = self.last_of_some_process(random) else {
                 return;
             };
-            sighting.pid = Some(exec.pid);
+            // The process itself, or a child of it.
+            if number.is_multiple_of(2) {
+                sighting.pid = Some(exec.pid);
+            } else {
+                sighting.ppid = Some(exec.pid);
+            }
             sighting.time_ns = Some(exec.ended_ns + 1);
             self.add(sighting, About::Foreign);
         }
@@ -126,9 +149,11 @@ impl Plants<'_> {
         self.sort();
     }
 
-    /// Arguments with an id that no exec has.
+    /// Arguments with an id that no exec has: one between theirs, or beyond.
     fn unused_id(&self, number: usize) -> Argv {
-        id_only(u32::try_from(self.truth.execs.len() + number).unwrap_or(0))
+        let used: HashSet<u32> = self.truth.execs.iter().map(|exec| exec.id).collect();
+        let mut unused = (0..FIRST_CANARY_ID).filter(|id| !used.contains(id));
+        id_only(unused.nth(number).unwrap_or(0))
     }
 
     /// An exec after which its process ends.

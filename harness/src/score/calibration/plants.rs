@@ -122,8 +122,8 @@ impl<'a> Plants<'a> {
             Fault::Argv(share, how) => self.some(share, random, |_, sighting, worth| {
                 change_argv(how, sighting, worth);
             }),
-            Fault::Omit(share, field) => self.some(share, random, |_, sighting, worth| {
-                omit(field, sighting, worth);
+            Fault::Omit(share, field) => self.some(share, random, |truth, sighting, worth| {
+                omit(truth, field, sighting, worth);
             }),
             Fault::WrongParent(share) => self.some(share, random, |_, sighting, worth| {
                 sighting.ppid = Some(1);

@@ -64,6 +64,8 @@ pub fn truth(shape: &Shape, seed: u64) -> Truth {
     let mut now = BEGAN_NS;
     let mut finished_ns = now;
     let mut joined = 0;
+    let mut attempts = shape.attempts;
+    let mut id = 0;
     while execs.len() < shape.execs as usize {
         // Whoever ended is reaped; where all places are taken the next child waits for one.
         busy.make_contiguous().sort_unstable();
@@ -77,6 +79,14 @@ pub fn truth(shape: &Shape, seed: u64) -> Truth {
             busy.pop_front();
         }
         now += 1_000 + random.below(20_000);
+        if attempts > 0 && random.hits(500) {
+            // A child that comes and goes without an exec: an id that no exec has, a pid that moves on.
+            attempts -= 1;
+            id += 1;
+            let pid = pids.take();
+            pids.free.push_back(pid);
+            now += 1_000 + random.below(20_000);
+        }
         let (pid, ns_pid) = (pids.take(), ns_pids.take());
         let mut spawned_ns = now;
         let home = random.index(sites.len());
@@ -89,7 +99,6 @@ pub fn truth(shape: &Shape, seed: u64) -> Truth {
             let started_ns = spawned_ns + 5_000 + random.below(50_000);
             let lifetime_ns = random.below(4) * 10_000 * u64::from(at_once);
             let ended_ns = started_ns + lifetime_ns + 1_000 + random.below(10_000);
-            let id = u32::try_from(execs.len()).unwrap_or(u32::MAX);
             execs.push(Exec {
                 id,
                 site: u32::try_from(site).unwrap_or(0),
@@ -107,6 +116,7 @@ pub fn truth(shape: &Shape, seed: u64) -> Truth {
                 ended_ns,
                 outcome: Outcome::Exited(0),
             });
+            id += 1;
             // The next image is called for at the end of this one's life, and ends it by starting.
             spawned_ns = ended_ns;
         }
