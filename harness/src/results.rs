@@ -86,6 +86,7 @@ pub fn blank(trial: &TrialSpec, digest: &str) -> TrialResult {
         achieved_rate: None,
         worst_lateness_ns: None,
         truth: None,
+        witness: None,
         completeness: None,
         path: None,
         argv: None,
@@ -132,6 +133,7 @@ const ABSENT: &str = "it has no result: the run did not come to it, or was cut o
 fn score(line: &mut TrialResult, record: &Record, best: &[PathClass], baselines: &BaselineLines) {
     line.kernel.release.clone_from(&record.release);
     line.canary = Some(record.canary);
+    line.witness = record.witness;
     line.notes.clone_from(&record.notes);
     let judgement = score::judge(record, best);
     let truth = judgement.truth;
@@ -148,6 +150,21 @@ fn score(line: &mut TrialResult, record: &Record, best: &[PathClass], baselines:
             "the storm is not whole: of {asked} execs {execs} happened, {} failed, {} processes were made",
             truth.attempts, truth.forks
         ));
+        return;
+    }
+    let storm = score::Storm {
+        lab: line.lab,
+        is_watched: line.is_watched(),
+        truth,
+    };
+    let heard = record.witness.as_ref();
+    if let Some(reason) = heard.and_then(|heard| score::contradiction(storm, heard)) {
+        line.status = Status::Lost;
+        line.reason = Some(reason);
+        return;
+    }
+    // Counting costs each exec something: nothing follows from what such a trial cost.
+    if line.is_witness() {
         return;
     }
     if line.lab.is_exact() && line.is_baseline() {

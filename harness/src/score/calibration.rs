@@ -112,6 +112,7 @@ impl Planted {
             costs: Costs::default(),
             monitor_peak_bytes: 0,
             steal_ns: None,
+            witness: None,
             notes: Vec::new(),
         }
     }
