@@ -46,6 +46,10 @@ pub fn line(
             line.record_sha256 = Some(record_sha256(&record));
             score(&mut line, &record, best, baselines);
         }
+        Outcome::Unsupported { reason } => {
+            line.status = Status::Unsupported;
+            line.reason = Some(reason);
+        }
         Outcome::Lost { reason } => {
             line.status = Status::Lost;
             line.reason = Some(reason);
@@ -142,14 +146,20 @@ fn score(line: &mut TrialResult, record: &Record, best: &[PathClass], baselines:
     if line.status == Status::Unsupported {
         return;
     }
-    // No scenario of this version has calls that are meant to fail.
-    let asked = u64::from(line.workload.execs);
-    if (truth.execs, truth.attempts, truth.forks) != (asked, 0, asked) {
+    let planned = record.truth.planned;
+    let differ = [
+        ("execs", truth.execs, planned.execs),
+        ("attempts", truth.attempts, planned.attempts),
+        ("processes", truth.forks, planned.forks),
+        ("children", truth.forks, line.workload.execs.into()),
+    ]
+    .into_iter()
+    .filter(|(_, made, asked)| made != asked)
+    .map(|(what, made, asked)| format!("of {asked} {what} {made} were made"))
+    .collect::<Vec<_>>();
+    if !differ.is_empty() {
         line.status = Status::Lost;
-        line.reason = Some(format!(
-            "the storm is not whole: of {asked} execs {execs} happened, {} failed, {} processes were made",
-            truth.attempts, truth.forks
-        ));
+        line.reason = Some(format!("the storm is not whole: {}", differ.join(", ")));
         return;
     }
     let storm = score::Storm {
@@ -176,7 +186,8 @@ fn score(line: &mut TrialResult, record: &Record, best: &[PathClass], baselines:
     line.cost = Some(score::cost(
         line.lab,
         &record.costs,
-        execs,
+        // Without any exec, what one child costs.
+        if execs > 0 { execs } else { truth.forks },
         plain.as_ref(),
         booted.as_ref(),
     ));

@@ -1,11 +1,14 @@
 //! Truth: what really happened, exec by exec, with the evidence that each image left itself.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Bytes;
 
-/// Argument in [`Site::argv`] in whose place each exec has its own id, see [`id_argument`].
+/// Argument in [`Site::argv`] in whose place each exec has its own id, see [`id_argument`]. `{id+1}` is the
+/// id of the next exec of the same process, and so on up to `{id+9}`.
 pub const ID_ARGUMENT: &[u8] = b"{id}";
 /// Argument in [`Site::argv`] in whose place each exec has its lifetime in decimal nanoseconds.
 pub const LIFETIME_ARGUMENT: &[u8] = b"{lifetime}";
@@ -32,6 +35,15 @@ pub fn parse_id_argument(argument: &[u8]) -> Option<u32> {
         };
         Some(id << 4 | u32::from(value))
     })
+}
+
+/// How far behind an exec's own id the one is whose place an argument of [`Site::argv`] holds.
+pub fn id_place(argument: &[u8]) -> Option<u32> {
+    match argument {
+        ID_ARGUMENT => Some(0),
+        [b'{', b'i', b'd', b'+', digit @ b'1'..=b'9', b'}'] => Some(u32::from(digit - b'0')),
+        _ => None,
+    }
 }
 
 /// The inode numbers of the namespaces of a process (`/proc/PID/ns/*`).
@@ -72,6 +84,9 @@ pub struct Frames {
 /// What all execs made in one way have in common.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Site {
+    /// Tells it from the other sites of a scenario that has several; else empty.
+    #[serde(default)]
+    pub label: String,
     /// The string passed to `execve`.
     pub given: Bytes,
     /// The working directory at the call, from the exec's own root.
@@ -119,7 +134,7 @@ pub struct Exec {
     pub ns_pid: u32,
     /// The parent's process id in the initial PID namespace.
     pub parent: u32,
-    /// Real user id.
+    /// Real user id, in the initial user namespace.
     pub uid: u32,
     /// How long the payload was told to live, in nanoseconds.
     pub lifetime_ns: u64,
@@ -133,6 +148,28 @@ pub struct Exec {
     pub outcome: Outcome,
 }
 
+impl Exec {
+    /// An argument of its site with what this exec has in its place.
+    pub fn fill<'a>(&self, argument: &'a Bytes) -> Cow<'a, [u8]> {
+        match (argument.as_slice(), id_place(argument.as_slice())) {
+            (_, Some(place)) => Cow::Owned(id_argument(self.id.wrapping_add(place)).to_vec()),
+            (LIFETIME_ARGUMENT, _) => Cow::Owned(self.lifetime_ns.to_string().into_bytes()),
+            (literal, None) => Cow::Borrowed(literal),
+        }
+    }
+}
+
+/// What a storm sets out to make.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Planned {
+    /// Execs.
+    pub execs: u64,
+    /// Calls that are not to become an exec: they are to fail in a certain way, or only to check.
+    pub attempts: u64,
+    /// Processes, whether or not they are to call exec.
+    pub forks: u64,
+}
+
 /// What really happened in one trial.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Truth {
@@ -144,7 +181,10 @@ pub struct Truth {
     pub attempts: u64,
     /// Processes made by the storm, whether or not they called exec.
     pub forks: u64,
-    /// Pids of the storm's own processes that are not execs of the truth (spawner, container init).
+    /// What the storm had set out to make: where that differs from what is above, it is not whole.
+    pub planned: Planned,
+    /// Pids of the storm's own processes that are not execs of the truth (spawner, container init,
+    /// children that called no exec or none that was to succeed).
     pub storm_pids: Vec<u32>,
     /// When the first child was due.
     pub began_ns: u64,
@@ -162,11 +202,7 @@ impl Truth {
 
     /// The arguments that this exec was given.
     pub fn argv(&self, exec: &Exec) -> Vec<Bytes> {
-        let fill = |argument: &Bytes| match argument.as_slice() {
-            ID_ARGUMENT => Bytes(id_argument(exec.id).to_vec()),
-            LIFETIME_ARGUMENT => Bytes(exec.lifetime_ns.to_string().into_bytes()),
-            _ => argument.clone(),
-        };
+        let fill = |argument| Bytes(exec.fill(argument).into_owned());
         self.site(exec).argv.iter().map(fill).collect()
     }
 }
@@ -174,6 +210,42 @@ impl Truth {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arguments_hold_places_for_ids() {
+        let site = Site {
+            argv: [
+                "worker",
+                "{id}",
+                "{lifetime}",
+                "{id+1}",
+                "{id+0}",
+                "{id+10}",
+            ]
+            .map(Bytes::from)
+            .to_vec(),
+            ..Site::default()
+        };
+        let exec = Exec {
+            id: 0xff,
+            site: 0,
+            pid: 1,
+            ns_pid: 1,
+            parent: 1,
+            uid: 0,
+            lifetime_ns: 7,
+            spawned_ns: 0,
+            started_ns: 1,
+            ended_ns: 2,
+            outcome: Outcome::Exited(0),
+        };
+        let truth = Truth {
+            sites: vec![site],
+            ..Truth::default()
+        };
+        let filled = ["worker", "x000000ff", "7", "x00000100", "{id+0}", "{id+10}"];
+        assert_eq!(truth.argv(&exec), filled.map(Bytes::from));
+    }
 
     #[test]
     fn ids_read_back_from_their_argument() {

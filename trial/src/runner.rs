@@ -20,7 +20,7 @@ use crate::{
     cgroups::Cgroups,
     costs::Meters,
     monitor::{Farewell, Limits, MonitorProcess},
-    storm::StormProcess,
+    storm::{Prepared, StormProcess},
     witness::Witnesses,
 };
 
@@ -56,7 +56,15 @@ pub fn run(
     let mut record = blank_record();
     let seeded = Perturbation::new(plan.seed);
     let mut storm = StormProcess::start(programs, cgroups, seeded.storm_padding)?;
-    storm.prepare(&plan.workload, plan.seed)?;
+    let bare = match storm.prepare(&plan.workload, plan.seed)? {
+        Prepared::Ready { bare } => bare,
+        Prepared::Unsupported(why) => {
+            let scenario = &plan.workload.scenario;
+            let why = format!("this kernel cannot run the scenario {scenario}: {why}");
+            record.status = GuestStatus::Unsupported(why);
+            return Ok(record);
+        }
+    };
     progress("prepared");
 
     let mut canaries = Canaries::new(plan);
@@ -98,7 +106,7 @@ pub fn run(
     let (costs, witness) = windows(plan, &mut meters, &mut storm)?;
     (record.costs, record.witness) = (costs, Some(witness));
     progress("stormed");
-    if plan.backend == NO_MONITOR {
+    if plan.backend == NO_MONITOR && bare {
         bare_window(plan, &mut meters, &mut storm, &mut record.costs)?;
     }
     if let Some(mut process) = monitor {

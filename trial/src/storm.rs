@@ -18,6 +18,18 @@ use nix::unistd::getpid;
 
 use crate::{PADDING, Programs, TrialError, cgroups::Cgroups, die_with};
 
+/// What came of a storm's preparation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prepared {
+    /// It can begin.
+    Ready {
+        /// Whether there is a bare loop of what was prepared.
+        bare: bool,
+    },
+    /// This kernel cannot make such execs; the evidence.
+    Unsupported(String),
+}
+
 /// A running storm; killed when dropped before its report.
 #[derive(Debug)]
 pub struct StormProcess {
@@ -73,15 +85,17 @@ impl StormProcess {
     }
 
     /// Everything up to the first exec.
-    pub fn prepare(&mut self, workload: &Workload, seed: u64) -> Result<(), TrialError> {
+    pub fn prepare(&mut self, workload: &Workload, seed: u64) -> Result<Prepared, TrialError> {
         self.patience_ns = patience_ns(workload);
-        self.done(
-            &Order::Prepare {
-                workload: workload.clone(),
-                seed,
-            },
-            "prepare the storm",
-        )
+        let order = Order::Prepare {
+            workload: workload.clone(),
+            seed,
+        };
+        match self.ask(&order, "prepare the storm")? {
+            Answer::Prepared { bare } => Ok(Prepared::Ready { bare }),
+            Answer::Unsupported(why) => Ok(Prepared::Unsupported(why)),
+            other => Err(unexpected("prepare the storm", &other)),
+        }
     }
 
     /// One canary, from its start to its end; its host pid.

@@ -1,23 +1,27 @@
 //! The evidence that payloads leave: one record for each image that started.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, Permissions},
     io,
     os::{
         fd::{AsRawFd, FromRawFd},
-        unix::fs::FileExt,
+        unix::fs::{FileExt, PermissionsExt},
     },
+    path::Path,
 };
 
 use nix::{
-    fcntl::{FcntlArg, fcntl},
-    sys::memfd::{MFdFlags, memfd_create},
+    fcntl::{FcntlArg, OFlag, fcntl, openat},
+    sys::{
+        memfd::{MFdFlags, memfd_create},
+        stat::Mode,
+    },
     unistd::dup2_raw,
 };
 
 mod layout;
 
-pub use layout::{EVIDENCE_FD, EVIDENCE_MAGIC, Evidence, NO_EVIDENCE};
+pub use layout::{EVIDENCE_FD, EVIDENCE_MAGIC, Evidence, LOG_ACT, NO_EVIDENCE};
 
 const SIZE: usize = size_of::<Evidence>();
 
@@ -31,41 +35,86 @@ impl Evidence {
             pid: u32_at(8),
             uid: u32_at(12),
             started_ns: u64::from_ne_bytes(bytes[16..24].try_into().expect("8 bytes")),
+            ppid: u32_at(24),
+            reserved: u32_at(28),
         }
     }
 }
 
-/// A log with room for `records`, all of its pages present, so that a payload's write neither
-/// allocates nor fails.
-pub fn create_log(records: usize) -> io::Result<File> {
-    let log = memfd_create("execlab-evidence", MFdFlags::MFD_CLOEXEC)?;
-    // Opened anew: only a file that was opened by a path has its position locked while it is written
-    // (`FMODE_ATOMIC_POS`, set in `do_dentry_open`, fs/open.c). Payloads on two CPUs would write one
-    // over the other.
+/// The place of a log that is not made yet: nothing else is opened there meanwhile.
+///
+/// Taken before a scenario changes what the storm can reach: where `/proc` is another one, a descriptor
+/// has no path there.
+#[derive(Debug)]
+pub struct Reserved {
+    /// This process's `/proc/self/fd`.
+    descriptors: File,
+}
+
+impl Reserved {
+    /// Takes the place.
+    pub fn take() -> io::Result<Self> {
+        let nothing = memfd_create("execlab-no-evidence", MFdFlags::MFD_CLOEXEC)?;
+        drop(let_inherit(nothing.into())?);
+        Ok(Self {
+            descriptors: File::open("/proc/self/fd")?,
+        })
+    }
+
+    /// A log with room for `records`, all of its pages present, so that a payload's write neither
+    /// allocates nor fails; in its place, open in every process that this one starts from now on. Gives this
+    /// process's own descriptor of it.
+    pub fn log(self, records: usize) -> io::Result<File> {
+        let_inherit(self.make(records)?)
+    }
+
+    fn make(&self, records: usize) -> io::Result<File> {
+        let log = memfd_create("execlab-evidence", MFdFlags::MFD_CLOEXEC)?;
+        // Opened anew: only a file that was opened by a path has its position locked while it is written
+        // (`FMODE_ATOMIC_POS`, set in `do_dentry_open`, fs/open.c). Payloads on two CPUs would write one
+        // over the other.
+        let name = log.as_raw_fd().to_string();
+        let log = openat(
+            &self.descriptors,
+            name.as_str(),
+            OFlag::O_RDWR | OFlag::O_CLOEXEC,
+            Mode::empty(),
+        )?;
+        let log = File::from(log);
+        let zeros = vec![0; 1 << 16];
+        let mut at = 0;
+        while at < records * SIZE {
+            log.write_all_at(&zeros, at as u64)?;
+            at += zeros.len();
+        }
+        Ok(log)
+    }
+}
+
+/// A log that images append to which inherit nothing of the storm: they open it by its path.
+pub fn create_appended(path: &Path) -> io::Result<File> {
     let log = OpenOptions::new()
         .read(true)
         .write(true)
-        .open(format!("/proc/self/fd/{}", log.as_raw_fd()))?;
-    let zeros = vec![0; 1 << 16];
-    let mut at = 0;
-    while at < records * SIZE {
-        log.write_all_at(&zeros, at as u64)?;
-        at += zeros.len();
-    }
+        .create(true)
+        .truncate(true)
+        .open(path)?;
+    // Whoever it is that appends.
+    log.set_permissions(Permissions::from_mode(0o666))?;
     Ok(log)
 }
 
 /// Places the log where payloads expect it, open in every process that this one starts from now on.
 /// Returns this process's own descriptor of it.
-pub fn let_inherit(log: File) -> io::Result<File> {
+fn let_inherit(log: File) -> io::Result<File> {
     // A copy well above the place first: were the log in its place already, `dup2` onto itself would
     // leave the close-on-exec flag set.
     let own = fcntl(&log, FcntlArg::F_DUPFD_CLOEXEC(EVIDENCE_FD + 10))?;
     // SAFETY: the descriptor is new and nothing else owns it.
     let own = unsafe { File::from_raw_fd(own) };
     drop(log);
-    // SAFETY: the trial runner starts the storm with nothing in this place, and the storm opens
-    // nothing before.
+    // SAFETY: the trial runner starts the storm with nothing in this place, and [`Reserved`] lets
+    // nobody have it meanwhile.
     let inherited = unsafe { dup2_raw(&own, EVIDENCE_FD) }?;
     // It stays open to the end of the process.
     std::mem::forget(inherited);
@@ -106,6 +155,7 @@ mod tests {
             out.extend_from_slice(&word.to_ne_bytes());
         }
         out.extend_from_slice(&99u64.to_ne_bytes());
+        out.extend_from_slice(&1u64.to_ne_bytes());
         out
     }
 
@@ -121,7 +171,10 @@ mod tests {
     fn writers_side_by_side_lose_nothing() {
         const WRITERS: u32 = 8;
         const RECORDS: u32 = 2_000;
-        let log = create_log((WRITERS * RECORDS) as usize).unwrap();
+        let place = Reserved {
+            descriptors: File::open("/proc/self/fd").unwrap(),
+        };
+        let log = place.make((WRITERS * RECORDS) as usize).unwrap();
         std::thread::scope(|scope| {
             for writer in 0..WRITERS {
                 let mut log = log.try_clone().unwrap();

@@ -13,6 +13,7 @@ pub mod population;
 pub mod protocol;
 pub mod scenario;
 pub mod spawn;
+pub mod step;
 pub mod storm;
 
 pub use scenario::{SCENARIOS, Scenario};

@@ -35,9 +35,15 @@ pub enum Order {
 /// From the storm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
-    /// After [`Order::Prepare`], [`Order::Align`], [`Order::Storm`] and
-    /// [`Order::Bare`].
+    /// After [`Order::Align`], [`Order::Storm`] and [`Order::Bare`].
     Done,
+    /// After [`Order::Prepare`].
+    Prepared {
+        /// Whether there is a [bare loop](Order::Bare) of what was prepared.
+        bare: bool,
+    },
+    /// After [`Order::Prepare`]: this kernel cannot make such execs; the evidence.
+    Unsupported(String),
     /// After [`Order::Canary`]: the host pid that it had.
     Canary(u32),
     /// After [`Order::Report`].

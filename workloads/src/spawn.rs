@@ -1,186 +1,265 @@
-//! How a child is made and calls exec.
+//! How a child is made and what it does.
 
 use std::{
-    ffi::{CStr, CString, c_char, c_int, c_void},
-    ptr,
+    ffi::{CString, c_char, c_int, c_void},
+    io,
+    os::fd::RawFd,
+    ptr, slice,
 };
 
 use execlab_model::{truth::id_argument, workload::Spawn};
 use nix::{errno::Errno, unistd::Pid};
 
-use crate::scenario::Way;
+mod arena;
+mod child;
+
+use arena::Arena;
+use child::{Ready, Shared};
+
+use crate::{scenario::Way, step::Step};
 
 /// The status of a child whose exec failed.
 pub const EXEC_FAILED: u8 = 127;
+/// The status of a child in which something went otherwise than its scenario says.
+pub const NOT_AS_MEANT: u8 = 126;
 
-/// Everything that a child needs, laid out before the clock runs: in a storm only the id and the
-/// lifetime change.
+/// One process makes at most so many execs with an id.
+pub const IDS: usize = 10;
+
+/// How a child is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maker {
+    /// `clone(CLONE_VM | CLONE_VFORK)`: it shares the parent's memory, and the parent sleeps until its exec.
+    Vfork,
+    /// A copy of the parent.
+    Fork,
+    /// The C library's `posix_spawn`; for a single exec.
+    PosixSpawn,
+    /// `clone3` with `CLONE_INTO_CGROUP` (Linux 5.7): born in the cgroup of this descriptor.
+    IntoCgroup(RawFd),
+}
+
+impl From<Spawn> for Maker {
+    fn from(spawn: Spawn) -> Self {
+        match spawn {
+            Spawn::Fork => Self::Fork,
+            Spawn::Vfork => Self::Vfork,
+        }
+    }
+}
+
+/// Ways with everything in place that their children need: in a storm only ids and lifetime change.
 #[derive(Debug)]
 pub struct Launcher {
     stack: Vec<u128>,
-    environment: Vec<CString>,
-    id: [u8; 10],
-    lifetime: [u8; 21],
+    shared: Shared,
+    ways: Vec<Loaded>,
+    bare: Vec<Loaded>,
+    /// What all addresses above are of.
+    arena: Arena,
 }
 
-/// What the child reads; the strings belong to a [`Launcher`] and a [`Way`], which outlive it. In a `vfork`-like child it is the parent's own memory.
 #[derive(Debug)]
-struct Image {
-    chdir: *const c_char,
-    path: *const c_char,
-    argv: [*const c_char; 4],
-    envp: [*const c_char; 3],
+struct Loaded {
+    maker: Maker,
+    steps: Vec<Ready>,
 }
 
 impl Launcher {
     /// `padding` bytes in the environment shift the stack of each payload, as real environments do.
-    pub fn new(padding: usize) -> Self {
+    pub fn new(padding: usize) -> io::Result<Self> {
+        let mut arena = Arena::default();
+        let mut ids = [ptr::null_mut(); IDS];
+        for place in &mut ids {
+            *place = arena.bytes(&[0; ID_BYTES + 1])?;
+        }
         let padding = [b"PADDING=".as_slice(), &vec![b'p'; padding]].concat();
-        Self {
-            // 32 KiB: the child runs three system calls on it.
+        let shared = Shared {
+            ids,
+            lifetime: arena.bytes(&[0; LIFETIME_BYTES + 1])?,
+            environment: [
+                arena
+                    .string(c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")?
+                    .cast_const()
+                    .cast(),
+                arena
+                    .string(&CString::new(padding).map_err(io::Error::other)?)?
+                    .cast_const()
+                    .cast(),
+            ],
+        };
+        Ok(Self {
+            // 32 KiB: the child runs system calls on it.
             stack: vec![0; 2048],
-            environment: vec![
-                c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into(),
-                CString::new(padding).expect("no NUL among the letters"),
-            ],
-            id: [0; 10],
-            lifetime: [0; 21],
-        }
+            shared,
+            ways: Vec::new(),
+            bare: Vec::new(),
+            arena,
+        })
     }
 
-    fn envp(&self) -> [*const c_char; 3] {
-        [
-            self.environment[0].as_ptr(),
-            self.environment[1].as_ptr(),
-            ptr::null(),
-        ]
+    /// Lays out one more way; its number. `usual` is how children are made unless the way says it.
+    ///
+    /// Fails for a way that its maker cannot make, and where memory ends.
+    pub fn load(&mut self, way: &Way, usual: Spawn) -> io::Result<usize> {
+        let steps = self.ready(&way.steps)?;
+        let maker = way.maker.unwrap_or(usual.into());
+        if maker == Maker::PosixSpawn && child::only_exec(&steps).is_none() {
+            return Err(io::Error::other(
+                "posix_spawn makes one exec and no other step",
+            ));
+        }
+        self.ways.push(Loaded { maker, steps });
+        Ok(self.ways.len() - 1)
     }
 
-    /// Makes a child that executes `way` with this id and lifetime.
-    pub fn spawn(
-        &mut self,
-        spawn: Spawn,
-        way: &Way,
-        id: u32,
-        lifetime_ns: u64,
-    ) -> Result<Pid, Errno> {
-        self.id[..9].copy_from_slice(&id_argument(id));
-        let lifetime = decimal(lifetime_ns, &mut self.lifetime);
-        let image = Image {
-            chdir: way.chdir.as_deref().map_or(ptr::null(), CStr::as_ptr),
-            path: way.path.as_ptr(),
-            argv: [
-                way.path.as_ptr(),
-                self.id.as_ptr().cast(),
-                lifetime,
-                ptr::null(),
-            ],
-            envp: self.envp(),
-        };
-        match spawn {
-            Spawn::Fork => fork(&image),
-            Spawn::Vfork => vfork(&mut self.stack, &image),
+    /// Lays out the bare siblings of ways, see [`Self::spawn_bare`].
+    pub fn load_bare<'a>(&mut self, bare: impl Iterator<Item = &'a [Step]>) -> io::Result<()> {
+        for steps in bare {
+            let steps = self.ready(steps)?;
+            let maker = Maker::Vfork;
+            self.bare.push(Loaded { maker, steps });
         }
+        Ok(())
+    }
+
+    fn ready(&mut self, steps: &[Step]) -> io::Result<Vec<Ready>> {
+        let (arena, shared) = (&mut self.arena, &self.shared);
+        steps.iter().map(|s| Ready::new(s, arena, shared)).collect()
+    }
+
+    /// Makes a child that goes the way of this number. `id` is that of its first exec, further ones have the
+    /// ids behind it.
+    pub fn spawn(&mut self, way: usize, id: u32, lifetime_ns: u64) -> Result<Pid, Errno> {
+        for (behind, &place) in (0..).zip(&self.shared.ids) {
+            let text = id_argument(id.wrapping_add(behind));
+            // SAFETY: the place has room for this and a NUL, and only this thread writes there.
+            unsafe { ptr::copy_nonoverlapping(text.as_ptr(), place, ID_BYTES) };
+        }
+        // SAFETY: as above; the slice ends with this block.
+        let lifetime =
+            unsafe { slice::from_raw_parts_mut(self.shared.lifetime, LIFETIME_BYTES + 1) };
+        decimal(lifetime_ns, lifetime);
+        let loaded = &self.ways[way];
+        make(loaded, &mut self.stack)
+    }
+
+    /// One child in the barest way: no id, no lifetime, nothing noted. Only its exec is as in a storm.
+    ///
+    /// What truth costs is measured against a loop of this. `n` counts children, the ways come in turn.
+    pub fn spawn_bare(&mut self, n: usize) -> Result<Pid, Errno> {
+        let loaded = &self.bare[n % self.bare.len()];
+        make(loaded, &mut self.stack)
     }
 }
 
-/// One child in the barest way: no id, no lifetime, nothing noted. Only its exec is as in a storm.
-///
-/// What truth costs is measured against a loop of this.
-#[derive(Debug)]
-pub struct Bare<'a> {
-    launcher: &'a mut Launcher,
-    images: Vec<Image>,
-}
+const ID_BYTES: usize = 9;
+const LIFETIME_BYTES: usize = 20;
 
-impl<'a> Bare<'a> {
-    /// Lays out one image for each way.
-    pub fn new(launcher: &'a mut Launcher, ways: &[Way]) -> Self {
-        let envp = launcher.envp();
-        let image = |way: &Way| Image {
-            chdir: way.chdir.as_deref().map_or(ptr::null(), CStr::as_ptr),
-            path: way.bare_path.as_ptr(),
-            argv: [
-                way.bare_path.as_ptr(),
-                ptr::null(),
-                ptr::null(),
-                ptr::null(),
-            ],
-            envp,
-        };
-        Self {
-            images: ways.iter().map(image).collect(),
-            launcher,
-        }
-    }
-
-    /// Makes the child number `n`, with the ways in turn.
-    pub fn spawn(&mut self, n: usize) -> Result<Pid, Errno> {
-        let way = n % self.images.len();
-        vfork(&mut self.launcher.stack, &self.images[way])
+fn make(loaded: &Loaded, stack: &mut [u128]) -> Result<Pid, Errno> {
+    match loaded.maker {
+        Maker::Vfork => vfork(stack, &loaded.steps),
+        Maker::Fork => fork(&loaded.steps),
+        Maker::PosixSpawn => posix_spawn(&loaded.steps),
+        Maker::IntoCgroup(cgroup) => into_cgroup(cgroup, &loaded.steps),
     }
 }
 
-fn fork(image: &Image) -> Result<Pid, Errno> {
-    // SAFETY: the child calls only async-signal-safe functions.
+fn fork(steps: &[Ready]) -> Result<Pid, Errno> {
+    // SAFETY: the child makes only system calls.
     match Errno::result(unsafe { libc::fork() })? {
-        // SAFETY: the image holds live, NUL-terminated strings; the child has a copy of them.
-        0 => unsafe { become_image(image) },
+        // SAFETY: the child has a copy of all memory.
+        0 => unsafe { child::run(steps) },
         pid => Ok(Pid::from_raw(pid)),
     }
 }
 
 /// As `posix_spawn` does it: the child shares the parent's memory, and the parent sleeps until the
 /// child has its own.
-fn vfork(stack: &mut [u128], image: &Image) -> Result<Pid, Errno> {
-    extern "C" fn child(image: *mut c_void) -> c_int {
-        // SAFETY: `image` is the one below, alive while the parent sleeps in clone.
-        unsafe { become_image(&*image.cast::<Image>()) }
+fn vfork(stack: &mut [u128], steps: &[Ready]) -> Result<Pid, Errno> {
+    extern "C" fn child(steps: *mut c_void) -> c_int {
+        // SAFETY: it is the reference below, alive while the parent sleeps in clone.
+        unsafe { child::run(*steps.cast::<&[Ready]>()) }
     }
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-    let image = (&raw const *image).cast_mut().cast();
+    let steps = (&raw const steps).cast_mut().cast();
     // SAFETY: the stack is used by the child alone, and only until its exec, before which this call
     // does not return (CLONE_VFORK); a `u128` slice's end is aligned to 16 bytes as the ABI wants.
-    let pid = unsafe { libc::clone(child, stack.as_mut_ptr_range().end.cast(), flags, image) };
+    let pid = unsafe { libc::clone(child, stack.as_mut_ptr_range().end.cast(), flags, steps) };
     Errno::result(pid).map(Pid::from_raw)
 }
 
-/// # Safety
-/// The pointers in `image` are null or point to live, NUL-terminated strings, the arrays end with a
-/// null. Runs in a child and never returns.
-unsafe fn become_image(image: &Image) -> ! {
-    // SAFETY: as promised by the caller; the three calls are async-signal-safe.
-    unsafe {
-        if image.chdir.is_null() || libc::chdir(image.chdir) == 0 {
-            libc::execve(image.path, image.argv.as_ptr(), image.envp.as_ptr());
-        }
-        libc::_exit(EXEC_FAILED.into())
+fn posix_spawn(steps: &[Ready]) -> Result<Pid, Errno> {
+    let call = child::only_exec(steps).expect("checked when it was loaded");
+    let mut pid = 0;
+    // SAFETY: path and tables are alive and ended; the C library only reads them, whatever their type.
+    let errno = unsafe {
+        libc::posix_spawn(
+            &raw mut pid,
+            call.path,
+            ptr::null(),
+            ptr::null(),
+            call.argv.cast::<*mut c_char>(),
+            call.envp.cast::<*mut c_char>(),
+        )
+    };
+    match errno {
+        0 => Ok(Pid::from_raw(pid)),
+        errno => Err(Errno::from_raw(errno)),
     }
 }
 
-/// Writes a number as decimal digits at the end of `buffer`, before its last byte, which stays NUL.
-fn decimal(mut n: u64, buffer: &mut [u8; 21]) -> *const c_char {
-    let mut at = 20;
-    loop {
-        at -= 1;
-        buffer[at] = b'0' + u8::try_from(n % 10).expect("a digit");
-        n /= 10;
-        if n == 0 {
-            return buffer[at..].as_ptr().cast();
-        }
+/// clone3(2); the C library has no wrapper of it.
+fn into_cgroup(cgroup: RawFd, steps: &[Ready]) -> Result<Pid, Errno> {
+    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+    // SAFETY: plain numbers, for which zero is a value.
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    arguments.flags = CLONE_INTO_CGROUP;
+    arguments.exit_signal = libc::SIGCHLD as u64;
+    arguments.cgroup = u64::try_from(cgroup).map_err(|_| Errno::EBADF)?;
+    // SAFETY: without CLONE_VM the child goes on with a copy of all memory, as after fork; it makes only
+    // system calls.
+    let pid = unsafe {
+        libc::syscall(
+            libc::SYS_clone3,
+            &raw const arguments,
+            size_of_val(&arguments),
+        )
+    };
+    match Errno::result(pid)? {
+        // SAFETY: as in `fork`.
+        0 => unsafe { child::run(steps) },
+        pid => Ok(Pid::from_raw(i32::try_from(pid).expect("a pid"))),
     }
+}
+
+/// Writes a number as decimal digits to the start of the buffer, and a NUL behind it.
+fn decimal(n: u64, buffer: &mut [u8]) {
+    let (mut rest, mut length) = (n, 1);
+    while rest >= 10 {
+        rest /= 10;
+        length += 1;
+    }
+    rest = n;
+    for place in buffer[..length].iter_mut().rev() {
+        *place = b'0' + u8::try_from(rest % 10).expect("a digit");
+        rest /= 10;
+    }
+    buffer[length] = 0;
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::CStr;
+
     use super::*;
 
     #[test]
     fn numbers_are_written_whole() {
-        for n in [0, 7, 10, 1_000_000_000, u64::MAX] {
-            let mut buffer = [0; 21];
-            // SAFETY: the pointer is into `buffer`, whose last byte is NUL.
-            let text = unsafe { CStr::from_ptr(decimal(n, &mut buffer)) };
+        let mut buffer = [b'x'; LIFETIME_BYTES + 1];
+        for n in [u64::MAX, 0, 7, 10, 1_000_000_000, 99] {
+            decimal(n, &mut buffer);
+            let text = CStr::from_bytes_until_nul(&buffer).unwrap();
             assert_eq!(text.to_str().unwrap(), n.to_string());
         }
     }

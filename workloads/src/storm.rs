@@ -6,18 +6,15 @@ use std::{
     os::unix::fs::FileExt,
 };
 
-use execlab_model::{
-    truth::Truth,
-    workload::{Spawn, Workload},
-};
+use execlab_model::{truth::Truth, workload::Workload};
 use nix::sys::wait::waitpid;
 
 use crate::{
     evidence,
     population::Population,
     protocol::{Answer, Order, Report, receive, send},
-    scenario::{self, Ground, Prepared, SetupError},
-    spawn::{Bare, Launcher},
+    scenario::{self, Ground, Place, Prepared, SetupError, Way},
+    spawn::{Launcher, Maker},
 };
 
 mod clutter;
@@ -42,7 +39,12 @@ struct Storm {
     prepared: Prepared,
     population: Population,
     launcher: Launcher,
+    /// Whether there is a bare loop.
+    bare: bool,
     evidence: File,
+    /// Of images that inherit nothing.
+    appended: File,
+    own_pid_ns: u32,
     ledger: Ledger,
     progress: Progress,
 }
@@ -57,11 +59,17 @@ pub fn serve(ground: &Ground, orders: &mut impl Read, answers: &mut impl Write) 
         };
         let last = order == Order::Report;
         let answer = match (order, &mut storm) {
-            (Order::Prepare { workload, seed }, None) => Storm::prepare(ground, workload, seed)
-                .map(|ready| {
-                    storm = Some(ready);
-                    Answer::Done
-                }),
+            (Order::Prepare { workload, seed }, None) => {
+                match Storm::prepare(ground, workload, seed) {
+                    Ok(ready) => {
+                        let bare = ready.bare;
+                        storm = Some(ready);
+                        Ok(Answer::Prepared { bare })
+                    }
+                    Err(SetupError::Unsupported(why)) => Ok(Answer::Unsupported(why)),
+                    Err(error) => Err(error.to_string()),
+                }
+            }
             (Order::Prepare { .. }, Some(_)) => Err("the storm is prepared already".into()),
             (_, None) => Err("the storm is not prepared yet".into()),
             (Order::Canary { id, lifetime_ns }, Some(storm)) => storm.canary(id, lifetime_ns),
@@ -83,53 +91,76 @@ pub fn serve(ground: &Ground, orders: &mut impl Read, answers: &mut impl Write) 
 }
 
 impl Storm {
-    fn prepare(ground: &Ground, workload: Workload, seed: u64) -> Result<Self, String> {
-        let scenario = scenario::find(&workload.scenario)
-            .ok_or_else(|| format!("no scenario is called `{}`", workload.scenario))?;
+    fn prepare(ground: &Ground, workload: Workload, seed: u64) -> Result<Self, SetupError> {
+        let scenario = scenario::find(&workload.scenario).ok_or_else(|| {
+            let none: io::Error = io::ErrorKind::NotFound.into();
+            SetupError::at(format!("find a scenario called `{}`", workload.scenario))(none)
+        })?;
+        let place =
+            evidence::Reserved::take().map_err(SetupError::at("make room for the evidence log"))?;
         let perturbation = Perturbation::new(seed);
-        let execs = workload.execs as usize;
-        let build = || -> Result<_, SetupError> {
-            clutter::strew(ground, &perturbation)?;
-            let population = Population::start(workload.population)
-                .map_err(SetupError::at("start the sleeping population"))?;
-            let evidence = evidence::create_log(execs + CANARIES)
-                .and_then(evidence::let_inherit)
-                .map_err(SetupError::at("make the evidence log"))?;
-            let progress =
-                Progress::new(workload.execs).map_err(SetupError::at("read the meter"))?;
-            Ok((population, evidence, scenario.prepare(ground)?, progress))
-        };
-        let (population, evidence, prepared, progress) = build().map_err(|e| e.to_string())?;
+        clutter::strew(ground, &perturbation)?;
+        let population = Population::start(workload.population)
+            .map_err(SetupError::at("start the sleeping population"))?;
+        let own_pid_ns = Place::here(ground)?.namespaces.pid;
+        let log = ground.log();
+        let appended = evidence::create_appended(&log)
+            .map_err(SetupError::at(format!("make {}", log.display())))?;
+        // Before the scenario: after it the storm may be somewhere else.
+        let canary = canary(ground)?;
+        let mut prepared = scenario.prepare(ground, &workload)?;
+        let execs = planned_execs(&workload, &prepared.ways);
+        let evidence = place
+            .log(execs + CANARIES)
+            .map_err(SetupError::at("make the evidence log"))?;
+        let progress = Progress::new(workload.execs).map_err(SetupError::at("read the meter"))?;
+        let mut launcher = Launcher::new(perturbation.payload_padding)
+            .map_err(SetupError::at("lay out the children's memory"))?;
+        let canary = prepared.canary.take().unwrap_or(canary);
+        for way in prepared.ways.iter().chain([&canary]) {
+            launcher
+                .load(way, workload.spawn)
+                .map_err(SetupError::at("lay out a way"))?;
+        }
+        let bare: Option<Vec<_>> = prepared.ways.iter().map(|w| w.bare.as_deref()).collect();
+        launcher
+            .load_bare(bare.iter().flatten().copied())
+            .map_err(SetupError::at("lay out the bare loop"))?;
         Ok(Self {
-            launcher: Launcher::new(perturbation.payload_padding),
-            ledger: Ledger::with_capacity(execs),
+            launcher,
+            ledger: Ledger::with_capacity(workload.execs as usize),
+            bare: bare.is_some(),
             workload,
             perturbation,
             prepared,
             population,
             evidence,
+            appended,
+            own_pid_ns,
             progress,
         })
     }
 
     fn canary(&mut self, id: u32, lifetime_ns: u64) -> Result<Answer, String> {
-        let way = &self.prepared.ways[0];
+        // It is loaded behind all ways.
         let pid = self
             .launcher
-            .spawn(Spawn::Vfork, way, id, lifetime_ns)
+            .spawn(self.prepared.ways.len(), id, lifetime_ns)
             .map_err(|e| format!("cannot start a canary: {e}"))?;
         waitpid(pid, None).map_err(|e| format!("cannot reap a canary: {e}"))?;
         Ok(Answer::Canary(pid.as_raw().unsigned_abs()))
     }
 
     fn run(&mut self) -> Result<(), String> {
+        let ids: Vec<_> = self.prepared.ways.iter().map(ids_of).collect();
         let mut driver = load::Driver {
             workload: &self.workload,
             perturbation: &mut self.perturbation,
-            ways: &self.prepared.ways,
+            ids: &ids,
             launcher: &mut self.launcher,
             ledger: &mut self.ledger,
             progress: &mut self.progress,
+            next_id: 0,
         };
         driver
             .run()
@@ -137,9 +168,12 @@ impl Storm {
     }
 
     fn bare(&mut self, execs: u32) -> Result<(), String> {
-        let mut bare = Bare::new(&mut self.launcher, &self.prepared.ways);
+        if !self.bare {
+            return Err("there is no bare loop of this scenario".into());
+        }
         for n in 0..execs as usize {
-            bare.spawn(n)
+            self.launcher
+                .spawn_bare(n)
                 .and_then(|pid| waitpid(pid, None))
                 .map_err(|e| format!("the bare loop broke off: {e}"))?;
         }
@@ -154,28 +188,45 @@ impl Storm {
     }
 
     fn truth(&mut self) -> Result<Truth, String> {
-        let length = self.evidence.metadata().map_err(|e| e.to_string())?.len();
-        let mut bytes = vec![0; usize::try_from(length).map_err(|e| e.to_string())?];
-        self.evidence
-            .read_exact_at(&mut bytes, 0)
-            .map_err(|e| format!("cannot read the evidence log: {e}"))?;
-        let evidence = evidence::parse_log(&bytes).map_err(|e| e.to_string())?;
+        let mut evidence = Vec::new();
+        for log in [&self.evidence, &self.appended] {
+            let length = log.metadata().map_err(|e| e.to_string())?.len();
+            let mut bytes = vec![0; usize::try_from(length).map_err(|e| e.to_string())?];
+            log.read_exact_at(&mut bytes, 0)
+                .map_err(|e| format!("cannot read the evidence log: {e}"))?;
+            evidence.extend(evidence::parse_log(&bytes).map_err(|e| e.to_string())?);
+        }
         let mut truth = self
             .ledger
-            .join(
-                &evidence,
-                self.prepared
-                    .ways
-                    .iter()
-                    .map(|way| way.site.clone())
-                    .collect(),
-            )
+            .join(&evidence, &self.prepared.ways, self.own_pid_ns)
             .map_err(|e| e.to_string())?;
-        truth.storm_pids = [std::process::id()]
-            .into_iter()
-            .chain(self.prepared.helpers.iter().copied())
-            .chain(self.population.pids())
-            .collect();
+        truth.storm_pids.extend(
+            [std::process::id()]
+                .into_iter()
+                .chain(self.prepared.helpers.iter().copied())
+                .chain(self.population.pids()),
+        );
         Ok(truth)
     }
+}
+
+/// How many ids a child has: at least one, so that attempts have one too.
+fn ids_of(way: &Way) -> u32 {
+    u32::try_from(way.sites.len().max(1)).expect("a way makes a few execs")
+}
+
+/// How many execs the children will make.
+fn planned_execs(workload: &Workload, ways: &[Way]) -> usize {
+    let children = workload.execs as usize;
+    let (rounds, rest) = (children / ways.len(), children % ways.len());
+    let execs = |ways: &[Way]| ways.iter().map(|way| way.sites.len()).sum::<usize>();
+    rounds * execs(ways) + execs(&ways[..rest])
+}
+
+/// One plain exec of a file of its own, by which it can be told whether a monitor sees at all.
+fn canary(ground: &Ground) -> Result<Way, SetupError> {
+    let file = ground.dir.join("canary/canary");
+    scenario::install(&ground.payload, &file)?;
+    let site = Place::here(ground)?.site(scenario::bytes(&file), "/", &file)?;
+    Ok(Way::plain(site).made_by(Maker::Vfork))
 }

@@ -7,7 +7,11 @@ pub const EVIDENCE_FD: i32 = 3;
 /// First bytes of each record.
 pub const EVIDENCE_MAGIC: u32 = 0x4556_4c58;
 
-/// The status of a payload that could not write its record.
+/// Marks the argument that names a file to append the record to, where descriptor
+/// [`EVIDENCE_FD`] is not inherited: the one behind it.
+pub const LOG_ACT: &[u8] = b"log";
+
+/// The status of a payload that could not write its record, or could not do what its arguments say.
 pub const NO_EVIDENCE: u8 = 99;
 
 /// One record, written with one `write`.
@@ -24,4 +28,8 @@ pub struct Evidence {
     pub uid: u32,
     /// `CLOCK_MONOTONIC` at the first instructions, in nanoseconds.
     pub started_ns: u64,
+    /// `getppid()`: 0 for a parent outside of the image's PID namespace.
+    pub ppid: u32,
+    /// Always 0.
+    pub reserved: u32,
 }

@@ -1,6 +1,8 @@
 //! `absolute`: the file by its canonical absolute path. Whoever fails here sees nothing at all.
 
-use super::{Call, Ground, Place, Prepared, Scenario, SetupError, install};
+use execlab_model::workload::Workload;
+
+use super::{Family, Ground, Place, Prepared, Scenario, SetupError, Way, bytes, install};
 
 /// See the module.
 #[derive(Debug)]
@@ -15,17 +17,14 @@ impl Scenario for Absolute {
         "the file by its canonical absolute path"
     }
 
-    fn prepare(&self, ground: &Ground) -> Result<Prepared, SetupError> {
+    fn family(&self) -> Family {
+        Family::First
+    }
+
+    fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {
         let file = ground.dir.join("bin/worker");
         install(&ground.payload, &file)?;
-        let call = Call {
-            given: &file.to_string_lossy(),
-            chdir: None,
-            file: &file,
-        };
-        Ok(Prepared {
-            ways: vec![Place::here(ground)?.way(&call, vec![])?],
-            ..Prepared::default()
-        })
+        let site = Place::here(ground)?.site(bytes(&file), "/", &file)?;
+        Ok(Prepared::ways([Way::plain(site)]))
     }
 }

@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use execlab_model::Bytes;
+use execlab_model::{Bytes, workload::Workload};
 use nix::{
     fcntl::OFlag,
     mount::{MntFlags, MsFlags, mount, umount2},
@@ -23,9 +23,10 @@ use nix::{
 };
 
 use super::{
-    Call, Ground, Place, Prepared, Scenario, SetupError, cgroup_dir, cgroup_id, die_with_parent,
-    install, make_dir, namespaces,
+    Family, Ground, Place, Prepared, Scenario, SetupError, Way, bytes, cgroup_dir, die_with_parent,
+    install, make_cgroup, make_dir, namespaces,
 };
+use crate::step::Step;
 
 /// What a runtime would take as the container's id: 64 hexadecimal digits.
 const ID: &str = "3f1c9a5e7b2d4860a1b3c5d7e9f00112233445566778899aabbccddeeff01234";
@@ -47,7 +48,11 @@ impl Scenario for Container {
         &["overlay"]
     }
 
-    fn prepare(&self, ground: &Ground) -> Result<Prepared, SetupError> {
+    fn family(&self) -> Family {
+        Family::First
+    }
+
+    fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {
         let layers = Layers::new(&ground.dir.join("overlay2").join(&ID[..12]));
         layers.mount(&ground.payload)?;
         let (cgroup, cgroup_id) = enter_cgroup(ground)?;
@@ -83,19 +88,20 @@ impl Scenario for Container {
         };
         let (bin, work) = (Path::new("/app/bin"), Path::new("/app/work"));
         let file = bin.join("worker");
-        let way = |given, chdir| {
-            place.way(
-                &Call {
-                    given,
-                    chdir,
-                    file: &file,
-                },
-                layers.names(&file),
-            )
+        let way = |given: &str, cwd: Option<&Path>| -> Result<Way, SetupError> {
+            let mut site = place.site(given, cwd.unwrap_or(Path::new("/")), &file)?;
+            site.frames.host = layers.names(&file);
+            let steps: Vec<_> = cwd
+                .map(|dir| Step::chdir(bytes(dir).0))
+                .into_iter()
+                .collect();
+            Ok(Way::plain(site).after(&steps))
         };
+        let absolute = way("/app/bin/worker", None)?;
         Ok(Prepared {
+            canary: Some(absolute.clone()),
             ways: vec![
-                way("/app/bin/worker", None)?,
+                absolute,
                 way("./worker", Some(bin))?,
                 way("../bin/worker", Some(work))?,
             ],
@@ -160,11 +166,8 @@ impl Layers {
 
 /// Makes the container's cgroup and moves this process there.
 fn enter_cgroup(ground: &Ground) -> Result<(Bytes, u64), SetupError> {
-    let name = format!("/system.slice/docker-{ID}.scope");
-    let cgroup = Bytes([ground.base.as_slice(), name.as_bytes()].concat());
+    let (cgroup, id) = make_cgroup(ground, &format!("system.slice/docker-{ID}.scope"))?;
     let dir = cgroup_dir(&ground.cgroups, &cgroup);
-    make_dir(&dir)?;
-    let id = cgroup_id(&ground.cgroups, &cgroup)?;
     fs::write(dir.join("cgroup.procs"), "0").map_err(SetupError::at(format!(
         "move into the cgroup {}",
         dir.display()

@@ -1,7 +1,12 @@
 //! `relative`: the child changes its folder and calls `./worker` or `../bin/worker`, in turn. A
 //! monitor that reports the string passed to the call cannot say which file that was.
 
-use super::{Call, Ground, Place, Prepared, Scenario, SetupError, install, make_dir};
+use std::path::Path;
+
+use execlab_model::workload::Workload;
+
+use super::{Family, Ground, Place, Prepared, Scenario, SetupError, Way, bytes, install, make_dir};
+use crate::step::Step;
 
 /// See the module.
 #[derive(Debug)]
@@ -16,25 +21,23 @@ impl Scenario for Relative {
         "chdir, then `./name` and `../dir/name` in turn"
     }
 
-    fn prepare(&self, ground: &Ground) -> Result<Prepared, SetupError> {
+    fn family(&self) -> Family {
+        Family::First
+    }
+
+    fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {
         let (bin, work) = (ground.dir.join("bin"), ground.dir.join("work"));
         let file = bin.join("worker");
         install(&ground.payload, &file)?;
         make_dir(&work)?;
         let place = Place::here(ground)?;
-        let way = |given, chdir| {
-            place.way(
-                &Call {
-                    given,
-                    chdir: Some(chdir),
-                    file: &file,
-                },
-                vec![],
-            )
+        let way = |given: &str, cwd: &Path| -> Result<Way, SetupError> {
+            let plain = Way::plain(place.site(given, cwd, &file)?);
+            Ok(plain.after(&[Step::chdir(bytes(cwd).0)]))
         };
-        Ok(Prepared {
-            ways: vec![way("./worker", &bin)?, way("../bin/worker", &work)?],
-            ..Prepared::default()
-        })
+        Ok(Prepared::ways([
+            way("./worker", &bin)?,
+            way("../bin/worker", &work)?,
+        ]))
     }
 }

@@ -3,7 +3,11 @@
 
 use std::os::unix::fs::symlink;
 
-use super::{Call, Ground, Place, Prepared, Scenario, SetupError, bare, install};
+use execlab_model::workload::Workload;
+
+use super::{
+    Family, Ground, Place, Prepared, Scenario, SetupError, Way, bare::beside, bytes, install,
+};
 
 /// See the module.
 #[derive(Debug)]
@@ -18,21 +22,18 @@ impl Scenario for Symlink {
         "the absolute path of a symbolic link to the file"
     }
 
-    fn prepare(&self, ground: &Ground) -> Result<Prepared, SetupError> {
+    fn family(&self) -> Family {
+        Family::First
+    }
+
+    fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {
         let (file, link) = (ground.dir.join("bin/worker"), ground.dir.join("link"));
         install(&ground.payload, &file)?;
-        for (file, link) in [(&file, &link), (&bare(&file), &bare(&link))] {
+        for (file, link) in [(&file, &link), (&beside(&file), &beside(&link))] {
             symlink(file, link)
                 .map_err(SetupError::at(format!("make the link {}", link.display())))?;
         }
-        let call = Call {
-            given: &link.to_string_lossy(),
-            chdir: None,
-            file: &file,
-        };
-        Ok(Prepared {
-            ways: vec![Place::here(ground)?.way(&call, vec![])?],
-            ..Prepared::default()
-        })
+        let site = Place::here(ground)?.site(bytes(&link), "/", &file)?;
+        Ok(Prepared::ways([Way::plain(site)]))
     }
 }

@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
-use execlab_model::truth::{Exec, FIRST_CANARY_ID, Outcome, Site, Truth};
+use execlab_model::truth::{Exec, FIRST_CANARY_ID, Outcome, Truth};
 use nix::{sys::wait::WaitStatus, unistd::Pid};
 
-use crate::{evidence::Evidence, spawn::EXEC_FAILED};
+use crate::{evidence::Evidence, scenario::Way, spawn::EXEC_FAILED};
 
 /// One child as its parent saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
-    /// The id it was given.
+    /// The id of its first exec; further ones have those behind it.
     pub id: u32,
     /// Which of the scenario's ways.
     pub way: u32,
@@ -53,7 +53,13 @@ pub enum TruthError {
     /// Whether it was executed is not known.
     #[error("exec {0} left no evidence, and its child did not fail to exec but ended as {1:?}")]
     Silent(u32, Outcome),
-    /// Outside of containers the image's own pid is the one that fork returned.
+    /// A child that was to make no exec did not end as its way says.
+    #[error("child {0}, which was to make no exec, ended as {1:?} and not in good order")]
+    NotAsMeant(u32, Outcome),
+    /// An image that is older than its process.
+    #[error("the image of exec {0} started before its process was made")]
+    BeforeItsTime(u32),
+    /// In the storm's own PID namespace the image's own pid is the one that fork returned.
     #[error("exec {id} reported pid {own}, its parent had {parents}")]
     Pid {
         /// The exec.
@@ -128,60 +134,138 @@ impl Ledger {
         self.running.len()
     }
 
-    /// Joins parents' notes with images' evidence. Who left no evidence did not exec: an attempt.
-    pub fn join(&self, evidence: &[Evidence], sites: Vec<Site>) -> Result<Truth, TruthError> {
+    /// Joins parents' notes with images' evidence. `own_pid_ns` is the PID namespace in which parents have
+    /// their numbers from.
+    pub fn join(
+        &self,
+        evidence: &[Evidence],
+        ways: &[Way],
+        own_pid_ns: u32,
+    ) -> Result<Truth, TruthError> {
+        let mut images = Images::new(evidence)?;
+        let first_sites = first_sites(ways);
+        let mut truth = Truth {
+            sites: ways.iter().flat_map(|way| &way.sites).cloned().collect(),
+            forks: self.entries.len() as u64,
+            began_ns: self.began_ns,
+            finished_ns: self.finished_ns,
+            worst_lateness_ns: self.worst_lateness_ns,
+            ..Truth::default()
+        };
+        for entry in &self.entries {
+            let way = &ways[entry.way as usize];
+            let planned = way.planned();
+            truth.planned.execs += planned.execs;
+            truth.planned.attempts += planned.attempts;
+            truth.planned.forks += planned.forks;
+            let first = truth.execs.len();
+            for (site, place) in (first_sites[entry.way as usize]..).zip(0..) {
+                let Some(place) = Some(place).filter(|&p| u64::from(p) < planned.execs) else {
+                    break;
+                };
+                let Some(image) = images.take(entry.id + place) else {
+                    break;
+                };
+                truth.execs.push(exec(entry, way, site, image)?);
+            }
+            let own = &mut truth.execs[first..];
+            // The next image of a process ends the one before, and is made while that one runs.
+            for at in 1..own.len() {
+                own[at - 1].ended_ns = own[at].started_ns;
+                own[at].spawned_ns = own[at - 1].started_ns;
+            }
+            for image in own.iter() {
+                let site = &truth.sites[image.site as usize];
+                let same_pids = site.namespaces.pid == own_pid_ns && !way.by_others;
+                if same_pids && image.ns_pid != entry.pid {
+                    let (id, own, parents) = (image.id, image.ns_pid, entry.pid);
+                    return Err(TruthError::Pid { id, own, parents });
+                }
+            }
+            truth.attempts += planned.attempts;
+            if (own.len() as u64) < planned.execs {
+                // Only a child that says itself that its exec failed is known not to have made one.
+                if !own.is_empty() || entry.outcome != Outcome::Exited(EXEC_FAILED) {
+                    let id = entry.id + u32::try_from(own.len()).expect("a few");
+                    return Err(TruthError::Silent(id, entry.outcome));
+                }
+                truth.attempts += 1;
+            } else if own.is_empty() && entry.outcome != Outcome::Exited(0) {
+                return Err(TruthError::NotAsMeant(entry.id, entry.outcome));
+            }
+            if own.is_empty() || way.by_others {
+                truth.storm_pids.push(entry.pid);
+            }
+        }
+        images.all_taken()?;
+        Ok(truth)
+    }
+}
+
+/// The exec of one image of a child.
+fn exec(entry: &Entry, way: &Way, site: u32, image: &Evidence) -> Result<Exec, TruthError> {
+    let (pid, parent) = if way.by_others {
+        (image.pid, image.ppid)
+    } else {
+        (entry.pid, std::process::id())
+    };
+    if image.started_ns < entry.spawned_ns {
+        return Err(TruthError::BeforeItsTime(image.id));
+    }
+    Ok(Exec {
+        id: image.id,
+        site,
+        pid,
+        ns_pid: image.pid,
+        parent,
+        uid: way.uid.unwrap_or(image.uid),
+        lifetime_ns: entry.lifetime_ns,
+        spawned_ns: entry.spawned_ns,
+        started_ns: image.started_ns,
+        ended_ns: entry.reaped_ns,
+        outcome: entry.outcome,
+    })
+}
+
+/// Where the sites of each way begin in the list of all.
+fn first_sites(ways: &[Way]) -> Vec<u32> {
+    let sites = ways.iter().scan(0_usize, |next, way| {
+        let first = *next;
+        *next += way.sites.len();
+        u32::try_from(first).ok()
+    });
+    sites.collect()
+}
+
+/// Evidence by id, each given out once.
+struct Images<'a>(HashMap<u32, &'a Evidence>);
+
+impl<'a> Images<'a> {
+    fn new(evidence: &'a [Evidence]) -> Result<Self, TruthError> {
         let mut by_id = HashMap::with_capacity(evidence.len());
         for image in evidence.iter().filter(|image| image.id < FIRST_CANARY_ID) {
             if by_id.insert(image.id, image).is_some() {
                 return Err(TruthError::SharedId(image.id));
             }
         }
-        let parent = std::process::id();
-        let mut execs = Vec::with_capacity(by_id.len());
-        for entry in &self.entries {
-            let Some(image) = by_id.remove(&entry.id) else {
-                // Only a child that says itself that its exec failed is known not to have made one.
-                if entry.outcome == Outcome::Exited(EXEC_FAILED) {
-                    continue;
-                }
-                return Err(TruthError::Silent(entry.id, entry.outcome));
-            };
-            if !sites[entry.way as usize].in_container && image.pid != entry.pid {
-                let (id, own, parents) = (entry.id, image.pid, entry.pid);
-                return Err(TruthError::Pid { id, own, parents });
-            }
-            execs.push(Exec {
-                id: entry.id,
-                site: entry.way,
-                pid: entry.pid,
-                ns_pid: image.pid,
-                parent,
-                uid: image.uid,
-                lifetime_ns: entry.lifetime_ns,
-                spawned_ns: entry.spawned_ns,
-                started_ns: image.started_ns,
-                ended_ns: entry.reaped_ns,
-                outcome: entry.outcome,
-            });
+        Ok(Self(by_id))
+    }
+
+    fn take(&mut self, id: u32) -> Option<&'a Evidence> {
+        self.0.remove(&id)
+    }
+
+    fn all_taken(self) -> Result<(), TruthError> {
+        match self.0.keys().min() {
+            Some(&id) => Err(TruthError::UnknownId(id)),
+            None => Ok(()),
         }
-        if let Some(&id) = by_id.keys().min() {
-            return Err(TruthError::UnknownId(id));
-        }
-        Ok(Truth {
-            attempts: (self.entries.len() - execs.len()) as u64,
-            forks: self.entries.len() as u64,
-            sites,
-            execs,
-            storm_pids: Vec::new(),
-            began_ns: self.began_ns,
-            finished_ns: self.finished_ns,
-            worst_lateness_ns: self.worst_lateness_ns,
-        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use execlab_model::truth::Site;
     use nix::sys::signal::Signal;
 
     use super::*;
@@ -194,6 +278,20 @@ mod tests {
             pid,
             uid: 0,
             started_ns: 15,
+            ppid: 1,
+            reserved: 0,
+        }
+    }
+
+    const OWN: u32 = 4_026_531_836;
+
+    /// A way with so many execs in the storm's own PID namespace.
+    fn way(execs: usize) -> Way {
+        let mut site = Site::default();
+        site.namespaces.pid = OWN;
+        Way {
+            sites: vec![site; execs],
+            ..Way::default()
         }
     }
 
@@ -216,7 +314,7 @@ mod tests {
     #[test]
     fn a_child_without_evidence_is_an_attempt() {
         let evidence = [image(2, 102), image(FIRST_CANARY_ID, 9), image(0, 100)];
-        let truth = ledger().join(&evidence, vec![Site::default()]).unwrap();
+        let truth = ledger().join(&evidence, &[way(1)], OWN).unwrap();
         let seen: Vec<_> = truth
             .execs
             .iter()
@@ -227,12 +325,14 @@ mod tests {
             [(0, 21, Outcome::Killed(9)), (2, 23, Outcome::Exited(0))]
         );
         assert_eq!((truth.attempts, truth.forks), (1, 3));
+        assert_eq!((truth.planned.execs, truth.planned.attempts), (3, 0));
+        assert_eq!(truth.storm_pids, [101]);
         assert_eq!(ledger().running(), 0);
     }
 
     #[test]
     fn evidence_that_does_not_fit_spoils_the_truth() {
-        let join = |evidence: &[Evidence]| ledger().join(evidence, vec![Site::default()]).map(drop);
+        let join = |evidence: &[Evidence]| ledger().join(evidence, &[way(1)], OWN).map(drop);
         let (zero, two) = (image(0, 100), image(2, 102));
         assert_eq!(join(&[zero, two, two]), Err(TruthError::SharedId(2)));
         assert_eq!(
@@ -253,7 +353,7 @@ mod tests {
             let mut ledger = Ledger::with_capacity(1);
             ledger.spawned(0, 0, Pid::from_raw(100), 0, 10);
             ledger.reaped(status, 20);
-            ledger.join(&[], vec![Site::default()]).map(drop)
+            ledger.join(&[], &[way(1)], OWN).map(drop)
         };
         let pid = Pid::from_raw(100);
         for (status, outcome) in [
@@ -272,14 +372,68 @@ mod tests {
     }
 
     #[test]
-    fn in_a_container_the_image_has_a_pid_of_its_own() {
-        let site = Site {
-            in_container: true,
-            ..Site::default()
-        };
+    fn in_another_pid_namespace_the_image_has_a_pid_of_its_own() {
+        let mut other = way(1);
+        other.sites[0].namespaces.pid += 1;
         let truth = ledger()
-            .join(&[image(0, 6), image(2, 7)], vec![site])
+            .join(&[image(0, 6), image(2, 7)], &[other], OWN)
             .unwrap();
         assert_eq!((truth.execs[1].pid, truth.execs[1].ns_pid), (102, 7));
+    }
+
+    /// One child with the id 10, reaped at 40 with this status.
+    fn one_child(status: i32) -> Ledger {
+        let pid = Pid::from_raw(100);
+        let mut ledger = Ledger::with_capacity(1);
+        ledger.spawned(10, 0, pid, 0, 10);
+        ledger.reaped(WaitStatus::Exited(pid, status), 40);
+        ledger
+    }
+
+    #[test]
+    fn the_images_of_a_process_follow_each_other() {
+        let mut images = [image(12, 100), image(10, 100), image(11, 100)];
+        (images[2].started_ns, images[0].started_ns) = (20, 30);
+        let truth = one_child(0).join(&images, &[way(3)], OWN).unwrap();
+        let times: Vec<_> = truth
+            .execs
+            .iter()
+            .map(|e| (e.id, e.site, e.spawned_ns, e.started_ns, e.ended_ns))
+            .collect();
+        let expected = [
+            (10, 0, 10, 15, 20),
+            (11, 1, 15, 20, 30),
+            (12, 2, 20, 30, 40),
+        ];
+        assert_eq!(times, expected);
+        let broken_off = one_child(127).join(&images[1..2], &[way(3)], OWN);
+        assert_eq!(
+            broken_off,
+            Err(TruthError::Silent(11, Outcome::Exited(127)))
+        );
+    }
+
+    #[test]
+    fn a_child_without_an_exec_ends_in_good_order() {
+        let truth = one_child(0).join(&[], &[way(0)], OWN).unwrap();
+        assert_eq!(
+            (truth.execs.len(), truth.forks, truth.planned.execs),
+            (0, 1, 0)
+        );
+        assert_eq!(truth.storm_pids, [100]);
+        let bad = one_child(126).join(&[], &[way(0)], OWN);
+        assert_eq!(bad, Err(TruthError::NotAsMeant(10, Outcome::Exited(126))));
+        let other = one_child(0).join(&[image(10, 100)], &[way(0)], OWN);
+        assert_eq!(other, Err(TruthError::UnknownId(10)));
+    }
+
+    #[test]
+    fn of_others_the_image_alone_knows_pid_and_parent() {
+        let mut others = way(1);
+        (others.by_others, others.uid) = (true, Some(1000));
+        let truth = one_child(0).join(&[image(10, 55)], &[others], OWN).unwrap();
+        let exec = truth.execs[0];
+        assert_eq!((exec.pid, exec.parent, exec.uid), (55, 1, 1000));
+        assert_eq!(truth.storm_pids, [100]);
     }
 }

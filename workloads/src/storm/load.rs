@@ -15,7 +15,6 @@ use nix::{
 use super::{Ledger, Perturbation, Progress};
 use crate::{
     clock::{monotonic_ns, sleep_until_ns},
-    scenario::Way,
     spawn::Launcher,
 };
 
@@ -26,10 +25,13 @@ const QUIET_NS: u64 = 50_000_000;
 pub struct Driver<'a> {
     pub workload: &'a Workload,
     pub perturbation: &'a mut Perturbation,
-    pub ways: &'a [Way],
+    /// How many ids a child of each way has.
+    pub ids: &'a [u32],
     pub launcher: &'a mut Launcher,
     pub ledger: &'a mut Ledger,
     pub progress: &'a mut Progress,
+    /// The id of the next exec.
+    pub next_id: u32,
 }
 
 impl Driver<'_> {
@@ -47,11 +49,11 @@ impl Driver<'_> {
     }
 
     fn closed(&mut self) -> io::Result<()> {
-        for id in 0..self.workload.execs {
-            let pid = self.spawn(id)?;
+        for child in 0..self.workload.execs {
+            let pid = self.spawn(child)?;
             let status = waitpid(pid, None)?;
             self.ledger.reaped(status, monotonic_ns());
-            self.progress.mark(id + 1)?;
+            self.progress.mark(child + 1)?;
         }
         Ok(())
     }
@@ -60,8 +62,8 @@ impl Driver<'_> {
         let mut next = 0;
         while next < self.workload.execs {
             let end = next.saturating_add(at_once).min(self.workload.execs);
-            for id in next..end {
-                self.spawn(id)?;
+            for child in next..end {
+                self.spawn(child)?;
             }
             for _ in next..end {
                 self.reap(None)?;
@@ -83,14 +85,14 @@ impl Driver<'_> {
         child_signal.thread_block()?;
         let start = self.ledger.began_ns;
         let interval = 1_000_000_000 / u64::from(per_second);
-        for id in 0..self.workload.execs {
-            let schedule = u64::from(id) * 1_000_000_000 / u64::from(per_second);
+        for child in 0..self.workload.execs {
+            let schedule = u64::from(child) * 1_000_000_000 / u64::from(per_second);
             let due = start + schedule + self.perturbation.arrival_ns(interval);
             self.reap_until(due, &child_signal)?;
             let late = monotonic_ns().saturating_sub(due);
             self.ledger.worst_lateness_ns = self.ledger.worst_lateness_ns.max(late);
-            self.spawn(id)?;
-            self.progress.mark(id + 1)?;
+            self.spawn(child)?;
+            self.progress.mark(child + 1)?;
         }
         // Like the others, right after a spawn.
         self.progress.finish(self.workload.execs)?;
@@ -133,13 +135,14 @@ impl Driver<'_> {
         Ok(true)
     }
 
-    fn spawn(&mut self, id: u32) -> Result<Pid, Errno> {
-        let way = id as usize % self.ways.len();
+    /// Makes the child of this number.
+    fn spawn(&mut self, child: u32) -> Result<Pid, Errno> {
+        let way = child as usize % self.ids.len();
+        let id = self.next_id;
+        self.next_id += self.ids[way];
         let lifetime = self.perturbation.lifetime_ns(self.workload.lifetime_ns);
         let spawned_ns = monotonic_ns();
-        let pid = self
-            .launcher
-            .spawn(self.workload.spawn, &self.ways[way], id, lifetime)?;
+        let pid = self.launcher.spawn(way, id, lifetime)?;
         self.ledger.spawned(id, way, pid, lifetime, spawned_ns);
         Ok(pid)
     }

@@ -5,7 +5,7 @@ use execlab_model::{
     record::{Canary, Costs, GuestStatus, Record, WindowCost, Witness},
     seam::Ready,
     sighting::{Argv, LossReport, LossUnit, Sighting},
-    truth::{Exec, Frames, ID_ARGUMENT, Namespaces, Outcome, Site, Truth},
+    truth::{Exec, Frames, ID_ARGUMENT, Namespaces, Outcome, Planned, Site, Truth},
 };
 
 use crate::plan::TrialSpec;
@@ -88,6 +88,7 @@ fn truth(trial: &TrialSpec) -> Truth {
         .collect();
     Truth {
         sites: vec![Site {
+            label: String::new(),
             given: PATH.into(),
             cwd: "/".into(),
             frames: Frames {
@@ -104,6 +105,11 @@ fn truth(trial: &TrialSpec) -> Truth {
         }],
         attempts: 0,
         forks: execs.len() as u64,
+        planned: Planned {
+            execs: trial.workload.execs.into(),
+            attempts: 0,
+            forks: trial.workload.execs.into(),
+        },
         storm_pids: vec![FIRST_PID - 1],
         began_ns: STEP_NS,
         finished_ns: execs.last().map_or(STEP_NS, |e| e.ended_ns),

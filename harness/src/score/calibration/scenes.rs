@@ -171,8 +171,9 @@ fn files() -> Vec<Site> {
 }
 
 fn scripts() -> Vec<Site> {
-    let interpreted = |mut site: Site, by: &str| {
+    let interpreted = |mut site: Site, by: &str, label: &str| {
         site.frames.interpreter = Some(by.into());
+        site.label = label.to_owned();
         site
     };
     let script = plain("/opt/storm/scripts/a-shell-script.sh");
@@ -184,10 +185,10 @@ fn scripts() -> Vec<Site> {
     let loaded = "/opt/storm/bin/loaded-payload";
     reverse.argv.insert(1, loaded.into());
     vec![
-        interpreted(script, "/usr/bin/interpreter"),
-        interpreted(chain, "/usr/bin/end-of-a-chain"),
-        interpreted(handled, "/usr/libexec/a-handler"),
-        interpreted(reverse, loaded),
+        interpreted(script, "/usr/bin/interpreter", "script"),
+        interpreted(chain, "/usr/bin/end-of-a-chain", "script"),
+        interpreted(handled, "/usr/libexec/a-handler", "handler"),
+        interpreted(reverse, loaded, ""),
     ]
 }
 
@@ -243,7 +244,10 @@ fn arguments(many: usize, long: usize) -> Vec<Site> {
     let mut lengthy = plain("/opt/storm/argv/long");
     let last = lengthy.argv.len() - 1;
     lengthy.argv.insert(last, Bytes(vec![b'l'; long]));
-    vec![none, empty, odd, crowded, lengthy]
+    // The id of the process's next exec stands behind its own.
+    let mut chained = plain("/opt/storm/argv/chained");
+    chained.argv.insert(3, "{id+1}".into());
+    vec![none, empty, odd, crowded, lengthy, chained]
 }
 
 fn names() -> Vec<Site> {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use execlab_model::truth::{Exec, Outcome, Site, Truth};
+use execlab_model::truth::{Exec, Outcome, Planned, Site, Truth};
 
 use super::{random::Random, scenes::Scene};
 
@@ -125,11 +125,17 @@ pub fn truth(shape: &Shape, seed: u64) -> Truth {
         finished_ns = finished_ns.max(ended_ns);
         busy.push_back((ended_ns, pid, ns_pid));
     }
-    let starters = execs.len() - joined;
+    let attempts = u64::from(shape.attempts);
+    let planned = Planned {
+        execs: execs.len() as u64,
+        attempts,
+        forks: (execs.len() - joined) as u64 + attempts,
+    };
     Truth {
         sites,
-        attempts: u64::from(shape.attempts),
-        forks: starters as u64 + u64::from(shape.attempts),
+        attempts,
+        forks: planned.forks,
+        planned,
         storm_pids: vec![SPAWNER, SPAWNER + 1],
         began_ns: BEGAN_NS,
         finished_ns,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use execlab_model::{
     Bytes,
     sighting::{Argv, Sighting},
-    truth::{Exec, ID_ARGUMENT, LIFETIME_ARGUMENT, Site, id_argument},
+    truth::{Exec, Site},
 };
 
 /// How arguments were reported.
@@ -50,11 +50,7 @@ impl Expected<'_> {
         self.site
             .argv
             .iter()
-            .map(|argument| match argument.as_slice() {
-                ID_ARGUMENT => Cow::Owned(id_argument(self.exec.id).to_vec()),
-                LIFETIME_ARGUMENT => Cow::Owned(self.exec.lifetime_ns.to_string().into_bytes()),
-                literal => Cow::Borrowed(literal),
-            })
+            .map(|argument| self.exec.fill(argument))
     }
 
     fn list(&self, list: &[Bytes]) -> ArgvClass {
@@ -102,7 +98,7 @@ impl Expected<'_> {
 
 #[cfg(test)]
 mod tests {
-    use execlab_model::truth::Outcome;
+    use execlab_model::truth::{ID_ARGUMENT, LIFETIME_ARGUMENT, Outcome};
 
     use super::*;
 

@@ -1,0 +1,87 @@
+//! System calls.
+
+use core::arch::asm;
+
+use crate::stack::Text;
+
+pub const WRITE: usize = 1;
+pub const OPEN: usize = 2;
+pub const CLOSE: usize = 3;
+pub const MMAP: usize = 9;
+pub const PAUSE: usize = 34;
+pub const NANOSLEEP: usize = 35;
+pub const GETPID: usize = 39;
+pub const EXECVE: usize = 59;
+pub const RENAME: usize = 82;
+pub const UNLINK: usize = 87;
+pub const GETPPID: usize = 110;
+pub const PRCTL: usize = 157;
+pub const CLOCK_GETTIME: usize = 228;
+pub const EXIT_GROUP: usize = 231;
+
+pub const CLOCK_MONOTONIC: usize = 1;
+pub const O_RDONLY: usize = 0;
+pub const O_WRONLY: usize = 1;
+pub const O_APPEND: usize = 0o2000;
+pub const PR_SET_NAME: usize = 15;
+
+/// As the kernel has it.
+#[repr(C)]
+#[derive(Default)]
+pub struct Timespec {
+    pub seconds: i64,
+    pub nanos: i64,
+}
+
+impl Timespec {
+    pub fn of_nanos(nanos: u64) -> Self {
+        Self {
+            seconds: (nanos / 1_000_000_000) as i64,
+            nanos: (nanos % 1_000_000_000) as i64,
+        }
+    }
+}
+
+/// One system call with up to five arguments.
+///
+/// # Safety
+/// Pointers among the arguments must be valid for what the call does with them.
+pub unsafe fn syscall(number: usize, a: [usize; 5]) -> isize {
+    let result;
+    // SAFETY: the caller answers for the arguments; rcx and r11 are what the instruction clobbers.
+    unsafe {
+        asm!(
+            "syscall",
+            inlateout("rax") number => result,
+            in("rdi") a[0], in("rsi") a[1], in("rdx") a[2], in("r10") a[3], in("r8") a[4],
+            // Of mmap alone: no offset.
+            in("r9") 0,
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack),
+        );
+    }
+    result
+}
+
+/// Ends the process.
+pub fn exit(status: u8) -> ! {
+    loop {
+        // SAFETY: no pointer is passed.
+        unsafe { syscall(EXIT_GROUP, [status.into(), 0, 0, 0, 0]) };
+    }
+}
+
+/// Sleeps so many nanoseconds; not at all for 0.
+pub fn sleep(nanos: u64) {
+    if nanos > 0 {
+        let time = Timespec::of_nanos(nanos);
+        // SAFETY: the time lives through the call; nothing is asked back.
+        unsafe { syscall(NANOSLEEP, [&raw const time as usize, 0, 0, 0, 0]) };
+    }
+}
+
+/// Opens a file that is there.
+pub fn open(path: Text<'_>, flags: usize) -> isize {
+    // SAFETY: a text ends with a NUL and lives as long as the process.
+    unsafe { syscall(OPEN, [path.address(), flags, 0, 0, 0]) }
+}

@@ -1,0 +1,102 @@
+//! A way: what one child does, and what truth holds of the execs that it makes.
+
+use execlab_model::truth::{Planned, Site};
+
+use super::bare;
+use crate::{
+    spawn::Maker,
+    step::{Call, How, Step},
+};
+
+/// What one child does: the steps up to its exec, and what truth holds of that exec and of those that
+/// its image makes in turn.
+#[derive(Debug, Clone, Default)]
+pub struct Way {
+    /// How the child is made, where the workload does not say it.
+    pub maker: Option<Maker>,
+    /// What it does; [`Step::Exec`] or [`Step::Exit`] comes last.
+    pub steps: Vec<Step>,
+    /// Its execs, in their order; each has the id behind the one before.
+    pub sites: Vec<Site>,
+    /// The same for a payload that only exits; where all ways of a scenario have one, truth's own cost is measured
+    /// against them.
+    pub bare: Option<Vec<Step>>,
+    /// Whether the execs are made by somebody else than this child (the kernel, a daemon): pid and
+    /// parent are then taken from the images' own words, which are of the initial PID namespace.
+    pub by_others: bool,
+    /// The real user id in the initial user namespace, where images are told another one.
+    pub uid: Option<u32>,
+}
+
+impl Way {
+    /// A way that begins with these steps.
+    pub fn of(steps: impl IntoIterator<Item = Step>) -> Self {
+        Self {
+            steps: steps.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+
+    /// One plain `execve` of the site's file by the string it is given.
+    pub fn plain(site: Site) -> Self {
+        let given = site.given.clone();
+        let bare = bare::name(given.as_slice());
+        Self {
+            bare: Some(vec![Step::Exec(Call::new(bare.clone(), vec![bare.into()]))]),
+            ..Self::of([]).exec(How::Execve, given.0, site)
+        }
+    }
+
+    /// The child is made so, whatever the workload says.
+    #[must_use]
+    pub fn made_by(self, maker: Maker) -> Self {
+        Self {
+            maker: Some(maker),
+            ..self
+        }
+    }
+
+    /// One more step, before the exec.
+    #[must_use]
+    pub fn step(mut self, step: Step) -> Self {
+        self.steps.push(step);
+        self
+    }
+
+    /// The exec itself, with the site's arguments.
+    #[must_use]
+    pub fn exec(mut self, how: How, path: impl Into<Vec<u8>>, site: Site) -> Self {
+        self.steps
+            .push(Step::Exec(Call::new(path, site.argv.clone()).by(how)));
+        self.sites.push(site);
+        self
+    }
+
+    /// An exec that the image before makes, by what its arguments tell it.
+    #[must_use]
+    pub fn then(mut self, site: Site) -> Self {
+        self.sites.push(site);
+        self
+    }
+
+    /// Steps before all others, in the way and in its bare sibling.
+    #[must_use]
+    pub fn after(mut self, steps: &[Step]) -> Self {
+        for list in [Some(&mut self.steps), self.bare.as_mut()]
+            .into_iter()
+            .flatten()
+        {
+            list.splice(0..0, steps.iter().cloned());
+        }
+        self
+    }
+
+    /// What it is to come to.
+    pub fn planned(&self) -> Planned {
+        Planned {
+            execs: self.sites.len() as u64,
+            attempts: self.steps.iter().filter(|s| s.is_attempt()).count() as u64,
+            forks: 1,
+        }
+    }
+}
