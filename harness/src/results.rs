@@ -162,13 +162,9 @@ fn score(line: &mut TrialResult, record: &Record, best: &[PathClass], baselines:
         line.reason = Some(format!("the storm is not whole: {}", differ.join(", ")));
         return;
     }
-    let storm = score::Storm {
-        lab: line.lab,
-        is_watched: line.is_watched(),
-        truth,
-    };
+    let storm = score::Storm::new(line.lab, line.is_watched(), &record.truth);
     let heard = record.witness.as_ref();
-    if let Some(reason) = heard.and_then(|heard| score::contradiction(storm, heard)) {
+    if let Some(reason) = heard.and_then(|heard| storm.contradiction(heard)) {
         line.status = Status::Lost;
         line.reason = Some(reason);
         return;

@@ -116,8 +116,10 @@ fn truths(trials: &[&TrialResult]) -> Option<String> {
     let (other, differs) = of.find(|(_, other)| *other != truth)?;
     let say = |t: TruthCounts| {
         format!(
-            "{} execs, {} attempts, {} forks",
-            t.execs, t.attempts, t.forks
+            "{}, {} and {}",
+            several(t.execs, "exec"),
+            several(t.attempts, "attempt"),
+            several(t.forks, "fork")
         )
     };
     Some(format!(
@@ -170,7 +172,8 @@ fn agreement(trials: &[&TrialResult], complete: Completeness<'_>) -> Option<Stri
     let (first, word) = odd.first()?;
     let said = format!(
         "missed {} and saw {} that truth does not have",
-        word.missed, word.phantoms
+        several(word.missed, "exec"),
+        several(word.phantoms, "exec")
     );
     let names: BTreeSet<String> = odd.iter().map(|(t, _)| clean(&t.backend_label())).collect();
     let names: Vec<String> = names.into_iter().collect();
@@ -189,4 +192,9 @@ fn agreement(trials: &[&TrialResult], complete: Completeness<'_>) -> Option<Stri
             plural(words.len(), "complete backend")
         )
     })
+}
+
+fn several(count: u64, what: &str) -> String {
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    plural(count, what)
 }

@@ -10,71 +10,106 @@
 
 use execlab_model::{
     record::Witness,
-    result::{Lab, TruthCounts},
+    result::Lab,
+    truth::{Site, Truth},
 };
 
-/// Where and how a storm ran.
+/// What a storm says of itself, and where it ran.
 #[derive(Debug, Clone, Copy)]
 pub struct Storm {
     /// Who else is on the machine follows from it.
-    pub lab: Lab,
+    lab: Lab,
     /// Whether a monitor was there, which may fork as it likes.
-    pub is_watched: bool,
-    /// What it says that it did.
-    pub truth: TruthCounts,
+    is_watched: bool,
+    execs: u64,
+    /// Children of the storm, and threads of theirs.
+    tasks: u64,
 }
 
-/// What the kernel's own count says against a storm's truth, as a sentence without a full stop; `None`
-/// where nothing does.
-pub fn contradiction(storm: Storm, heard: &Witness) -> Option<String> {
-    let Storm {
-        lab,
-        is_watched,
-        truth,
-    } = storm;
-    let alone = lab != Lab::Host;
-    let Witness {
-        forks,
-        kernel_threads,
-        execs,
-    } = *heard;
-    let unexplained = alone && !is_watched && forks > truth.forks + kernel_threads;
-    if forks < truth.forks || unexplained {
-        return Some(format!(
-            "truth is contradicted: the kernel counted {forks} new tasks, {kernel_threads} of them threads of its own, and the storm says that it made {}",
-            truth.forks
-        ));
+impl Storm {
+    /// By its truth.
+    pub fn new(lab: Lab, is_watched: bool, truth: &Truth) -> Self {
+        let threads = truth.execs.iter().filter(|e| makes_a_thread(truth.site(e)));
+        Self {
+            lab,
+            is_watched,
+            execs: truth.execs.len() as u64,
+            tasks: truth.forks + threads.count() as u64,
+        }
     }
-    let execs = execs?;
-    (execs < truth.execs || alone && execs > truth.execs).then(|| {
-        format!(
-            "truth is contradicted: the kernel counted {execs} execs, and truth has {}",
-            truth.execs
-        )
-    })
+
+    /// What the kernel's own count says against this, as a sentence without a full stop; `None` where
+    /// nothing does.
+    pub fn contradiction(self, heard: &Witness) -> Option<String> {
+        let alone = self.lab != Lab::Host;
+        let Witness {
+            forks,
+            kernel_threads,
+            execs,
+        } = *heard;
+        let unexplained = alone && !self.is_watched && forks > self.tasks + kernel_threads;
+        if forks < self.tasks || unexplained {
+            return Some(format!(
+                "truth is contradicted: the kernel counted {forks} new tasks, {kernel_threads} of them threads of its own, and the storm says that it made {}",
+                self.tasks
+            ));
+        }
+        let execs = execs?;
+        (execs < self.execs || alone && execs > self.execs).then(|| {
+            format!(
+                "truth is contradicted: the kernel counted {execs} execs, and truth has {}",
+                self.execs
+            )
+        })
+    }
+}
+
+/// Whether an image makes a thread to exec from: the first of these acts ends it
+/// (`workloads/payload/acts.rs`).
+fn makes_a_thread(site: &Site) -> bool {
+    let ends: [&[u8]; 3] = [b"exec", b"thread-exec", b"end"];
+    let mut arguments = site.argv.iter().map(AsRef::<[u8]>::as_ref);
+    arguments.find(|argument| ends.contains(argument)) == Some(b"thread-exec")
 }
 
 #[cfg(test)]
 mod tests {
+    use execlab_model::Bytes;
+
     use super::*;
+    use crate::score::calibration::{Shape, truth};
+
+    /// 100 execs of 103 children.
+    fn made() -> Truth {
+        let shape = Shape {
+            attempts: 3,
+            ..Shape::default()
+        };
+        truth(&shape, 1)
+    }
 
     fn told(lab: Lab, is_watched: bool, forks: u64, execs: Option<u64>) -> Option<String> {
-        let truth = TruthCounts {
-            execs: 100,
-            attempts: 3,
-            forks: 103,
-        };
-        let storm = Storm {
-            lab,
-            is_watched,
-            truth,
-        };
         let heard = Witness {
             forks,
             kernel_threads: 2,
             execs,
         };
-        contradiction(storm, &heard)
+        Storm::new(lab, is_watched, &made()).contradiction(&heard)
+    }
+
+    #[test]
+    fn threads_of_payloads_are_tasks_too() {
+        let mut truth = made();
+        for site in &mut truth.sites {
+            let acts = ["name", "x", "thread-exec", "/next", "exec", "/last"];
+            site.argv.extend(acts.map(Bytes::from));
+        }
+        let tasks = |truth: &Truth| Storm::new(Lab::Exact, false, truth).tasks;
+        assert_eq!(tasks(&truth), 203);
+        for site in &mut truth.sites {
+            site.argv.insert(0, "end".into());
+        }
+        assert_eq!(tasks(&truth), 103);
     }
 
     #[test]

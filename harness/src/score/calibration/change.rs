@@ -93,7 +93,11 @@ pub(super) fn ticks(tick_ns: u64, sighting: &mut Sighting, worth: &Worth) {
         && !worth.conflict
     {
         let tick_ns = tick_ns.max(1);
+        // Some clocks tell the tick before, others the one after.
         *time -= *time % tick_ns;
+        if worth.exec.is_multiple_of(2) {
+            *time += tick_ns;
+        }
         sighting.time_tolerance_ns = sighting.time_tolerance_ns.saturating_add(tick_ns);
     }
 }

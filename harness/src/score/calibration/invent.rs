@@ -113,11 +113,17 @@ impl Plants<'_> {
             let Some(exec) = self.last_of_some_process(random) else {
                 return;
             };
-            // The process itself, or a child of it.
-            if number.is_multiple_of(2) {
-                sighting.pid = Some(exec.pid);
-            } else {
-                sighting.ppid = Some(exec.pid);
+            // The process itself, by its parent or its cgroup alone another one; or a child of it.
+            match number % 3 {
+                0 => {
+                    sighting.pid = Some(exec.pid);
+                    sighting.container = ContainerHint::default();
+                }
+                1 => {
+                    sighting.pid = Some(exec.pid);
+                    sighting.ppid = None;
+                }
+                _ => sighting.ppid = Some(exec.pid),
             }
             sighting.time_ns = Some(exec.ended_ns + 1);
             self.add(sighting, About::Foreign);
