@@ -184,7 +184,7 @@ fn arguments_and_fields() {
     each(&[Fault::WrongUser(300)], |f| f.credentials.wrong > 50);
     each(&[Fault::SwapContainer(300)], |f| f.container.wrong > 50);
     each(&[Fault::LateContainer(500)], |f| f.container.wrong > 5);
-    each(&[Fault::Omit(1_000, Field::Namespaces)], |f| {
+    each(&[Fault::Omit(1_000, Field::AllButOne)], |f| {
         f.container.right == 400
     });
 }
@@ -211,6 +211,12 @@ fn pids_of_a_namespace_are_no_host_pids() {
         let faults = [Fault::Omit(500, Field::Container), Fault::NsPid(500, how)];
         each(&faults, |f| f.pid.in_namespace > 50);
     }
+    // By each item of a container alone.
+    let faults = [
+        Fault::Omit(1_000, Field::AllButOne),
+        Fault::NsPid(1_000, NsPid::Apart),
+    ];
+    each(&faults, |f| f.pid.in_namespace == 400);
     let (_, judgement) = score(&CONTAINERS, &[Fault::NsPid(1_000, NsPid::Apart)], 2);
     assert!(judgement.notes[0].starts_with("400 sightings without a host pid"));
     let (_, judgement) = score(&CONTAINERS, &[Fault::Omit(1_000, Field::Pid)], 2);
@@ -239,8 +245,8 @@ fn what_never_was_and_what_nobody_asked_for() {
 fn honesty() {
     let cases = [
         (LossFault::Exact, Honesty::Knew),
-        (LossFault::TooLittle(2), Honesty::KnewTooLittle),
-        (LossFault::TooMuch(2), Honesty::KnewTooMuch),
+        (LossFault::TooLittle(1), Honesty::KnewTooLittle),
+        (LossFault::TooMuch(1), Honesty::KnewTooMuch),
         (LossFault::Silent, Honesty::DidNotKnow),
         (LossFault::Unnumbered, Honesty::KnewWithoutANumber),
         (LossFault::Events(40), Honesty::KnewWithoutANumber),

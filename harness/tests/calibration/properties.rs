@@ -26,8 +26,8 @@ fn shapes() -> impl Strategy<Value = Shape> {
 fn losses() -> impl Strategy<Value = LossFault> {
     select(vec![
         LossFault::Exact,
-        LossFault::TooLittle(3),
-        LossFault::TooMuch(3),
+        LossFault::TooLittle(1),
+        LossFault::TooMuch(1),
         LossFault::Silent,
         LossFault::Unnumbered,
         LossFault::Events(3),

@@ -48,15 +48,24 @@ pub(super) fn omit(truth: &Truth, field: Field, sighting: &mut Sighting, worth: 
             sighting.container = ContainerHint::default();
             worth.container = FieldClass::Absent;
         }
-        // The name alone is as right or wrong as all of it is.
-        Field::Namespaces => {
-            let cgroup = sighting.container.cgroup.take();
-            sighting.container = ContainerHint {
-                cgroup,
-                ..ContainerHint::default()
-            };
-        }
+        Field::AllButOne => keep_one(sighting, worth),
         Field::Pid | Field::Time | Field::Argv | Field::Container => {}
+    }
+}
+
+/// Each item alone is as right as all of them; of a wrong container, only the cgroup's name surely differs.
+fn keep_one(sighting: &mut Sighting, worth: &Worth) {
+    let all = std::mem::take(&mut sighting.container);
+    let kept = &mut sighting.container;
+    match worth.exec % 4 {
+        1 if worth.container == FieldClass::Right => kept.cgroup_id = all.cgroup_id,
+        2 if worth.container == FieldClass::Right => kept.mnt_ns = all.mnt_ns,
+        3 if worth.container == FieldClass::Right => kept.pid_ns = all.pid_ns,
+        _ => kept.cgroup.clone_from(&all.cgroup),
+    }
+    // What was left out before cannot be kept.
+    if *kept == ContainerHint::default() {
+        sighting.container = all;
     }
 }
 
@@ -102,10 +111,15 @@ pub(super) fn ticks(tick_ns: u64, sighting: &mut Sighting, worth: &Worth) {
     }
 }
 
-/// The first moment after the new image's start: no exec of that process is called for so soon.
-pub(super) fn polled(exec: &Exec, sighting: &mut Sighting, worth: &Worth) {
-    if is_timed(sighting) && !worth.conflict {
-        sighting.time_ns = Some(exec.started_ns + 1);
+/// The first moment after the new image's start, unless the process may have called its next exec by then.
+pub(super) fn polled(truth: &Truth, sighting: &mut Sighting, worth: &Worth) {
+    let exec = &truth.execs[worth.exec as usize];
+    let next = truth.execs.get(worth.exec as usize + 1);
+    let next = next.filter(|next| share_process(exec, next));
+    let time_ns = exec.started_ns + 1;
+    let is_certain = next.is_none_or(|next| next.spawned_ns > time_ns);
+    if is_timed(sighting) && !worth.conflict && is_certain {
+        sighting.time_ns = Some(time_ns);
     }
 }
 

@@ -201,8 +201,8 @@ pub enum Field {
     Argv,
     /// Cgroup and namespaces.
     Container,
-    /// All of those but the cgroup's name, the weakest of them.
-    Namespaces,
+    /// All of those but one: by turns the cgroup's name, its number or one of the namespaces is left.
+    AllButOne,
 }
 
 impl Field {
@@ -215,7 +215,7 @@ impl Field {
         Self::Path,
         Self::Argv,
         Self::Container,
-        Self::Namespaces,
+        Self::AllButOne,
     ];
 }
 

@@ -143,7 +143,7 @@ impl<'a> Plants<'a> {
                 ticks(tick_ns, sighting, worth);
             }),
             Fault::Polled(share) => self.some(share, random, |truth, sighting, worth| {
-                polled(&truth.execs[worth.exec as usize], sighting, worth);
+                polled(truth, sighting, worth);
             }),
             Fault::Phantoms(count, sign) => self.invent_phantoms(count, sign, random),
             Fault::Foreign(count) => self.invent_foreign(count, random),
