@@ -82,7 +82,7 @@ fn count_execs() -> Result<Vec<Counter>, TrialError> {
 fn tracepoint() -> io::Result<Tracepoint> {
     let (group, name) = EXECS;
     let id = |mount: &&str| Path::new(mount).join(format!("events/{group}/{name}/id"));
-    let found = TRACEFS.iter().map(|mount| id(mount)).find(|id| id.exists());
+    let found = TRACEFS.iter().map(id).find(|id| id.exists());
     let id = found.ok_or_else(|| io::Error::other("no tracefs is mounted where it belongs"))?;
     let id = fs::read_to_string(id)?;
     id.trim()

@@ -173,7 +173,7 @@ fn files() -> Vec<Site> {
 fn scripts() -> Vec<Site> {
     let interpreted = |mut site: Site, by: &str, label: &str| {
         site.frames.interpreter = Some(by.into());
-        site.label = label.to_owned();
+        label.clone_into(&mut site.label);
         site
     };
     let script = plain("/opt/storm/scripts/a-shell-script.sh");
