@@ -15,7 +15,7 @@ pub const PLAN_MAGIC: [u8; 8] = *b"XLABPLAN";
 /// First bytes of a record on its way out of a guest.
 pub const RECORD_MAGIC: [u8; 8] = *b"XLABRECD";
 /// Format of frame, plan and record. Raised with every change to one of them.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 const END: [u8; 8] = *b"XLAB-END";
 /// How many bytes stand before the payload.
 pub const HEADER: usize = 8 + 4 + 16 + 8;

@@ -88,6 +88,22 @@ pub struct Canary {
     pub seen_after: bool,
 }
 
+/// What the kernel itself counted from just before the storm to the end of the window after it. No part
+/// of execlab has a hand in it, so truth can be held against it.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub struct Witness {
+    /// Tasks that were made on the whole machine, threads and kernel threads included (`processes` of
+    /// `/proc/stat`, see `proc_stat(5)`).
+    pub forks: u64,
+    /// Kernel threads that were made meanwhile and are still there: they are among `forks`.
+    pub kernel_threads: u64,
+    /// Execs on the whole machine, by a counting perf event on the tracepoint
+    /// `sched:sched_process_exec`. `null` but in a witness run.
+    pub execs: Option<u64>,
+}
+
 /// One whole trial as the guest tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -115,6 +131,9 @@ pub struct Record {
     /// account of steal. `None` where nobody asked, as in the exact lab, where nothing can be taken.
     #[serde(default)]
     pub steal_ns: Option<u64>,
+    /// What the kernel counted; `None` where there was no storm.
+    #[serde(default)]
+    pub witness: Option<Witness>,
     /// Anything worth telling: the monitor's notes, the tail of its stderr, oddities.
     pub notes: Vec<String>,
 }

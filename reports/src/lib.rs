@@ -53,6 +53,7 @@ pub mod schema;
 mod summary;
 mod terminal;
 pub mod text;
+pub mod witness;
 
 pub use across::{Across, NotComparable, across};
 pub use compare::{Compared, compare};
@@ -65,3 +66,4 @@ pub use repeat::Repeatability;
 pub use schema::results as schema;
 pub use summary::{CellSummary, Exit, FigureSummary, Summary, Totals};
 pub use terminal::{TerminalOptions, terminal};
+pub use witness::Witnesses;

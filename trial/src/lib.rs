@@ -7,6 +7,7 @@
 //! | [`runner`] | the steps of a trial, in order |
 //! | [`storm`], [`monitor`] | the two processes, held from outside |
 //! | [`cgroups`], [`costs`], [`kernel_threads`], [`machine_meter`] | who runs where, and what that costs |
+//! | [`witness`] | what the kernel itself counted |
 //! | [`guest`] | being process 1 of a guest: mounts, modules, channel |
 //! | `host` | being a trial on a machine that is to stay as it was |
 
@@ -20,6 +21,7 @@ pub mod machine_meter;
 pub mod monitor;
 pub mod runner;
 pub mod storm;
+pub mod witness;
 
 use std::{io, path::PathBuf};
 

@@ -335,7 +335,7 @@ fn report_formats() -> String {
 fn backends_help() -> String {
     let names: Vec<String> = registry::backends().into_iter().map(|b| b.name).collect();
     format!(
-        "Backends, each with `+tuned` or a variant of the file where it is not as it comes: {}",
+        "Backends, each with `+tuned` or a variant of the file where it is not as it comes: {}; `none+witness` has the kernel itself count the execs, and holds truth against that",
         names.join(", ")
     )
 }

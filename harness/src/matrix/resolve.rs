@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, str::FromStr};
 
 use execlab_model::{
+    plan::BackendSpec,
     result::Lab,
     workload::{Load, Spawn},
 };
@@ -281,7 +282,8 @@ impl Check<'_> {
         let Some(spec) = spec else {
             if name == BASELINE {
                 return Err(format!(
-                    "backend `{BASELINE}` has no settings: write `{BASELINE}`"
+                    "backend `{BASELINE}` has no settings: write `{BASELINE}`, or `{BASELINE}+{}` to have the kernel count the execs",
+                    BackendSpec::WITNESS
                 ));
             }
             let names = [DEFAULT_VARIANT, TUNED_VARIANT]

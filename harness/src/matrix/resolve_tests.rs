@@ -56,7 +56,7 @@ fn every_wrong_value_is_told_at_once() {
     --kernels: unknown kernel `6.2`; did you mean `6.1`? (valid: 5.10, 6.1, 6.12); `execlab list kernels` has the releases too, and `path:IMAGE` is your own
     --backends: unknown backend `wrie`; did you mean `wire`? (valid: none, wire, ledger)
     --backends: unknown variant of wire `tunde`; did you mean `tuned`? (valid: default, tuned)
-    --backends: backend `none` has no settings: write `none`
+    --backends: backend `none` has no settings: write `none`, or `none+witness` to have the kernel count the execs
     --workloads: unknown scenario `relativ`; did you mean `relative`? (valid: absolute, relative)
     --load: `rate:0` is no load: write `closed`, `rate:N` (execs a second) or `burst:N` (execs at once), with N from 1 up
     --execs: `0` is no number of execs: write a whole number from 1 to 4000000

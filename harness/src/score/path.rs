@@ -73,17 +73,15 @@ impl<'a> Names<'a> {
             };
         };
         // A file may really be named so: the whole string has the first word.
-        let (class, suffixed) = match (
-            self.named(reported, &neighbours),
-            reported.strip_suffix(DELETED),
-        ) {
-            (Some(class), _) => (class, false),
-            (None, Some(bare)) if !bare.is_empty() => {
-                let class = self.named(bare, &neighbours);
-                (class.unwrap_or_else(|| self.unnamed(bare)), true)
-            }
-            (None, _) => (self.unnamed(reported), false),
-        };
+        let bare = reported.strip_suffix(DELETED).filter(|b| !b.is_empty());
+        let named = |name| self.named(name, &neighbours);
+        let whole = named(reported).map(|class| (class, false));
+        let (class, suffixed) = whole
+            .or_else(|| Some((named(bare?)?, true)))
+            .unwrap_or_else(|| match bare {
+                Some(bare) if !self.is_part(reported) => (self.unnamed(bare), true),
+                _ => (self.unnamed(reported), false),
+            });
         PathVerdict { class, suffixed }
     }
 
@@ -127,18 +125,21 @@ impl<'a> Names<'a> {
 
     /// The class of a string that is none of the names.
     fn unnamed(&self, reported: &[u8]) -> PathClass {
-        let part = |name: &[u8]| name.starts_with(reported) || name.ends_with(reported);
-        let joined = self.joined.iter().flat_map(|(raw, plain)| [raw, plain]);
-        if right_names(&self.site.frames)
-            .chain([&self.site.given])
-            .map(Bytes::as_slice)
-            .chain(joined.map(Vec::as_slice))
-            .any(part)
-        {
+        if self.is_part(reported) {
             PathClass::Truncated
         } else {
             PathClass::Wrong
         }
+    }
+
+    /// Whether a string is the beginning or the end of one of the right names.
+    fn is_part(&self, reported: &[u8]) -> bool {
+        let joined = self.joined.iter().flat_map(|(raw, plain)| [raw, plain]);
+        right_names(&self.site.frames)
+            .chain([&self.site.given])
+            .map(Bytes::as_slice)
+            .chain(joined.map(Vec::as_slice))
+            .any(|name| name.starts_with(reported) || name.ends_with(reported))
     }
 
     fn is_joined(&self, reported: &[u8]) -> bool {
@@ -285,6 +286,8 @@ mod tests {
             (PathClass::Exact, true)
         );
         assert_eq!(class(&site, "/x"), (PathClass::Truncated, false));
+        site.frames.exact = "/opt/x (deleted)".into();
+        assert_eq!(class(&site, "t/x (deleted)"), (PathClass::Truncated, false));
     }
 
     #[test]

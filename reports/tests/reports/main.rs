@@ -14,3 +14,4 @@ mod sampled;
 mod schemas;
 mod summary;
 mod terminal;
+mod witness;
