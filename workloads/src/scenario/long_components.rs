@@ -46,7 +46,9 @@ impl Scenario for LongComponents {
         let alone = ground.dir.join("alone").join("a".repeat(NAME));
         let way = |label, file: &Path| {
             copy_alone(&ground.payload, file)?;
-            let site = place.site(bytes(file), "/", file)?;
+            let mut site = place.site(bytes(file), "/", file)?;
+            // The file's name alone is long here.
+            site.argv[0] = "worker".into();
             Ok(Way::call(labelled(label, site)))
         };
         Ok(Prepared::ways([
