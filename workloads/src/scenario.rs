@@ -12,13 +12,44 @@ use execlab_model::{
 };
 
 mod bare;
+mod chain;
+mod memory;
 mod place;
 mod way;
+mod worker;
 
 pub mod absolute;
+pub mod argv0_other;
+pub mod bind_mount;
+pub mod chdir;
+pub mod clone3_cgroup;
 pub mod container;
+pub mod deep_path;
+pub mod deleted;
+pub mod double_exec;
+pub mod empty_argv;
+pub mod execveat_dirfd;
+pub mod fchdir;
+pub mod fexecve;
+pub mod fork;
+pub mod fork_only;
+pub mod hard_link;
+pub mod long_components;
+pub mod memfd;
+pub mod memfd_sealed;
+pub mod o_path;
+pub mod odd_names;
+pub mod overwritten_after;
+pub mod pid_reuse;
+pub mod posix_spawn;
+pub mod proc_self_exe;
+pub mod proc_self_fd;
 pub mod relative;
+pub mod renamed_after;
 pub mod symlink;
+pub mod symlink_chain;
+pub mod thread_exec;
+pub mod vfork;
 
 pub(crate) use place::{Place, bytes, cgroup_dir, make_cgroup, namespaces};
 pub use way::Way;
@@ -29,6 +60,34 @@ pub const SCENARIOS: &[&dyn Scenario] = &[
     &relative::Relative,
     &symlink::Symlink,
     &container::Container,
+    &fork::Fork,
+    &vfork::Vfork,
+    &posix_spawn::PosixSpawn,
+    &clone3_cgroup::Clone3Cgroup,
+    &double_exec::DoubleExec,
+    &thread_exec::ThreadExec,
+    &fork_only::ForkOnly,
+    &pid_reuse::PidReuse,
+    &chdir::Chdir,
+    &fchdir::Fchdir,
+    &execveat_dirfd::ExecveatDirfd,
+    &fexecve::Fexecve,
+    &o_path::OPath,
+    &proc_self_exe::ProcSelfExe,
+    &proc_self_fd::ProcSelfFd,
+    &symlink_chain::SymlinkChain,
+    &hard_link::HardLink,
+    &bind_mount::BindMount,
+    &memfd::Memfd,
+    &memfd_sealed::MemfdSealed,
+    &deleted::Deleted,
+    &renamed_after::RenamedAfter,
+    &overwritten_after::OverwrittenAfter,
+    &argv0_other::Argv0Other,
+    &empty_argv::EmptyArgv,
+    &long_components::LongComponents,
+    &deep_path::DeepPath,
+    &odd_names::OddNames,
 ];
 
 /// What the scenarios of a suite have in common: lists show them under these headings.
@@ -250,7 +309,8 @@ mod tests {
         assert_eq!(names.len(), SCENARIOS.len());
         for name in names {
             assert!(
-                name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'),
+                name.bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
                 "{name}"
             );
         }
