@@ -11,14 +11,47 @@ use execlab_model::{
     workload::{Load, Workload},
 };
 
+mod attempt;
 mod bare;
+mod emulation;
+mod handlers;
+mod interpreted;
+mod mounts;
+mod overlay;
 mod place;
+mod privileges;
 mod way;
 
 pub mod absolute;
+pub mod binfmt_misc;
+pub mod binfmt_misc_transparent;
+pub mod compat_32;
 pub mod container;
+pub mod dynamic;
+pub mod e2big;
+pub mod eacces;
+pub mod eloop;
+pub mod enoent;
+pub mod enoexec;
+pub mod enotdir;
+pub mod etxtbsy;
+pub mod execve_check;
+pub mod file_capabilities;
+pub mod int80;
+pub mod no_read_permission;
+pub mod overlay_lower;
+pub mod overlay_upper;
+pub mod programs;
 pub mod relative;
+pub mod script;
+pub mod script_arguments;
+pub mod script_by_fd;
+pub mod script_chain;
+pub mod script_without_interpreter_line;
+pub mod setuid;
+pub mod squashfs;
 pub mod symlink;
+pub mod tmpfs;
 
 pub(crate) use place::{Place, bytes, cgroup_dir, make_cgroup, namespaces};
 pub use way::Way;
@@ -29,6 +62,31 @@ pub const SCENARIOS: &[&dyn Scenario] = &[
     &relative::Relative,
     &symlink::Symlink,
     &container::Container,
+    &dynamic::Dynamic,
+    &script::Script,
+    &script_arguments::ScriptArguments,
+    &script_chain::ScriptChain,
+    &script_by_fd::ScriptByFd,
+    &script_without_interpreter_line::ScriptWithoutInterpreterLine,
+    &binfmt_misc::BinfmtMisc,
+    &binfmt_misc_transparent::BinfmtMiscTransparent,
+    &compat_32::Compat32,
+    &int80::Int80,
+    &setuid::Setuid,
+    &file_capabilities::FileCapabilities,
+    &no_read_permission::NoReadPermission,
+    &tmpfs::Tmpfs,
+    &overlay_upper::OverlayUpper,
+    &overlay_lower::OverlayLower,
+    &squashfs::Squashfs,
+    &enoent::Enoent,
+    &eacces::Eacces,
+    &enoexec::Enoexec,
+    &e2big::E2big,
+    &etxtbsy::Etxtbsy,
+    &enotdir::Enotdir,
+    &eloop::Eloop,
+    &execve_check::ExecveCheck,
 ];
 
 /// What the scenarios of a suite have in common: lists show them under these headings.
@@ -242,7 +300,8 @@ mod tests {
         assert_eq!(names.len(), SCENARIOS.len());
         for name in names {
             assert!(
-                name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'),
+                name.bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
                 "{name}"
             );
         }

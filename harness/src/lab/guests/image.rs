@@ -49,6 +49,9 @@ impl GuestImage {
         ] {
             files.program(path, program.to_vec());
         }
+        for (name, program) in guest_files::beside_payload() {
+            files.program(&format!("bin/{name}"), program.into_owned());
+        }
         for (at, module) in modules.into_iter().enumerate() {
             files.file(&format!("modules/{at:02}-{}.ko", module.name), module.bytes);
         }
