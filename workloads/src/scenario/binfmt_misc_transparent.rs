@@ -28,6 +28,10 @@ impl Scenario for BinfmtMiscTransparent {
         Family::File
     }
 
+    fn since(&self) -> Option<&'static str> {
+        Some("7.3")
+    }
+
     fn modules(&self) -> &'static [&'static str] {
         &["binfmt_misc"]
     }

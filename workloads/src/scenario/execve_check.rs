@@ -33,6 +33,10 @@ impl Scenario for ExecveCheck {
         Family::Attempt
     }
 
+    fn since(&self) -> Option<&'static str> {
+        Some("6.18")
+    }
+
     fn least_execs(&self) -> u32 {
         4
     }
