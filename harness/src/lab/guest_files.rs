@@ -18,7 +18,8 @@ pub const PAYLOAD_BARE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/execla
 /// What some scenarios execute, or need for it; see [`beside_payload`].
 const COMPAT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/execlab-payload-32"));
 const DYNAMIC: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/execlab-payload-dynamic"));
-const LINKER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/execlab-linker"));
+/// What starts dynamically linked programs in a guest; a host has its own.
+pub const LINKER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/execlab-linker"));
 /// What runs a trial on the machine itself, and stands beside it.
 pub const HOST: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/execlab-host"));
 /// Compilers and linker that made them, with their versions.
@@ -28,11 +29,10 @@ pub const TOOLCHAIN: &str = env!("EXECLAB_GUEST_TOOLCHAIN");
 const MONITORS: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/monitors.rs"));
 
 /// What lies beside the payload for scenarios that need another one, by name.
-pub fn beside_payload() -> [(&'static str, Cow<'static, [u8]>); 4] {
+pub fn beside_payload() -> [(&'static str, Cow<'static, [u8]>); 3] {
     [
         (programs::COMPAT, COMPAT.into()),
         (programs::DYNAMIC, DYNAMIC.into()),
-        (programs::LINKER, LINKER.into()),
         (programs::IMAGE, squashfs::image().into()),
     ]
 }

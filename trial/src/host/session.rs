@@ -12,13 +12,12 @@ use execlab_workloads::scenario::programs;
 /// session were killed, and to be gone after a boot, as everything is that was changed.
 pub const ROOT: &str = "/run/execlab";
 /// The programs that the harness puts into a session.
-pub const PROGRAMS: [&str; 7] = [
+pub const PROGRAMS: [&str; 6] = [
     "execlab-storm",
     "execlab-payload",
     "execlab-payload-bare",
     programs::COMPAT,
     programs::DYNAMIC,
-    programs::LINKER,
     programs::IMAGE,
 ];
 

@@ -12,12 +12,12 @@
 
 use std::os::unix::fs::chown;
 
-use execlab_model::{Bytes, workload::Workload};
+use execlab_model::workload::Workload;
 
 use super::{
     Family, Ground, Prepared, Scenario, SetupError, Way, bytes,
     handlers::Handlers,
-    interpreted::{Interpreted, set_mode},
+    interpreted::{FIRST, Interpreted, set_mode},
 };
 
 /// See the module.
@@ -96,7 +96,7 @@ fn way(
     }
     let mut words = vec![bytes(handler), bytes(&file)];
     if label == "argv0" {
-        words.push(Bytes::clone(&words[1]));
+        words.push(FIRST.into());
     }
     files.way(label, &file, &words)
 }

@@ -5,8 +5,6 @@
 //! The payload is linked so; the interpreter is the C library's own, of the machine that built the guest's
 //! programs, whose static programs hold the same library.
 
-use std::{fs, path::Path};
-
 use execlab_model::workload::Workload;
 
 use super::{Family, Ground, Place, Prepared, Scenario, SetupError, Way, bytes, programs};
@@ -15,9 +13,6 @@ use crate::step::How;
 /// See the module.
 #[derive(Debug)]
 pub struct Dynamic;
-
-/// Where programs for x86-64 expect it (System V ABI, x86-64 supplement, 5.2.1).
-const LINKER: &str = "/lib64/ld-linux-x86-64.so.2";
 
 impl Scenario for Dynamic {
     fn name(&self) -> &'static str {
@@ -33,15 +28,11 @@ impl Scenario for Dynamic {
     }
 
     fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {
+        programs::linker_is_there()?;
         let file = ground.dir.join("bin/worker");
         programs::install(ground, programs::DYNAMIC, &file)?;
-        // A machine with programs of its own has its own.
-        let linker = Path::new(LINKER);
-        if !fs::exists(linker).map_err(SetupError::at(format!("look for {LINKER}")))? {
-            programs::install(ground, programs::LINKER, linker)?;
-        }
         let mut site = Place::here(ground)?.site(bytes(&file), "/", &file)?;
-        site.frames.interpreter = Some(LINKER.into());
+        site.frames.interpreter = Some(programs::LINKER.into());
         Ok(Prepared::ways([Way::of([]).exec(
             How::Execve,
             bytes(&file).0,

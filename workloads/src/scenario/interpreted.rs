@@ -15,6 +15,10 @@ use execlab_model::{
 use super::{Ground, Place, SetupError, Way, bytes, install, make_dir};
 use crate::step::{Call, How, Step};
 
+/// What calls give as their first argument: it has nothing to do with the file, and most interpreters never
+/// get it.
+pub(super) const FIRST: &str = "first";
+
 /// Such files of one place, and what runs in their stead.
 pub(super) struct Interpreted {
     place: Place,
@@ -74,12 +78,12 @@ impl Interpreted {
     }
 }
 
-/// A way with one exec, by the string `path`. What the call gives as its first argument is `path`; the kernel
-/// puts `words` there instead.
+/// A way with one exec, by the string `path`. What the call gives as its first argument is [`FIRST`]; the
+/// kernel puts `words` there instead.
 pub(super) fn handed_over(how: How, path: Bytes, words: &[Bytes], mut site: Site) -> Way {
     let numbers = [ID_ARGUMENT, LIFETIME_ARGUMENT].map(Bytes::from);
     site.argv = [words, &numbers].concat();
-    let argv = [std::slice::from_ref(&path), &numbers].concat();
+    let argv = [&[Bytes::from(FIRST)], &numbers[..]].concat();
     let call = Call::new(path.0, argv).by(how);
     Way::of([Step::Exec(call)]).then(site)
 }
@@ -113,7 +117,7 @@ mod tests {
         let [Step::Exec(call)] = way.steps.as_slice() else {
             panic!("{:?}", way.steps)
         };
-        assert_eq!(call.argv, ["", "{id}", "{lifetime}"].map(Bytes::from));
+        assert_eq!(call.argv, [FIRST, "{id}", "{lifetime}"].map(Bytes::from));
         let [site] = way.sites.as_slice() else {
             panic!("{:?}", way.sites)
         };
