@@ -20,6 +20,8 @@ mod mounts;
 mod overlay;
 mod place;
 mod privileges;
+#[cfg(test)]
+mod testing;
 mod way;
 
 pub mod absolute;

@@ -104,7 +104,48 @@ pub(super) fn set_mode(path: &Path, mode: u32) -> Result<(), SetupError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::{
+        ffi::OsStr,
+        os::unix::{ffi::OsStrExt, process::CommandExt},
+        process::Command,
+    };
+
+    use super::{
+        super::{
+            Scenario, script::Script, script_arguments::ScriptArguments, script_chain::ScriptChain,
+            testing,
+        },
+        *,
+    };
+
+    /// Of the kernel that runs the test, by an interpreter that prints all of its arguments but the first.
+    #[test]
+    fn the_kernel_puts_the_same_words_there_as_truth() {
+        let scenarios: [&dyn Scenario; 3] = [&Script, &ScriptArguments, &ScriptChain];
+        for scenario in scenarios {
+            let (_dir, ground) = testing::ground(Path::new("/bin/echo"));
+            let Some(prepared) = testing::prepare(scenario, &ground) else {
+                return;
+            };
+            for way in &prepared.ways {
+                let site = &way.sites[0];
+                let Some(Step::Exec(call)) = way.steps.last() else {
+                    panic!("{way:?}")
+                };
+                let text = |bytes: &Bytes| OsStr::from_bytes(bytes.as_slice()).to_owned();
+                let output = Command::new(OsStr::from_bytes(call.path.as_bytes()))
+                    .arg0(text(&call.argv[0]))
+                    .args(call.argv[1..].iter().map(text))
+                    .current_dir(text(&site.cwd))
+                    .output()
+                    .unwrap();
+                let expected: Vec<_> = site.argv[1..].iter().map(Bytes::as_slice).collect();
+                let expected = [&expected.join(&b' '), &b"\n"[..]].concat();
+                let seen = String::from_utf8_lossy(&output.stdout);
+                assert_eq!(seen, String::from_utf8_lossy(&expected), "{}", site.label);
+            }
+        }
+    }
 
     #[test]
     fn truth_holds_the_words_of_the_kernel_and_the_call_its_own() {
