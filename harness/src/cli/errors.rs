@@ -71,6 +71,19 @@ pub enum ExpectedError {
     /// Two runs.
     #[error(transparent)]
     NotComparable(#[from] NotComparable),
+    /// A format.
+    #[error("{0}")]
+    NoSuchFormat(String),
+    /// A table with gaps.
+    #[error("{count} trials are no measurement (the first: {first}), and a table has no gaps")]
+    Gaps {
+        /// How many.
+        count: usize,
+        /// Name and status of the first.
+        first: String,
+        /// The code to end with.
+        code: ExitCode,
+    },
     /// A page of the manual.
     #[error("there is no command `{0}`")]
     NoSuchCommand(String),
@@ -111,9 +124,11 @@ impl ExpectedError {
             | Self::BadRule(_)
             | Self::BadSabotage(_)
             | Self::NoSuchCommand(_)
+            | Self::NoSuchFormat(_)
             | Self::NotComparable(NotComparable::NoSuchKernel { .. })
             | Self::Kernels(kernels::StoreError::Unknown(_)) => ExitCode::Config,
             Self::NotComparable(_) => ExitCode::NoBaseline,
+            Self::Gaps { code, .. } => *code,
             Self::Store(StoreError::Write { .. } | StoreError::Read { .. })
             | Self::Lab(_)
             | Self::Relock(_)
@@ -174,6 +189,7 @@ impl ExpectedError {
             Self::NotComparable(NotComparable::NoKernelsInCommon { .. }) => {
                 Some("say it by `--kernels BASE=NEW`".to_owned())
             }
+            Self::Gaps { .. } => Some("run these trials again: `--resume` goes on with a run".to_owned()),
             Self::NoSuchCommand(_) => Some("`execlab --help` lists the commands".to_owned()),
             Self::Matrix(MatrixError::Read { .. } | MatrixError::Invalid(_))
             | Self::Store(StoreError::Read { .. })
@@ -182,6 +198,7 @@ impl ExpectedError {
             | Self::BadRule(_)
             | Self::BadSabotage(_)
             | Self::NotComparable(_)
+            | Self::NoSuchFormat(_)
             | Self::Stdout(_)
             | Self::Signals(_) => None,
         }
