@@ -75,7 +75,9 @@ pub enum ExpectedError {
     #[error("{0}")]
     NoSuchFormat(String),
     /// A table with gaps.
-    #[error("{count} trials are no measurement (the first: {first}), and a table has no gaps")]
+    #[error(
+        "a table has no gaps, and so many trials are no measurement: {count} (the first: {first})"
+    )]
     Gaps {
         /// How many.
         count: usize,

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use super::facet::{Facet, NOTHING, NOTHING_TO_SEE};
+use super::facet::{Facet, NOTHING_TO_SEE};
 
 /// A set of words of one facet: bit N is the word N of its list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,7 +63,12 @@ impl Words {
 pub struct Claim {
     words: Words,
     varies: bool,
+    /// Whether there may be nothing to say it of, because nothing may be seen.
+    or_nothing: bool,
 }
+
+/// The word [`NOTHING`](super::NOTHING), which is the first of every facet of sightings.
+const NO_SIGHTING: Words = Words(1);
 
 /// Before the words of a claim that holds for any of them.
 const VARIES: &str = "varies ";
@@ -74,6 +79,7 @@ impl Claim {
         Self {
             words,
             varies: false,
+            or_nothing: false,
         }
     }
 
@@ -90,7 +96,11 @@ impl Claim {
         if varies && words.0.count_ones() < 2 {
             return Err(BadClass::OneVaries { facet });
         }
-        Ok(Self { words, varies })
+        Ok(Self {
+            words,
+            varies,
+            or_nothing: false,
+        })
     }
 
     /// As documents have it.
@@ -111,7 +121,15 @@ impl Claim {
 
     /// Whether what was measured is as it says.
     pub fn holds(self, measured: Words) -> bool {
-        if self.varies {
+        let measured = if self.or_nothing {
+            // Another seed of the cell may have seen something.
+            measured.without(NO_SIGHTING)
+        } else {
+            measured
+        };
+        if self.or_nothing && measured.is_empty() {
+            true
+        } else if self.varies {
             measured.is_within(self.words)
         } else {
             measured == self.words
@@ -125,13 +143,6 @@ impl Claim {
 
     fn resting(facet: Facet) -> Self {
         Self::exactly(Words::one(facet, facet.resting()))
-    }
-
-    /// Without a word; `None` where it was the only one.
-    fn without(self, words: Words) -> Option<Self> {
-        let words = self.words.without(words);
-        let varies = self.varies && words.0.count_ones() > 1;
-        (!words.is_empty()).then_some(Self { words, varies })
     }
 }
 
@@ -181,16 +192,12 @@ impl Class {
             let claim = if !measured || !some {
                 Claim::resting(facet)
             } else if facet.is_of_sightings() {
-                let nothing = Words::one(facet, NOTHING);
                 let had = class.of(facet);
-                let rest = had.without(nothing).unwrap_or(had);
-                if seen.words.meets(none) {
-                    Claim {
-                        words: rest.words.and(nothing),
-                        varies: true,
-                    }
-                } else {
-                    rest
+                let rest = had.words.without(NO_SIGHTING);
+                Claim {
+                    words: if rest.is_empty() { had.words } else { rest },
+                    or_nothing: seen.words.meets(none),
+                    ..had
                 }
             } else {
                 class.of(facet)
@@ -217,14 +224,7 @@ impl Class {
         if facet == Facet::Seen {
             return Some(claim);
         }
-        if claim == Claim::resting(facet) {
-            return None;
-        }
-        if facet.is_of_sightings() {
-            claim.without(Words::one(facet, NOTHING))
-        } else {
-            Some(claim)
-        }
+        (claim.words != Claim::resting(facet).words).then_some(claim)
     }
 
     /// What stands out, for people: whether execs are seen, and every facet that is not the best it can

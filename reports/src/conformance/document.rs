@@ -114,6 +114,7 @@ pub fn conformance(results: &[TrialResult], held: &Held) -> Conformance {
     for trial in bounded(results).iter().filter(|trial| trial.is_watched()) {
         found.take(trial);
     }
+    found.unmeasured.sort_by(|a, b| a.trial.cmp(&b.trial));
     let mut table = Table::default();
     let mut contradictions = Vec::new();
     let mut unheld = Vec::new();
@@ -171,7 +172,12 @@ impl Found {
             kernel.to_owned(),
         );
         match self.cells.get_mut(&name) {
-            Some((seeds, _)) => *seeds = seeds.and(&measured),
+            Some((seeds, evidence)) => {
+                *seeds = seeds.and(&measured);
+                // Of several, always the same one, in whatever order they ended.
+                let both = [evidence.take(), trial.reason.clone()];
+                *evidence = both.into_iter().flatten().min();
+            }
             None => {
                 self.cells.insert(name, (measured, trial.reason.clone()));
             }

@@ -113,3 +113,63 @@ pub fn shown(range: &str, all: &[String]) -> String {
         .map(|range| ends(range).unwrap_or_else(|| range.to_owned()));
     shown.collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn all() -> Vec<String> {
+        ["5.10", "6.1", "6.12", "6.18", "7.2", "7.3"]
+            .map(str::to_owned)
+            .to_vec()
+    }
+
+    #[test]
+    fn the_series_is_the_beginning_of_a_release() {
+        assert_eq!(of_release("6.1.0-56-cloud-amd64"), Some("6.1"));
+        assert_eq!(of_release("5.10"), Some("5.10"));
+        for other in ["", "6", "6.", ".1", "path:6.1", "running"] {
+            assert_eq!(of_release(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn ranges_are_read_and_may_be_open() {
+        let held = |text: &str| {
+            let span: Span = text.parse().unwrap();
+            let names = all().into_iter().filter(|name| span.holds(name));
+            names.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(held("6.1"), "6.1");
+        assert_eq!(held("5.10-6.1, 7.2"), "5.10 6.1 7.2");
+        assert_eq!(held("6.12-"), "6.12 6.18 7.2 7.3");
+        assert_eq!(held("-6.1"), "5.10 6.1");
+        for bad in ["", "-", "6", "6.1 ", "6.1,6.12", "old-new", "6.1-6.12-7.2"] {
+            assert!(bad.parse::<Span>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn people_read_where_a_range_begins_or_ends() {
+        let all = all();
+        assert_eq!(shown("5.10-7.3", &all), "5.10 to 7.3");
+        assert_eq!(shown("6.12-7.3", &all), "from 6.12");
+        assert_eq!(shown("5.10-6.1, 6.18", &all), "to 6.1, 6.18");
+        assert_eq!(shown("6.1-6.12", &all), "6.1 to 6.12");
+    }
+
+    proptest! {
+        #[test]
+        fn a_range_that_is_written_holds_what_was_chosen(chosen in prop::collection::vec(any::<bool>(), 6)) {
+            prop_assume!(chosen.contains(&true));
+            let all = all();
+            let is_chosen = |name: &str| chosen[all.iter().position(|n| n == name).unwrap()];
+            let span: Span = ranges(&all, is_chosen).parse().unwrap();
+            for name in &all {
+                prop_assert_eq!(span.holds(name), is_chosen(name));
+            }
+        }
+    }
+}

@@ -25,9 +25,10 @@ pub fn settle(held: &Held, cell: Cell<'_>, measured: &Measured) -> Class {
     let seen = choose(Facet::Seen, &explained, &predicted);
     let (explained, predicted) = (explained.given(seen), predicted.given(seen));
     let others = &Facet::ALL[1..];
-    others.iter().fold(explained, |class, &facet| {
+    let chosen = others.iter().fold(explained, |class, &facet| {
         class.with(facet, choose(facet, &explained, &predicted))
-    })
+    });
+    chosen.given(seen)
 }
 
 /// How a cell of the table stands to what was predicted.

@@ -142,18 +142,16 @@ impl Conformance {
     fn parts(&self) -> Vec<(String, Vec<String>)> {
         let mut parts = Vec::new();
         if !self.is_empty() {
-            parts.push((
-                format!(
-                    "On kernels {}. {}",
-                    self.kernels.join(", "),
-                    if self.rows.iter().any(|row| !row.why.is_empty()) {
-                        "Otherwise than techniques.md predicts, and why:"
-                    } else {
-                        "All is as techniques.md predicts, or stands below."
-                    }
-                ),
-                self.explained(),
-            ));
+            let told = match (
+                self.rows.iter().any(|row| !row.why.is_empty()),
+                self.rows.iter().any(|row| !row.unexplained.is_empty()),
+            ) {
+                (true, _) => " Otherwise than techniques.md predicts, and why:",
+                (false, true) => "",
+                (false, false) => " All is as techniques.md predicts.",
+            };
+            let heading = format!("On kernels {}.{told}", self.kernels.join(", "));
+            parts.push((heading, self.explained()));
         }
         let mut add = |heading: String, lines: Vec<String>| {
             if !lines.is_empty() {
@@ -244,7 +242,7 @@ impl Conformance {
         }
         lines
             .into_iter()
-            .map(|(name, what, kernels)| format!("{name} on {}: {what}", self.on(&kernels)))
+            .map(|(name, what, kernels)| format!("{name} ({}): {what}", self.on(&kernels)))
             .collect()
     }
 
@@ -257,10 +255,10 @@ impl Conformance {
         by_scenario.into_iter().map(line).collect()
     }
 
-    /// `memfd × audit on 5.10 to 6.1`.
+    /// `memfd × audit (to 6.1)`.
     fn name(&self, row: &Row) -> String {
         format!(
-            "{} × {} on {}",
+            "{} × {} ({})",
             row.scenario,
             row.backend,
             self.on(&row.kernels)
