@@ -191,7 +191,7 @@ impl ExpectedError {
             Self::NotComparable(NotComparable::NoKernelsInCommon { .. }) => {
                 Some("say it by `--kernels BASE=NEW`".to_owned())
             }
-            Self::Gaps { .. } => Some("run these trials again: `--resume` goes on with a run".to_owned()),
+            Self::Gaps { .. } => Some("`execlab run --resume` runs again what broke on the host's side; of a lost guest the log says why".to_owned()),
             Self::NoSuchCommand(_) => Some("`execlab --help` lists the commands".to_owned()),
             Self::Matrix(MatrixError::Read { .. } | MatrixError::Invalid(_))
             | Self::Store(StoreError::Read { .. })

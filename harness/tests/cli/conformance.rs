@@ -69,7 +69,7 @@ fn a_lost_guest_is_no_measurement() {
     assert_eq!(said.stdout, "");
     insta::assert_snapshot!(said.stderr, @r"
     error: a table has no gaps, and so many trials are no measurement: 1 (the first: 7.3/ebpf+default/absolute/closed/exact/0: lost)
-    help: run these trials again: `--resume` goes on with a run
+    help: `execlab run --resume` runs again what broke on the host's side; of a lost guest the log says why
     ");
 }
 

@@ -110,8 +110,13 @@ pub struct Unmeasured {
 
 /// Makes the table of a run, and holds it against what is committed.
 pub fn conformance(results: &[TrialResult], held: &Held) -> Conformance {
+    of_bounded(&bounded(results), held)
+}
+
+/// As [`conformance`], of results none of which is too large.
+pub(crate) fn of_bounded(results: &[TrialResult], held: &Held) -> Conformance {
     let mut found = Found::default();
-    for trial in bounded(results).iter().filter(|trial| trial.is_watched()) {
+    for trial in results.iter().filter(|trial| trial.is_watched()) {
         found.take(trial);
     }
     found.unmeasured.sort_by(|a, b| a.trial.cmp(&b.trial));

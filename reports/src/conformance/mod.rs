@@ -25,6 +25,7 @@ mod stubs;
 mod table;
 
 pub use class::{BadClass, Claim, Class, Measured, Words};
+pub(crate) use document::of_bounded;
 pub use document::{CellName, Conformance, Contradiction, Row, Unmeasured, conformance};
 pub use facet::{Facet, NOTHING, NOTHING_TO_SEE};
 pub use held::{BadHeld, Held};

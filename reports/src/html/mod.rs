@@ -18,7 +18,7 @@ use execlab_model::{
 use crate::{
     bound::bounded,
     conclude::conclude,
-    conformance::{Held, conformance},
+    conformance::{Held, of_bounded},
     limits::limits,
     matrix::{Matrix, Role},
     metric::Metric,
@@ -65,7 +65,7 @@ pub fn html(results: &[TrialResult], repeats: &[Repeat]) -> String {
             })
             .collect(),
         heats: heat::heats(&matrix, &reasons),
-        conform: conform::conform(&conformance(results, Held::committed())),
+        conform: conform::conform(&of_bounded(&bounded, Held::committed())),
         plots: plot::plots(&matrix),
         rows: detail::rows(&matrix, &reasons, &columns),
         trials: detail::trials(&matrix),

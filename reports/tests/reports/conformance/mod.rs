@@ -5,7 +5,9 @@ mod classes;
 mod page;
 mod rules;
 
-use execlab_model::result::{Completeness, PathCounts, Status, TrialResult};
+use execlab_model::result::{
+    ArgvCounts, Completeness, FieldCounts, PathCounts, PidCounts, Status, TrialResult,
+};
 use execlab_reports::conformance::Held;
 
 use crate::fixture;
@@ -79,9 +81,9 @@ fn nothing(kernel: &str, backend: &str) -> TrialResult {
     trial.truth.as_mut().unwrap().attempts = 20;
     trial.completeness = Some(Completeness::default());
     trial.path = Some(PathCounts::default());
-    trial.argv = Some(Default::default());
-    trial.pid = Some(Default::default());
-    trial.container = Some(Default::default());
+    trial.argv = Some(ArgvCounts::default());
+    trial.pid = Some(PidCounts::default());
+    trial.container = Some(FieldCounts::default());
     trial
 }
 

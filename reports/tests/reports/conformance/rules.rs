@@ -1,7 +1,7 @@
 //! The table is refused where a row is otherwise than predicted and nobody says why, and where somebody
 //! explains what is not so.
 
-use execlab_model::result::{PathCounts, TrialResult};
+use execlab_model::result::{ArgvCounts, FieldCounts, PathCounts, PidCounts, TrialResult};
 use execlab_reports::conformance::{Table, conformance, problems, stubs};
 
 use super::{as_predicted, held, nothing, with_paths};
@@ -160,9 +160,9 @@ fn that_nothing_is_seen_needs_one_explanation_and_not_one_for_each_field() {
     let seen = blind.completeness.as_mut().unwrap();
     (seen.seen, seen.missed) = (0, 20);
     blind.path = Some(PathCounts::default());
-    blind.argv = Some(Default::default());
-    blind.pid = Some(Default::default());
-    blind.container = Some(Default::default());
+    blind.argv = Some(ArgvCounts::default());
+    blind.pid = Some(PidCounts::default());
+    blind.container = Some(FieldCounts::default());
     let problems = refused(&trials, "");
     insta::assert_snapshot!(problems.join("\n"), @"plain × sure on 6.1: seen is `none`, predicted was `all`, and no explanation says so");
 }
