@@ -4,6 +4,7 @@
 //! and the `execlab` binary as a user would.
 
 mod bench;
+mod conformance;
 mod demo;
 mod kernels;
 mod machine;
@@ -32,6 +33,8 @@ enum Command {
     Test(test::Test),
     /// Show what is claimed of speed, memory and repetition, as ratios in one run
     Bench(bench::Bench),
+    /// Renew the conformance table: every backend, scenario and kernel (some half an hour)
+    Conformance(conformance::Conformance),
     /// Show that the programs of a guest are the same from every checkout, and that a change to one
     /// backend changes one monitor; takes some minutes
     Reproducible,
@@ -42,6 +45,7 @@ fn main() -> Result<()> {
         Command::Demo(demo) => demo.run(),
         Command::Test(test) => test.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Conformance(conformance) => conformance.run(),
         Command::Reproducible => reproducible::run(),
     }
 }
