@@ -78,7 +78,7 @@ fn run_time_ns(schedstat: &File) -> io::Result<u64> {
 
 /// The name in a `/proc/PID/stat`, if it is a kernel thread's. The name may hold anything, so it ends
 /// at the last parenthesis.
-fn kernel_thread(stat: &[u8]) -> Option<&str> {
+pub(crate) fn kernel_thread(stat: &[u8]) -> Option<&str> {
     let stat = str::from_utf8(stat).ok()?;
     let (before, after) = stat.rsplit_once(')')?;
     let (_, name) = before.split_once('(')?;
