@@ -55,7 +55,10 @@ fn told(rest: &[u8]) {
         time_ns,
     };
     let answer = Event::Answer { ack, error: first };
-    assert_eq!(parse(&message(2, [first, second], time_ns, ack)), Some(exec));
+    assert_eq!(
+        parse(&message(2, [first, second], time_ns, ack)),
+        Some(exec)
+    );
     assert_eq!(
         parse(&message(0, [first, second], time_ns, ack)),
         Some(answer)

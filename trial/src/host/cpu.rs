@@ -48,7 +48,11 @@ pub(crate) fn parse_megahertz(cpuinfo: &str) -> Option<(u64, u64)> {
             // `2600.000`: kHz without the point, and without floats.
             let (whole, part) = value.trim().split_once('.')?;
             let part: u64 = part.get(..3)?.parse().ok()?;
-            whole.parse::<u64>().ok()?.checked_mul(1000)?.checked_add(part)
+            whole
+                .parse::<u64>()
+                .ok()?
+                .checked_mul(1000)?
+                .checked_add(part)
         });
     range(values)
 }
