@@ -49,7 +49,7 @@ fn archive(bytes: &[u8]) {
         // Not below one another: what is a file is no folder.
         let path = format!(
             "{}/{number}",
-            if contents.len() % 2 == 0 {
+            if contents.len().is_multiple_of(2) {
                 "bin"
             } else {
                 "a/b"

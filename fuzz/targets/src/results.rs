@@ -167,7 +167,7 @@ fn scored(bytes: &[u8]) -> Option<TrialResult> {
         boot: Vec::new(),
         workload: Workload {
             scenario: "relative".into(),
-            load: if bytes.len() % 2 == 0 {
+            load: if bytes.len().is_multiple_of(2) {
                 Load::Closed
             } else {
                 Load::Rate(5)
@@ -263,10 +263,8 @@ fn document(results: &[TrialResult], repeats: &[Repeat], format: Format) {
         Format::Csv => {
             let rows = csv::ReaderBuilder::new();
             let mut reader = rows.from_reader(made.as_bytes());
-            let count = reader
-                .records()
-                .map(|row| row.expect("a row of fields"))
-                .count();
+            let rows: Result<Vec<_>, _> = reader.records().collect();
+            let count = rows.expect("rows of as many fields").len();
             assert_eq!(count, results.len());
         }
         Format::Json => {
