@@ -29,6 +29,9 @@ use nix::{
     sys::stat::Mode,
 };
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod listing;
 pub mod parse;
 

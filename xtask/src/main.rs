@@ -1,4 +1,5 @@
-//! What a developer or CI runs: `cargo xtask demo`, `cargo xtask test`, `cargo xtask bench`.
+//! What a developer or CI runs: `cargo xtask demo`, `cargo xtask test`, `cargo xtask fuzz`,
+//! `cargo xtask bench`.
 //!
 //! Thin on purpose: each command makes sure that this machine has what is needed, then calls cargo
 //! and the `execlab` binary as a user would.
@@ -6,6 +7,7 @@
 mod bench;
 mod conformance;
 mod demo;
+mod fuzz;
 mod kernels;
 mod machine;
 mod process;
@@ -31,6 +33,8 @@ enum Command {
     Demo(demo::Demo),
     /// Run every test, with real guests on the oldest and the newest kernel
     Test(test::Test),
+    /// Fuzz what reads bytes from a kernel, a guest or a file, ten minutes for each target
+    Fuzz(fuzz::Fuzz),
     /// Show what is claimed of speed, memory and repetition, as ratios in one run
     Bench(bench::Bench),
     /// Renew the conformance table: every backend, scenario and kernel (some half an hour)
@@ -44,6 +48,7 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Demo(demo) => demo.run(),
         Command::Test(test) => test.run(),
+        Command::Fuzz(fuzz) => fuzz.run(),
         Command::Bench(bench) => bench.run(),
         Command::Conformance(conformance) => conformance.run(),
         Command::Reproducible => reproducible::run(),
