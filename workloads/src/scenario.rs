@@ -13,14 +13,26 @@ use execlab_model::{
 
 mod bare;
 mod place;
+mod rewriter;
 mod way;
+mod worker;
 
 pub mod absolute;
+pub mod argv_overwritten;
+pub mod burst_over_buffers;
 pub mod container;
+pub mod huge_argument;
+pub mod kernel_helper;
+pub mod many_arguments;
+pub mod mm_exe_file;
+pub mod prctl_name;
+pub mod quiet_victim;
 pub mod relative;
+pub mod rewritten_argv;
+pub mod rewritten_path;
 pub mod symlink;
 
-pub(crate) use place::{Place, bytes, cgroup_dir, make_cgroup, namespaces};
+pub(crate) use place::{Place, bytes, cgroup_dir, cgroup_id, make_cgroup, namespaces};
 pub use way::Way;
 
 /// Every scenario, in the order in which lists and reports show them. The only list.
@@ -29,6 +41,17 @@ pub const SCENARIOS: &[&dyn Scenario] = &[
     &relative::Relative,
     &symlink::Symlink,
     &container::Container,
+    // Against the monitor.
+    &rewritten_path::RewrittenPath,
+    &rewritten_argv::RewrittenArgv,
+    &mm_exe_file::MmExeFile,
+    &prctl_name::PrctlName,
+    &argv_overwritten::ArgvOverwritten,
+    &quiet_victim::QuietVictim,
+    &burst_over_buffers::BurstOverBuffers,
+    &many_arguments::ManyArguments,
+    &huge_argument::HugeArgument,
+    &kernel_helper::KernelHelper,
 ];
 
 /// What the scenarios of a suite have in common: lists show them under these headings.

@@ -3,7 +3,6 @@
 use std::{
     fs::File,
     io::{self, Read, Write},
-    os::unix::fs::FileExt,
 };
 
 use execlab_model::{truth::Truth, workload::Workload};
@@ -190,9 +189,7 @@ impl Storm {
     fn truth(&mut self) -> Result<Truth, String> {
         let mut evidence = Vec::new();
         for log in [&self.evidence, &self.appended] {
-            let length = log.metadata().map_err(|e| e.to_string())?.len();
-            let mut bytes = vec![0; usize::try_from(length).map_err(|e| e.to_string())?];
-            log.read_exact_at(&mut bytes, 0)
+            let bytes = evidence::read_whole(log)
                 .map_err(|e| format!("cannot read the evidence log: {e}"))?;
             evidence.extend(evidence::parse_log(&bytes).map_err(|e| e.to_string())?);
         }
