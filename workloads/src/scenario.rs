@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::witness;
 use execlab_model::{
     Bytes,
     result::PathClass,
@@ -19,6 +20,7 @@ mod worker;
 
 pub mod absolute;
 pub mod argv_overwritten;
+pub mod build;
 pub mod burst_over_buffers;
 pub mod container;
 pub mod huge_argument;
@@ -52,6 +54,8 @@ pub const SCENARIOS: &[&dyn Scenario] = &[
     &many_arguments::ManyArguments,
     &huge_argument::HugeArgument,
     &kernel_helper::KernelHelper,
+    // Real life.
+    &build::Build,
 ];
 
 /// What the scenarios of a suite have in common: lists show them under these headings.
@@ -177,10 +181,21 @@ pub struct Prepared {
     /// after whose preparation the storm no longer reaches its own folder; all others have one by
     /// themselves.
     pub canary: Option<Way>,
+    /// Of whom execs are told that [ways](Way::witnessed) have none of their own of.
+    pub witness: Option<Witness>,
     /// Processes that it started and that never call exec.
     pub helpers: Vec<u32>,
     /// Dropped when the storm is over.
     pub guard: Option<Box<dyn fmt::Debug>>,
+}
+
+/// What the execs of programs that are not ours are known by.
+#[derive(Debug)]
+pub struct Witness {
+    /// What the programs write to.
+    pub(crate) log: witness::Log,
+    /// Where they run: in the storm's own PID namespace and root.
+    pub(crate) place: Place,
 }
 
 impl Prepared {

@@ -22,7 +22,7 @@ pub enum Step {
     /// A system call that must succeed.
     Do(Syscall),
     /// Opens a file and puts it at a descriptor of the scenario's choice, from
-    /// [`FIRST_OWN_FD`] up.
+    /// [`FIRST_OWN_FD`] up, or in the place of a standard stream.
     Open {
         /// Which file.
         path: CString,

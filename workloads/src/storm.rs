@@ -21,6 +21,7 @@ mod ledger;
 mod load;
 mod perturb;
 mod progress;
+mod witnessed;
 
 pub use ledger::{Entry, Ledger, TruthError};
 pub use perturb::Perturbation;
@@ -197,6 +198,15 @@ impl Storm {
             .ledger
             .join(&evidence, &self.prepared.ways, self.own_pid_ns)
             .map_err(|e| e.to_string())?;
+        if let Some(witness) = &self.prepared.witness {
+            let images = witness.log.read().map_err(|e| e.to_string())?;
+            let children = self
+                .ledger
+                .children_of(&self.prepared.ways, |way| way.witnessed);
+            let (place, executed) = (&witness.place, witnessed::executed);
+            witnessed::join(&images, &children, place, executed, &mut truth)
+                .map_err(|e| e.to_string())?;
+        }
         truth.storm_pids.extend(
             [std::process::id()]
                 .into_iter()

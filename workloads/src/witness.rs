@@ -13,7 +13,10 @@ use std::{
 
 use execlab_model::Bytes;
 
-use crate::{evidence, scenario::SetupError};
+use crate::{
+    evidence,
+    scenario::{SetupError, make_dir},
+};
 
 /// The object, with a place for its log's name.
 const OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/witness.so"));
@@ -78,34 +81,47 @@ pub fn object(log: &Path) -> Option<Vec<u8>> {
     Some(object)
 }
 
-/// A log, and how to read it.
+/// A log. When it is dropped no further program is witnessed.
 #[derive(Debug)]
-pub struct Log(File);
+pub struct Log {
+    file: File,
+    /// The linker's list, as this process names it.
+    list: PathBuf,
+}
 
 impl Log {
-    /// Has every dynamically linked program below `root` witnessed in the file `log`, which the programs and
-    /// this process name alike, from the programs' root: the object is `/execlab-witness.so` there.
+    /// Has every dynamically linked program below `root` witnessed in the file `log`, which is named from the
+    /// programs' root; the object is `/execlab-witness.so` there.
     pub fn install(root: &Path, log: &Path) -> Result<Self, SetupError> {
-        const NAME: &str = "execlab-witness.so";
+        const OBJECT: &str = "/execlab-witness.so";
         let inside = |path: &Path| root.join(path.strip_prefix("/").unwrap_or(path));
-        let failed = |path: &Path| SetupError::at(format!("write {}", path.display()));
-        let write = |path: PathBuf, bytes: &[u8]| {
-            fs::write(&path, bytes).map_err(SetupError::at(format!("write {}", path.display())))
-        };
-        let name_too_long = || failed(log)(io::Error::from(io::ErrorKind::InvalidFilename));
-        let file = evidence::create_appended(&inside(log)).map_err(failed(&inside(log)))?;
-        write(root.join(NAME), &object(log).ok_or_else(name_too_long)?)?;
-        write(
-            inside(Path::new("/etc/ld.so.preload")),
-            format!("/{NAME}\n").as_bytes(),
-        )?;
-        Ok(Self(file))
+        let at = |path: &Path| SetupError::at(format!("write {}", path.display()));
+        let write = |path: &Path, bytes: &[u8]| fs::write(path, bytes).map_err(at(path));
+        let (so, list) = (
+            inside(OBJECT.as_ref()),
+            inside("/etc/ld.so.preload".as_ref()),
+        );
+        let bytes = object(log).ok_or(io::ErrorKind::InvalidFilename);
+        let bytes = bytes.map_err(SetupError::at(format!("log to {}", log.display())))?;
+        make_dir(&inside("/etc".as_ref()))?;
+        let log = inside(log);
+        let file = evidence::create_appended(&log).map_err(at(&log))?;
+        write(&so, &bytes)?;
+        write(&list, format!("{OBJECT}\n").as_bytes())?;
+        Ok(Self { file, list })
     }
 
     /// What is in it by now.
     pub fn read(&self) -> io::Result<Vec<Image>> {
-        let bytes = evidence::read_whole(&self.0)?;
+        let bytes = evidence::read_whole(&self.file)?;
         parse(&bytes).map_err(io::Error::other)
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        // It can only fail where the list is gone already, which is what is wanted.
+        let _ = fs::remove_file(&self.list);
     }
 }
 
@@ -275,7 +291,7 @@ mod tests {
             .status()
             .unwrap();
         assert!(status.success());
-        let images = Log(file).read().unwrap();
+        let images = parse(&evidence::read_whole(&file).unwrap()).unwrap();
         let of = |n: usize| -> Vec<_> {
             images[n]
                 .argv
@@ -321,7 +337,7 @@ mod tests {
             .arg(&script)
             .env("LD_PRELOAD", &so);
         assert!(command.status().unwrap().success());
-        let images = Log(file).read().unwrap();
+        let images = parse(&evidence::read_whole(&file).unwrap()).unwrap();
         let last = images.last().unwrap();
         let script = Bytes::from(script.as_os_str().as_bytes());
         assert_eq!(last.given, script);
@@ -341,6 +357,20 @@ mod tests {
             .status()
             .unwrap();
         assert_eq!(status.code(), Some(evidence::NO_EVIDENCE.into()));
+    }
+
+    #[test]
+    fn a_root_is_witnessed_until_the_log_is_dropped() {
+        let root = tempfile::tempdir().unwrap();
+        let log = Log::install(root.path(), Path::new("/log")).unwrap();
+        let list = root.path().join("etc/ld.so.preload");
+        let named = fs::read_to_string(&list).unwrap();
+        let so = root.path().join(named.trim().trim_start_matches('/'));
+        assert_eq!(fs::read(so).unwrap(), object(Path::new("/log")).unwrap());
+        fs::write(root.path().join("log"), encode(&Image::default())).unwrap();
+        assert_eq!(log.read().unwrap(), [Image::default()]);
+        drop(log);
+        assert!(!list.exists());
     }
 
     #[test]

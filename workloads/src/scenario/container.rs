@@ -107,6 +107,7 @@ impl Scenario for Container {
             ],
             helpers: vec![init.pid.as_raw().unsigned_abs()],
             guard: Some(Box::new(init)),
+            ..Prepared::default()
         })
     }
 }
