@@ -90,9 +90,9 @@ impl Scenario for KernelHelper {
                 Step::numbers(libc::SYS_flock, &[LOCK_FD.into(), libc::LOCK_EX.into()]),
                 open(Path::new(PATTERN), libc::O_WRONLY, PATTERN_FD),
                 write_around_id(before, behind),
-                // Into a process group of its own, which it then ends as a crash does.
+                // Into a process group of its own, which it then ends as `abort` does.
                 Step::numbers(libc::SYS_setpgid, &[0, 0]),
-                Step::numbers(libc::SYS_kill, &[0, libc::SIGSEGV.into()]),
+                Step::numbers(libc::SYS_kill, &[0, libc::SIGABRT.into()]),
             ])
         };
         Ok(Prepared {
@@ -159,6 +159,35 @@ impl Drop for Kept {
     fn drop(&mut self) {
         if let Err(error) = self.put_back() {
             eprintln!("cannot put back {}: {error}", self.file);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use execlab_model::workload::Spawn;
+    use nix::sys::wait::{WaitStatus, waitpid};
+
+    use super::*;
+    use crate::spawn::Launcher;
+
+    /// What the kernel reads of the pattern is what stands in a file here.
+    #[test]
+    fn each_child_writes_its_own_id() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("pattern");
+        fs::write(&file, "").unwrap();
+        let steps = [
+            open(&file, libc::O_WRONLY, PATTERN_FD),
+            write_around_id(b"|/bin/h ".to_vec(), b" 0".to_vec()),
+            Step::Exit,
+        ];
+        let mut launcher = Launcher::new(0).unwrap();
+        let way = launcher.load(&Way::of(steps), Spawn::Fork).unwrap();
+        for (id, expected) in [(0xab, "|/bin/h x000000ab 0"), (7, "|/bin/h x00000007 0")] {
+            let pid = launcher.spawn(way, id, 0).unwrap();
+            assert_eq!(waitpid(pid, None), Ok(WaitStatus::Exited(pid, 0)));
+            assert_eq!(fs::read_to_string(&file).unwrap(), expected);
         }
     }
 }

@@ -153,10 +153,14 @@ impl Gate {
         self.memory.address()
     }
 
-    /// Lets whoever waits go on.
-    fn open(&self) -> io::Result<()> {
+    /// Does `before`, and lets whoever waits go on.
+    fn open(&self, before: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         let faults = self.faults.as_ref().expect("only taken from the storm");
-        uffd::fill(faults, self.address(), &self.content)
+        if uffd::is_wanted(faults)? {
+            before()?;
+            uffd::bring(faults, self.address(), &self.content)?;
+        }
+        Ok(())
     }
 
     /// A child's step that takes it away.
@@ -236,10 +240,10 @@ impl Plan {
             })?;
         }
         if let (Some(gate), Some(true)) = (&self.gate, ready.next()) {
-            if let Some(stage) = &self.stage {
-                stage.make_real(storm)?;
-            }
-            gate.open()?;
+            gate.open(|| match &self.stage {
+                Some(stage) => stage.make_real(storm),
+                None => Ok(()),
+            })?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 
 use std::{
     ffi::c_int,
-    io::{self, Read},
+    io,
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
 };
 
@@ -14,7 +14,7 @@ use crate::scenario::SetupError;
 const API: u64 = 0xaa;
 const REGISTER_MISSING: u64 = 1;
 const EVENT_PAGEFAULT: u8 = 0x12;
-/// Bytes of a message, and where the address is in one.
+/// Bytes of a message; the first tells what it is of.
 const MESSAGE: usize = 32;
 
 /// `struct uffdio_api`.
@@ -58,8 +58,10 @@ pub(super) fn watch(start: i64, length: usize) -> Result<OwnedFd, SetupError> {
             "{what} answers {errno}; it takes Linux 4.3 and CAP_SYS_PTRACE"
         ))
     };
+    // One that blocks cannot be polled (`userfaultfd_poll`, fs/userfaultfd.c).
     // SAFETY: a new descriptor, or an error.
-    let result = unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC) };
+    let result =
+        unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC | libc::O_NONBLOCK) };
     let fd = Errno::result(result).map_err(|errno| unsupported("userfaultfd(2)", errno))?;
     let fd = c_int::try_from(fd).expect("a descriptor");
     // SAFETY: it is new, so nothing else owns it.
@@ -83,13 +85,20 @@ pub(super) fn watch(start: i64, length: usize) -> Result<OwnedFd, SetupError> {
     Ok(faults)
 }
 
-/// Takes one message, which has to be of a page that is missing, and brings it.
-pub(super) fn fill(faults: &OwnedFd, address: i64, content: &[u8]) -> io::Result<()> {
+/// Takes the message of somebody who waits for a page; whether there was one.
+pub(super) fn is_wanted(faults: &OwnedFd) -> io::Result<bool> {
     let mut message = [0; MESSAGE];
-    std::fs::File::from(faults.try_clone()?).read_exact(&mut message)?;
-    if message[0] != EVENT_PAGEFAULT {
-        return Err(io::ErrorKind::InvalidData.into());
+    match nix::unistd::read(faults, &mut message) {
+        // It waits no longer.
+        Err(Errno::EAGAIN) => Ok(false),
+        Ok(MESSAGE) if message[0] == EVENT_PAGEFAULT => Ok(true),
+        Ok(_) => Err(io::ErrorKind::InvalidData.into()),
+        Err(errno) => Err(errno.into()),
     }
+}
+
+/// Brings a page, and lets go on whoever waits for it.
+pub(super) fn bring(faults: &OwnedFd, address: i64, content: &[u8]) -> io::Result<()> {
     let mut page = Copy {
         to: address as u64,
         from: content.as_ptr().addr() as u64,
