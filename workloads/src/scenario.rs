@@ -12,13 +12,24 @@ use execlab_model::{
 };
 
 mod bare;
+mod layers;
 mod place;
+mod tenant;
 mod way;
 
 pub mod absolute;
+pub mod cgroup_moved_after;
+pub mod cgroup_moved_before;
+pub mod cgroup_v1;
+pub mod chroot;
 pub mod container;
+pub mod nested_pid_namespace;
+pub mod no_proc;
+pub mod private_proc;
 pub mod relative;
+pub mod setns;
 pub mod symlink;
+pub mod user_namespace;
 
 pub(crate) use place::{Place, bytes, cgroup_dir, make_cgroup, namespaces};
 pub use way::Way;
@@ -29,6 +40,15 @@ pub const SCENARIOS: &[&dyn Scenario] = &[
     &relative::Relative,
     &symlink::Symlink,
     &container::Container,
+    &chroot::Chroot,
+    &nested_pid_namespace::NestedPidNamespace,
+    &user_namespace::UserNamespace,
+    &setns::Setns,
+    &private_proc::PrivateProc,
+    &no_proc::NoProc,
+    &cgroup_v1::CgroupV1,
+    &cgroup_moved_before::CgroupMovedBefore,
+    &cgroup_moved_after::CgroupMovedAfter,
 ];
 
 /// What the scenarios of a suite have in common: lists show them under these headings.
@@ -86,6 +106,12 @@ pub trait Scenario: Sync {
 
     /// Kernel modules that are loaded for it, in this order, before the trial.
     fn modules(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Programs of a distribution that it runs: sets of `vm/userland.toml`. Their files are in the guest's root,
+    /// and only in guests of trials of this scenario; so it is also [`Self::only_in_guests`].
+    fn userland(&self) -> &'static [&'static str] {
         &[]
     }
 
@@ -245,6 +271,13 @@ mod tests {
                 name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn what_needs_a_userland_runs_in_guests_alone() {
+        for scenario in SCENARIOS.iter().filter(|s| !s.userland().is_empty()) {
+            assert!(scenario.only_in_guests().is_some(), "{scenario:?}");
         }
     }
 }

@@ -28,7 +28,7 @@ use serde_json::json;
 use self::canary::Canary;
 use super::{
     LabError, Laboratory, Outcome, Ran, Start, disturbances,
-    guests::{self, Pantry, Prepared, encode, nonce, outcome, plan, sizes},
+    guests::{self, Pantry, Prepared, encode, nonce, outcome, sizes},
 };
 use crate::plan::TrialSpec;
 
@@ -213,6 +213,7 @@ impl Laboratory for KvmLab {
                 kernels.insert(trial.kernel.clone(), self.pantry.prepare(&trial.kernel)?);
             }
             kernels[&trial.kernel].can_run(trial)?;
+            self.pantry.stock(trial)?;
         }
         let model = self.fly(&qemu, &kernels[&first.kernel], first.cpus)?;
         *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ready {
@@ -226,7 +227,7 @@ impl Laboratory for KvmLab {
     fn digest(&self, trial: &TrialSpec) -> Result<String, LabError> {
         let (Ready { qemu, model, .. }, prepared) = self.ready(trial)?;
         let machine = self.machine(trial, &model);
-        let plan = plan(trial, Timing::REAL);
+        let plan = self.pantry.plan(trial, Timing::REAL);
         Ok(guests::digest(&qemu, &prepared, &machine, &plan))
     }
 
@@ -258,7 +259,7 @@ impl Laboratory for KvmLab {
             initramfs: &prepared.initramfs.path,
             start: guest::Start::Cold,
             nonce: &nonce(digest),
-            plan: &encode(&plan(trial, Timing::REAL)),
+            plan: &encode(&self.pantry.plan(trial, Timing::REAL)),
             serial_log,
             clocks: sizes::clocks(&trial.workload),
         }
