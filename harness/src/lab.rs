@@ -150,6 +150,11 @@ impl Ran {
 pub enum Outcome {
     /// One whole, framed, checksummed record.
     Record(Box<Record>),
+    /// This machine cannot make such execs; nothing was tried.
+    Unsupported {
+        /// The evidence.
+        reason: String,
+    },
     /// The guest panicked, hung or stopped short.
     Lost {
         /// What is known of its end, for people.

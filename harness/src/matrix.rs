@@ -6,7 +6,7 @@
 mod file;
 mod resolve;
 
-use std::{fmt, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use execlab_model::{
     plan::BackendSpec,
@@ -152,6 +152,18 @@ pub struct Matrix {
     /// CPUs of the machine.
     #[serde(default = "one_cpu")]
     pub cpus: u32,
+    /// By scenario: what it asks for itself, where nobody said otherwise.
+    #[serde(default)]
+    pub own: BTreeMap<String, Own>,
+}
+
+/// What a scenario asks for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Own {
+    /// Its load in place of the usual one.
+    pub load: Option<Load>,
+    /// With fewer execs it does not show what it shows.
+    pub least_execs: u32,
 }
 
 fn one_cpu() -> u32 {

@@ -197,6 +197,7 @@ mod tests {
             seeds: (3, 4),
             lab: Lab::Exact,
             cpus: 1,
+            own: BTreeMap::new(),
         }
     }
 
@@ -248,6 +249,7 @@ mod tests {
                 seeds: (seeds.0, seeds.0 + seeds.1),
                 lab,
                 cpus,
+                own: BTreeMap::new(),
             }
         }
     }

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use execlab_model::{plan::BackendSpec, result::PathClass};
+use execlab_model::{plan::BackendSpec, result::PathClass, workload::Load};
 use execlab_vm::kernels::Lock;
+pub use execlab_workloads::scenario::Family;
 
 use crate::matrix::unknown;
 
@@ -84,6 +85,16 @@ pub struct ScenarioInfo {
     pub summary: String,
     /// The path classes that count as best.
     pub best: Vec<PathClass>,
+    /// Under which heading it stands in lists.
+    pub family: Family,
+    /// The first locked kernel series that can do it; `None` where all can.
+    pub since: Option<&'static str>,
+    /// Why it runs in guests alone, where it does.
+    pub only_in_guests: Option<&'static str>,
+    /// The load that it is made for, where that is not the usual one.
+    pub load: Option<Load>,
+    /// The fewest execs with which it shows what it shows.
+    pub least_execs: u32,
 }
 
 /// All names of this build.
@@ -179,6 +190,11 @@ pub fn scenarios() -> Vec<ScenarioInfo> {
             name: scenario.name().to_owned(),
             summary: scenario.about().to_owned(),
             best: scenario.best().to_vec(),
+            family: scenario.family(),
+            since: scenario.since(),
+            only_in_guests: scenario.only_in_guests(),
+            load: scenario.load(),
+            least_execs: scenario.least_execs(),
         })
         .collect()
 }
@@ -221,6 +237,11 @@ pub(crate) fn example() -> Registry {
                 name: name.to_owned(),
                 summary: String::new(),
                 best: vec![PathClass::Exact],
+                family: Family::First,
+                since: None,
+                only_in_guests: None,
+                load: None,
+                least_execs: 1,
             })
             .to_vec(),
         kernels: ["5.10", "6.1", "6.12"].map(str::to_owned).to_vec(),

@@ -46,6 +46,10 @@ pub fn line(
             line.record_sha256 = Some(record_sha256(&record));
             score(&mut line, &record, best, baselines);
         }
+        Outcome::Unsupported { reason } => {
+            line.status = Status::Unsupported;
+            line.reason = Some(reason);
+        }
         Outcome::Lost { reason } => {
             line.status = Status::Lost;
             line.reason = Some(reason);

@@ -205,6 +205,19 @@ pub struct FieldCounts {
     pub absent: u64,
 }
 
+/// What was seen of the execs of the sites of one label.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LabelCounts {
+    /// Execs in truth.
+    pub execs: u64,
+    /// Execs seen in time.
+    pub seen: u64,
+    /// Execs that were not seen, in time or late.
+    pub missed: u64,
+    /// Seen execs whose path is in the best class that the scenario allows.
+    pub best_path: u64,
+}
+
 /// What was seen of all execs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Completeness {
@@ -218,6 +231,9 @@ pub struct Completeness {
     pub phantoms: u64,
     /// Sightings of anything else on the machine.
     pub foreign: u64,
+    /// By label, where the scenario makes execs in several ways that have names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_label: BTreeMap<String, LabelCounts>,
 }
 
 /// Whether the monitor knew what it lost.

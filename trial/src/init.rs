@@ -1,5 +1,5 @@
-//! Process 1 of a guest: mounts, loads modules, lets the kernel settle, stands still to be saved,
-//! takes the plan from the channel, runs the trial, leaves the record, ends the machine. Anything that
+//! Process 1 of a guest: mounts, lets the kernel settle, stands still to be saved, takes the plan from
+//! the channel, loads modules, runs the trial, leaves the record, ends the machine. Anything that
 //! goes wrong is printed on the console and ends the machine without a record, which the host never
 //! takes for a result.
 //!

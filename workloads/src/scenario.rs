@@ -104,7 +104,15 @@ pub trait Scenario: Sync {
         &[PathClass::Exact]
     }
 
-    /// Kernel modules that are loaded for it, in this order, before the trial.
+    /// The first locked kernel series that can do it; `None` where all can. On older ones [`prepare`]
+    /// finds [`SetupError::Unsupported`], and tests hold the two against each other.
+    ///
+    /// [`prepare`]: Self::prepare
+    fn since(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Kernel modules that are loaded for it before the trial, and for no other scenario.
     fn modules(&self) -> &'static [&'static str] {
         &[]
     }

@@ -163,14 +163,10 @@ impl Laboratory for ExactLab {
         guest::sweep();
         let mut kernels = BTreeMap::new();
         for trial in trials {
-            let prepared = match kernels.entry(self.key(trial)) {
-                Entry::Occupied(there) => there.into_mut(),
-                Entry::Vacant(none) => {
-                    let prepared = self.prepare(none.key())?;
-                    none.insert(prepared)
-                }
-            };
-            prepared.can_run(trial)?;
+            if let Entry::Vacant(none) = kernels.entry(self.key(trial)) {
+                let prepared = self.prepare(none.key())?;
+                none.insert(prepared);
+            }
             self.pantry.stock(trial)?;
         }
         *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = Ready {
@@ -252,9 +248,11 @@ impl Laboratory for ExactLab {
                 ran.provenance.qemu = Some(qemu.version.clone());
                 ran.provenance.initramfs = Some(prepared.initramfs.sha256.to_string());
                 let with = (&qemu, &prepared);
-                let came = self.run_guest(trial, start, &nonce(digest), serial_log, with);
+                let came = || self.run_guest(trial, start, &nonce(digest), serial_log, with);
+                let cannot = prepared.cannot_run(trial);
+                let outcome = cannot.unwrap_or_else(|| outcome(came()));
                 ran.kernel = prepared.kernel;
-                outcome(came)
+                outcome
             }
         };
         if let Outcome::Record(record) = &ran.outcome {

@@ -101,20 +101,15 @@ impl Pantry {
 }
 
 impl Prepared {
-    /// Whether the scenario of a trial has its modules here.
-    pub(super) fn can_run(&self, trial: &TrialSpec) -> Result<(), LabError> {
+    /// What a trial ends as that this kernel cannot run, for want of its scenario's modules.
+    pub(super) fn cannot_run(&self, trial: &TrialSpec) -> Option<Outcome> {
         let scenario = trial.workload.scenario.as_str();
-        let Some(why) = self.initramfs.lacking.get(scenario) else {
-            return Ok(());
-        };
-        Err(LabError {
-            what: format!(
-                "scenario {scenario} cannot run on kernel {}: {why}",
-                trial.kernel
+        let why = self.initramfs.lacking.get(scenario)?;
+        Some(Outcome::Unsupported {
+            reason: format!(
+                "scenario {scenario} needs kernel modules: {why}; a kernel of your own is given them with \
+                 `path:IMAGE,modules=DIR`"
             ),
-            remedy: "name its modules too (`path:IMAGE,modules=DIR`), or leave the scenario out"
-                .into(),
-            source: None,
         })
     }
 }

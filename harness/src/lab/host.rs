@@ -77,6 +77,21 @@ impl HostLab {
 
     /// Runs a trial in a session of its own, unless an earlier one has spoiled the machine: what comes
     /// after it would take the spoiled machine for the one that it has to leave.
+    /// What a trial ends as that is not for a machine that others use, or whose modules are not loaded.
+    fn cannot_run(trial: &TrialSpec) -> Option<Outcome> {
+        let scenario = execlab_workloads::scenario::find(&trial.workload.scenario)?;
+        let name = scenario.name();
+        let missing = || scenario.modules().iter().find(|m| !has_module(m));
+        let reason = match (scenario.only_in_guests(), missing()) {
+            (Some(why), _) => format!("scenario {name} runs in guests alone: {why}"),
+            (None, Some(module)) => format!(
+                "scenario {name} needs the kernel module {module}, which is not loaded (`modprobe {module}`)"
+            ),
+            (None, None) => return None,
+        };
+        Some(Outcome::Unsupported { reason })
+    }
+
     fn run_alone(&self, trial: &TrialSpec, digest: &str, log: &Path) -> Outcome {
         let mut spoiled = self.spoiled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(reason) = &*spoiled {
@@ -108,7 +123,7 @@ impl HostLab {
 }
 
 impl Laboratory for HostLab {
-    fn check(&self, trials: &[TrialSpec]) -> Result<(), LabError> {
+    fn check(&self, _: &[TrialSpec]) -> Result<(), LabError> {
         if !nix::unistd::geteuid().is_root() {
             return Err(lacks(
                 "the lab host needs root: it makes cgroups and namespaces, and monitors attach to the kernel",
@@ -121,20 +136,6 @@ impl Laboratory for HostLab {
                 "mount it: `mount -t cgroup2 none /sys/fs/cgroup/unified`, or boot with cgroup v2",
             )
         })?;
-        for trial in trials {
-            let scenario = execlab_workloads::scenario::find(&trial.workload.scenario);
-            for module in scenario.map_or(&[][..], |s| s.modules()) {
-                if !has_filesystem(module) {
-                    return Err(lacks(
-                        format!(
-                            "scenario {} needs the kernel module {module}, which is not loaded",
-                            trial.workload.scenario
-                        ),
-                        "load it (`modprobe`), or leave the scenario out",
-                    ));
-                }
-            }
-        }
         let (claim, swept) = claim(Path::new(ROOT))?;
         for what in swept.put_back {
             tell(format_args!("note: after a run that was killed: {what}"));
@@ -167,7 +168,8 @@ impl Laboratory for HostLab {
     fn run(&self, trial: &TrialSpec, _start: Start, digest: &str, serial_log: &Path) -> Ran {
         let started = Instant::now();
         let before = Processors::look();
-        let outcome = self.run_alone(trial, digest, serial_log);
+        let outcome =
+            Self::cannot_run(trial).unwrap_or_else(|| self.run_alone(trial, digest, serial_log));
         Ran {
             host: facts(before, &outcome),
             outcome,
@@ -327,10 +329,13 @@ fn facts(before: Processors, outcome: &Outcome) -> BTreeMap<String, serde_json::
 }
 
 /// Whether the kernel has a file system now (`proc_filesystems(5)`).
-fn has_filesystem(name: &str) -> bool {
-    let text = fs::read_to_string("/proc/filesystems").unwrap_or_default();
-    text.lines()
-        .any(|line| line.split('\t').next_back() == Some(name))
+/// Whether a module is loaded, or built in and of a kind that tells so.
+fn has_module(name: &str) -> bool {
+    let filesystems = fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    Path::new("/sys/module").join(name).exists()
+        || filesystems
+            .lines()
+            .any(|line| line.split('\t').next_back() == Some(name))
 }
 
 fn lacks(what: impl Into<String>, remedy: &str) -> LabError {

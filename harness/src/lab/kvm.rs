@@ -212,7 +212,6 @@ impl Laboratory for KvmLab {
             if !kernels.contains_key(&trial.kernel) {
                 kernels.insert(trial.kernel.clone(), self.pantry.prepare(&trial.kernel)?);
             }
-            kernels[&trial.kernel].can_run(trial)?;
             self.pantry.stock(trial)?;
         }
         let model = self.fly(&qemu, &kernels[&first.kernel], first.cpus)?;
@@ -251,6 +250,10 @@ impl Laboratory for KvmLab {
         let mut ran = guests::blank(trial, &machine);
         ran.provenance.qemu = Some(ready.qemu.version.clone());
         ran.provenance.initramfs = Some(prepared.initramfs.sha256.to_string());
+        if let Some(outcome) = prepared.cannot_run(trial) {
+            (ran.kernel, ran.outcome) = (prepared.kernel, outcome);
+            return ran;
+        }
         let before = Processors::look();
         let came = Guest {
             qemu: &ready.qemu,

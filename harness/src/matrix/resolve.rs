@@ -1,6 +1,6 @@
 //! From text to a [`Matrix`]: every name and value is checked, and every problem is told at once.
 
-use std::str::FromStr;
+use std::{collections::BTreeMap, str::FromStr};
 
 use execlab_model::{
     result::Lab,
@@ -8,12 +8,15 @@ use execlab_model::{
 };
 
 use super::{
-    Given, KVM_CPUS, Matrix, MatrixError, Origin, Problem, SelectedBackend, Selection, Variant,
+    Given, KVM_CPUS, Matrix, MatrixError, Origin, Own, Problem, SelectedBackend, Selection, Variant,
 };
 use crate::{
     duration,
     nearest::nearest,
-    registry::{BASELINE, BackendInfo, DEFAULT_VARIANT, RUNNING_KERNEL, Registry, TUNED_VARIANT},
+    registry::{
+        BASELINE, BackendInfo, DEFAULT_VARIANT, Family, RUNNING_KERNEL, Registry, ScenarioInfo,
+        TUNED_VARIANT,
+    },
 };
 
 /// More trials than this are a slip of the pen (each takes seconds).
@@ -38,10 +41,12 @@ pub fn resolve(selection: Selection, registry: &Registry) -> Result<Matrix, Matr
         lab: lab_named,
         problems: Vec::new(),
     };
-    let whole = selection.over(quick(registry, lab_named));
+    let usual_load = selection.loads.is_none();
+    let mut whole = selection.over(quick(registry, lab_named));
+    whole.workloads = whole.workloads.map(|named| unfold(named, registry));
     let variants = whole.variants;
     check.variants(&variants);
-    let matrix = Matrix {
+    let mut matrix = Matrix {
         kernels: check.each(whole.kernels, Check::kernel),
         backends: check.each(whole.backends, |c, g| c.backend(g, &variants)),
         workloads: check.each(whole.workloads, Check::scenario),
@@ -59,7 +64,9 @@ pub fn resolve(selection: Selection, registry: &Registry) -> Result<Matrix, Matr
         cpus: check
             .one(whole.cpus, |text| cpus(text, lab_named))
             .unwrap_or_default(),
+        own: BTreeMap::new(),
     };
+    matrix.own = own(&matrix.workloads, registry, usual_load);
     if !check.problems.is_empty() {
         check.problems.sort_by_key(Problem::line);
         return Err(MatrixError::Invalid(check.problems));
@@ -69,6 +76,38 @@ pub fn resolve(selection: Selection, registry: &Registry) -> Result<Matrix, Matr
         return Err(MatrixError::NothingSelected(empty));
     }
     Ok(matrix)
+}
+
+/// What stands for every scenario.
+const ALL: &str = "all";
+
+/// `all` is all of them.
+fn unfold(named: Vec<Given>, registry: &Registry) -> Vec<Given> {
+    let unfold = |given: Given| {
+        if given.text != ALL {
+            return vec![given];
+        }
+        let each = |name: &str| Given {
+            text: name.to_owned(),
+            origin: given.origin.clone(),
+        };
+        registry.scenarios.iter().map(|s| each(&s.name)).collect()
+    };
+    named.into_iter().flat_map(unfold).collect()
+}
+
+/// What these scenarios ask for themselves; a load only where the user named none.
+fn own(scenarios: &[String], registry: &Registry, usual_load: bool) -> BTreeMap<String, Own> {
+    let asks = |name: &String| {
+        let scenario = registry.scenario(name)?;
+        let own = Own {
+            load: scenario.load.filter(|_| usual_load),
+            least_execs: scenario.least_execs,
+        };
+        let asks = own.load.is_some() || own.least_execs > 1;
+        asks.then(|| (name.clone(), own))
+    };
+    scenarios.iter().filter_map(asks).collect()
 }
 
 fn empty_dimensions(matrix: &Matrix) -> Vec<String> {
@@ -88,7 +127,14 @@ fn empty_dimensions(matrix: &Matrix) -> Vec<String> {
     .collect()
 }
 
-/// One kernel, every backend as it comes, every scenario: a first look that takes minutes.
+/// The scenarios that a run has without any other word.
+fn first_matrix(registry: &Registry) -> impl Iterator<Item = &ScenarioInfo> {
+    let first = |scenario: &&ScenarioInfo| scenario.family == Family::First;
+    registry.scenarios.iter().filter(first)
+}
+
+/// One kernel, every backend as it comes, the scenarios of the first matrix: a first look that takes
+/// minutes.
 fn quick(registry: &Registry, lab: Lab) -> Selection {
     let given = |text: &str| Given {
         text: text.to_owned(),
@@ -117,7 +163,7 @@ fn quick(registry: &Registry, lab: Lab) -> Selection {
     Selection {
         kernels: Some(kernel.into_iter().map(given).collect()),
         backends: Some(watching.map(|b| given(&b.name)).collect()),
-        workloads: Some(registry.scenarios.iter().map(|s| given(&s.name)).collect()),
+        workloads: Some(first_matrix(registry).map(|s| given(&s.name)).collect()),
         loads: Some(vec![given("closed")]),
         execs: Some(given(&execs.to_string())),
         lifetimes: Some(vec![given("0")]),
@@ -198,7 +244,7 @@ impl Check<'_> {
         let names = || self.registry.scenarios.iter().map(|s| s.name.as_str());
         match self.registry.scenario(&given.text) {
             Some(scenario) => Ok(scenario.name.clone()),
-            None => Err(unknown("scenario", &given.text, names())),
+            None => Err(unknown("scenario", &given.text, names().chain([ALL]))),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Which trials a matrix means, and in which order they are run.
 
+use std::slice;
+
 use execlab_model::{plan::BackendSpec, result::Lab, workload::Workload};
 
 use super::{TrialSpec, id};
@@ -111,14 +113,18 @@ fn points(matrix: &Matrix) -> impl Iterator<Item = Point<'_>> {
 fn workloads(matrix: &Matrix) -> Vec<Workload> {
     let mut workloads = Vec::new();
     for scenario in &matrix.workloads {
-        for &load in &matrix.loads {
+        let own = matrix.own.get(scenario);
+        let own_load = own.and_then(|own| own.load);
+        let loads = own_load.as_ref().map_or(&matrix.loads[..], slice::from_ref);
+        let execs = matrix.execs.max(own.map_or(1, |own| own.least_execs));
+        for &load in loads {
             for &lifetime_ns in &matrix.lifetimes_ns {
                 for &spawn in &matrix.spawns {
                     for &population in &matrix.populations {
                         workloads.push(Workload {
                             scenario: scenario.clone(),
                             load,
-                            execs: matrix.execs,
+                            execs,
                             lifetime_ns,
                             spawn,
                             population,

@@ -1,11 +1,13 @@
 //! All of scoring but the cost: from a record to what is said of it.
 
+use std::collections::BTreeMap;
+
 use execlab_model::{
     Bytes,
     record::{GuestStatus, Record},
     result::{
-        ArgvCounts, Completeness, Example, FieldCounts, Latency, Loss, Memory, PathClass,
-        PathCounts, PidCounts, Status, TrialResult, TruthCounts,
+        ArgvCounts, Completeness, Example, FieldCounts, LabelCounts, Latency, Loss, Memory,
+        PathClass, PathCounts, PidCounts, Status, TrialResult, TruthCounts,
     },
     sighting::{Argv, Sighting},
     truth::{Exec, Site, Truth},
@@ -122,6 +124,11 @@ pub fn judge(record: &Record, best: &[PathClass]) -> Judgement {
         if *fate == Fate::Missed {
             tally.missed(exec);
         }
+        if let Some(label) = tally.label(exec) {
+            label.execs += 1;
+            label.seen += u64::from(matches!(fate, Fate::Seen(_)));
+            label.missed += u64::from(*fate == Fate::Missed);
+        }
     }
     let Tally {
         completeness,
@@ -165,6 +172,13 @@ pub fn judge(record: &Record, best: &[PathClass]) -> Judgement {
         examples: examples.into_vec(),
         notes: notes(&matching.joins),
     }
+}
+
+/// Nothing yet, for each label that sites have.
+fn labels(truth: &Truth) -> BTreeMap<String, LabelCounts> {
+    let labels = truth.sites.iter().map(|site| &site.label);
+    let named = labels.filter(|label| !label.is_empty());
+    named.map(|l| (l.clone(), LabelCounts::default())).collect()
 }
 
 /// Execs a second between the first and the last start of an image.
@@ -223,7 +237,10 @@ impl<'a> Tally<'a> {
             matching,
             best,
             names: record.truth.sites.iter().map(Names::new).collect(),
-            completeness: Completeness::default(),
+            completeness: Completeness {
+                by_label: labels(&record.truth),
+                ..Completeness::default()
+            },
             late: 0,
             path: PathCounts::default(),
             argv: ArgvCounts::default(),
@@ -235,6 +252,12 @@ impl<'a> Tally<'a> {
             latencies: Latencies::with_capacity(record.truth.execs.len()),
             examples: Examples::default(),
         }
+    }
+
+    /// The counts of an exec's label, if its site has one.
+    fn label(&mut self, exec: &Exec) -> Option<&mut LabelCounts> {
+        let label = &self.record.truth.site(exec).label;
+        self.completeness.by_label.get_mut(label)
     }
 
     fn sighting(&mut self, at: u32, verdict: Verdict) {
@@ -313,6 +336,9 @@ impl<'a> Tally<'a> {
         self.path.suffixed += u64::from(suffixed);
         if self.best.contains(&class) {
             self.path.best += 1;
+            if let Some(label) = self.label(exec) {
+                label.best_path += 1;
+            }
         } else if class != PathClass::Absent {
             let expected = &truth.site(exec).frames.exact;
             self.examples

@@ -17,12 +17,11 @@ use crate::{Programs, TrialError, cgroups::Cgroups};
 const GOOD: u8 = 16;
 const BAD: u8 = 17;
 
-/// Mounts, loads modules, makes the cgroups; from here on what is printed goes to the serial log.
+/// Mounts, makes the cgroups; from here on what is printed goes to the serial log.
 pub fn begin(ports: &Ports) -> Result<(Programs, Cgroups), TrialError> {
     mounts::switch_root(&["bin", "modules"])?;
     use_console()?;
     ports.mark("booted");
-    modules::load_all(Path::new("/modules"))?;
     let bin = |name: &str| PathBuf::from("/bin").join(name);
     let programs = Programs {
         storm: bin("execlab-storm"),
@@ -47,7 +46,7 @@ pub struct Task {
 }
 
 impl Task {
-    /// Takes the plan and puts what came with it in its place.
+    /// Takes the plan, puts what came with it in its place and loads the scenario's modules.
     pub fn take(programs: &Programs) -> Result<Self, TrialError> {
         let channel = Channel::open(Path::new("/sys/bus/pci/devices"))
             .map_err(TrialError::at("open the channel"))?;
@@ -63,6 +62,7 @@ impl Task {
             .map_err(TrialError::at("put the monitor in its place"))?;
         // Not needed once it is in its place.
         userland::place(Path::new("/"), &mem::take(&mut plan.files))?;
+        modules::load_for(&plan.workload.scenario, Path::new("/modules"))?;
         Ok(Self {
             channel,
             nonce,

@@ -1,10 +1,14 @@
-//! Kernel modules that travel in the initramfs, uncompressed, in the order in which they are loaded.
+//! Kernel modules that travel in the initramfs, uncompressed.
+//!
+//! Each scenario's are loaded for its own trials alone, once the plan is known: some change what every
+//! exec costs (`binfmt_misc` is asked about each image).
 
 use std::{
     fs::{self, File},
     path::Path,
 };
 
+use execlab_workloads::clock::{monotonic_ns, sleep_until_ns};
 use nix::{
     errno::Errno,
     kmod::{ModuleInitFlags, finit_module},
@@ -12,17 +16,17 @@ use nix::{
 
 use crate::TrialError;
 
-/// Loads every file of the folder in the order of their names. What is loaded already is fine.
-pub fn load_all(dir: &Path) -> Result<(), TrialError> {
-    let Ok(entries) = fs::read_dir(dir) else {
+/// After modules were loaded: what the kernel puts off for them is done by then.
+const SETTLE_NS: u64 = 2_000_000_000;
+
+/// Loads the modules of a scenario: those that the file of its name in the folder lists, line by line. What
+/// is loaded already is fine, and no such file is no module.
+pub fn load_for(scenario: &str, dir: &Path) -> Result<(), TrialError> {
+    let list = dir.join(scenario);
+    let Ok(list) = fs::read_to_string(&list) else {
         return Ok(());
     };
-    let mut files: Vec<_> = entries
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .collect();
-    files.sort();
-    for file in files {
+    for file in list.lines().map(|name| dir.join(name)) {
         let opened = File::open(&file);
         let loaded = opened.map_err(TrialError::at(format!("open {}", file.display())))?;
         match finit_module(&loaded, c"", ModuleInitFlags::empty()) {
@@ -32,5 +36,6 @@ pub fn load_all(dir: &Path) -> Result<(), TrialError> {
             }
         }
     }
+    sleep_until_ns(monotonic_ns() + SETTLE_NS);
     Ok(())
 }

@@ -88,16 +88,34 @@ fn workloads(format: ListFormat) -> Result<(), ExpectedError> {
         .iter()
         .map(|s| {
             let best: Vec<&str> = s.best.iter().map(|c| c.as_str()).collect();
-            vec![s.name.clone(), s.summary.clone(), best.join(" ")]
+            vec![
+                s.name.clone(),
+                s.family.about().to_owned(),
+                s.since
+                    .map_or_else(String::new, |first| format!("from {first}")),
+                best.join(" "),
+                s.summary.clone(),
+            ]
         })
         .collect();
     let json: Vec<Value> = all
         .iter()
-        .map(|s| json!({"name": s.name, "summary": s.summary, "best": s.best}))
+        .map(|s| {
+            json!({
+                "name": s.name,
+                "family": s.family.about(),
+                "summary": s.summary,
+                "best": s.best,
+                "since": s.since,
+                "only_in_guests": s.only_in_guests,
+                "load": s.load,
+                "least_execs": s.least_execs,
+            })
+        })
         .collect();
     show(
         format,
-        &["NAME", "EXECS ARE MADE", "BEST PATHS"],
+        &["NAME", "FAMILY", "KERNELS", "BEST PATHS", "EXECS ARE MADE"],
         &rows,
         &json.into(),
     )

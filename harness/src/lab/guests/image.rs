@@ -12,7 +12,7 @@ use std::{
 use execlab_vm::{
     digest::Sha256,
     initramfs::Initramfs,
-    kernels::{Kernel, ModuleError},
+    kernels::{Kernel, ModuleError, ModuleFile},
 };
 
 use super::lacks;
@@ -35,8 +35,7 @@ impl GuestImage {
             let remedy = "lock or name a kernel that has all of its modules";
             lacks(what, remedy, error)
         };
-        let (wanted, lacking) = modules_of_scenarios(kernel).map_err(unreadable)?;
-        let modules = kernel.modules(&wanted).map_err(unreadable)?;
+        let (modules, lacking) = modules_of_scenarios(kernel).map_err(unreadable)?;
         let mut files = Initramfs::default();
         for folder in ["dev", "newroot"] {
             files.folder(folder);
@@ -49,8 +48,15 @@ impl GuestImage {
         ] {
             files.program(path, program.to_vec());
         }
-        for (at, module) in modules.into_iter().enumerate() {
-            files.file(&format!("modules/{at:02}-{}.ko", module.name), module.bytes);
+        for (scenario, modules) in modules {
+            let mut list = String::new();
+            for module in modules {
+                let name = format!("{}.ko", module.name);
+                files.file(&format!("modules/{name}"), module.bytes);
+                list.push_str(&name);
+                list.push('\n');
+            }
+            files.file(&format!("modules/{scenario}"), list.into_bytes());
         }
         let bytes = files.to_bytes();
         let sha256 = Sha256::of(&bytes);
@@ -82,22 +88,28 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.persist(path).map(drop).map_err(|error| error.error)
 }
 
+/// The modules of each scenario, in the order in which they are loaded.
+type Modules = BTreeMap<&'static str, Vec<ModuleFile>>;
+
 /// The modules of all scenarios that this kernel can run, and the scenarios that it cannot run.
 ///
 /// A module that is not what was unpacked is an error even where no trial needs it: without it the
 /// guest's files would be others.
 fn modules_of_scenarios(
     kernel: &Kernel,
-) -> Result<(Vec<&'static str>, BTreeMap<&'static str, String>), ModuleError> {
-    let (mut wanted, mut lacking) = (Vec::new(), BTreeMap::new());
+) -> Result<(Modules, BTreeMap<&'static str, String>), ModuleError> {
+    let (mut modules, mut lacking) = (Modules::new(), BTreeMap::new());
     for scenario in execlab_workloads::SCENARIOS {
         match kernel.modules(scenario.modules()) {
-            Ok(_) => wanted.extend_from_slice(scenario.modules()),
+            Ok(files) if files.is_empty() => {}
+            Ok(files) => {
+                modules.insert(scenario.name(), files);
+            }
             Err(error @ ModuleError::Damaged { .. }) => return Err(error),
             Err(error) => {
                 lacking.insert(scenario.name(), error.to_string());
             }
         }
     }
-    Ok((wanted, lacking))
+    Ok((modules, lacking))
 }

@@ -138,7 +138,9 @@ fn judge(outcome: &Outcome) -> Result<(), String> {
                 )),
             }
         }
-        Outcome::Lost { reason } | Outcome::Infra { reason } => Err(reason.clone()),
+        Outcome::Unsupported { reason } | Outcome::Lost { reason } | Outcome::Infra { reason } => {
+            Err(reason.clone())
+        }
     }
 }
 
