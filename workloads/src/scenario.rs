@@ -13,8 +13,10 @@ use execlab_model::{
 };
 
 mod bare;
+mod layers;
 mod place;
 mod rewriter;
+mod tenant;
 mod way;
 mod worker;
 
@@ -22,17 +24,26 @@ pub mod absolute;
 pub mod argv_overwritten;
 pub mod build;
 pub mod burst_over_buffers;
+pub mod cgroup_moved_after;
+pub mod cgroup_moved_before;
+pub mod cgroup_v1;
+pub mod chroot;
 pub mod container;
 pub mod huge_argument;
 pub mod kernel_helper;
 pub mod many_arguments;
 pub mod mm_exe_file;
+pub mod nested_pid_namespace;
+pub mod no_proc;
 pub mod prctl_name;
+pub mod private_proc;
 pub mod quiet_victim;
 pub mod relative;
 pub mod rewritten_argv;
 pub mod rewritten_path;
+pub mod setns;
 pub mod symlink;
+pub mod user_namespace;
 
 pub(crate) use place::{Place, bytes, cgroup_dir, cgroup_id, make_cgroup, namespaces};
 pub use way::Way;
@@ -43,6 +54,15 @@ pub const SCENARIOS: &[&dyn Scenario] = &[
     &relative::Relative,
     &symlink::Symlink,
     &container::Container,
+    &chroot::Chroot,
+    &nested_pid_namespace::NestedPidNamespace,
+    &user_namespace::UserNamespace,
+    &setns::Setns,
+    &private_proc::PrivateProc,
+    &no_proc::NoProc,
+    &cgroup_v1::CgroupV1,
+    &cgroup_moved_before::CgroupMovedBefore,
+    &cgroup_moved_after::CgroupMovedAfter,
     // Against the monitor.
     &rewritten_path::RewrittenPath,
     &rewritten_argv::RewrittenArgv,
@@ -121,6 +141,12 @@ pub trait Scenario: Sync {
 
     /// Kernel modules that are loaded for it before the trial, and for no other scenario.
     fn modules(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Programs of a distribution that it runs: sets of `vm/userland.toml`. Their files are in the guest's root,
+    /// and only in guests of trials of this scenario; so it is also [`Self::only_in_guests`].
+    fn userland(&self) -> &'static [&'static str] {
         &[]
     }
 
@@ -291,6 +317,13 @@ mod tests {
                 name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn what_needs_a_userland_runs_in_guests_alone() {
+        for scenario in SCENARIOS.iter().filter(|s| !s.userland().is_empty()) {
+            assert!(scenario.only_in_guests().is_some(), "{scenario:?}");
         }
     }
 }

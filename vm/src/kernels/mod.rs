@@ -22,6 +22,7 @@ mod select;
 mod signature;
 mod store;
 mod unpack;
+mod userland;
 mod version;
 
 #[cfg(test)]
@@ -46,3 +47,4 @@ pub use select::Incomplete;
 pub use signature::SignatureError;
 pub use store::{KernelRef, Store};
 pub use unpack::UnpackError;
+pub use userland::{Contents, UserFile, UserlandError, UserlandLock, userland_sets};

@@ -56,6 +56,10 @@ impl Scenario for Build {
         Some("it has every program of the machine say what it is, by /etc/ld.so.preload")
     }
 
+    fn userland(&self) -> &'static [&'static str] {
+        &["build"]
+    }
+
     fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {
         let project = ground.dir.join("project");
         lay_out(&project)?;
