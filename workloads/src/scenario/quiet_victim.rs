@@ -68,7 +68,7 @@ impl Side {
         let dir = cgroup_dir(&ground.cgroups, &cgroup);
         let folder = File::open(&dir).map_err(SetupError::at(format!("open {}", dir.display())))?;
         let mut site = worker::site(ground, [])?;
-        site.label = label.to_owned();
+        site.label = label.into();
         (site.cgroup, site.cgroup_id, site.in_container) = (cgroup, cgroup_id, true);
         let maker = Maker::IntoCgroup(folder.as_raw_fd());
         Ok(Self {

@@ -25,3 +25,20 @@ pub(crate) fn site(
 pub(crate) fn way(site: Site) -> Way {
     Way::of([]).exec(How::Execve, site.given.0.clone(), site)
 }
+
+/// Above the interval at which a monitor polls `/proc` by default, which is 100 ms.
+const LASTING_NS: u64 = 250_000_000;
+
+/// Two ways of one site: `brief` lives as long as the workload says, `lasting` so long that even a monitor
+/// that looks late finds the process, and what it has made of itself.
+pub(crate) fn brief_and_lasting(site: &Site) -> [Way; 2] {
+    let labelled = |label: &str| Site {
+        label: label.to_owned(),
+        ..site.clone()
+    };
+    let lasting = Way {
+        lifetime_ns: Some(LASTING_NS),
+        ..way(labelled("lasting"))
+    };
+    [way(labelled("brief")), lasting]
+}
