@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::witness;
 use execlab_model::{
     Bytes,
     result::PathClass,
@@ -14,24 +15,37 @@ use execlab_model::{
 mod bare;
 mod layers;
 mod place;
+mod rewriter;
 mod tenant;
 mod way;
+mod worker;
 
 pub mod absolute;
+pub mod argv_overwritten;
+pub mod build;
+pub mod burst_over_buffers;
 pub mod cgroup_moved_after;
 pub mod cgroup_moved_before;
 pub mod cgroup_v1;
 pub mod chroot;
 pub mod container;
+pub mod huge_argument;
+pub mod kernel_helper;
+pub mod many_arguments;
+pub mod mm_exe_file;
 pub mod nested_pid_namespace;
 pub mod no_proc;
+pub mod prctl_name;
 pub mod private_proc;
+pub mod quiet_victim;
 pub mod relative;
+pub mod rewritten_argv;
+pub mod rewritten_path;
 pub mod setns;
 pub mod symlink;
 pub mod user_namespace;
 
-pub(crate) use place::{Place, bytes, cgroup_dir, make_cgroup, namespaces};
+pub(crate) use place::{Place, bytes, cgroup_dir, cgroup_id, make_cgroup, namespaces};
 pub use way::Way;
 
 /// Every scenario, in the order in which lists and reports show them. The only list.
@@ -49,6 +63,19 @@ pub const SCENARIOS: &[&dyn Scenario] = &[
     &cgroup_v1::CgroupV1,
     &cgroup_moved_before::CgroupMovedBefore,
     &cgroup_moved_after::CgroupMovedAfter,
+    // Against the monitor.
+    &rewritten_path::RewrittenPath,
+    &rewritten_argv::RewrittenArgv,
+    &mm_exe_file::MmExeFile,
+    &prctl_name::PrctlName,
+    &argv_overwritten::ArgvOverwritten,
+    &quiet_victim::QuietVictim,
+    &burst_over_buffers::BurstOverBuffers,
+    &many_arguments::ManyArguments,
+    &huge_argument::HugeArgument,
+    &kernel_helper::KernelHelper,
+    // Real life.
+    &build::Build,
 ];
 
 /// What the scenarios of a suite have in common: lists show them under these headings.
@@ -188,10 +215,21 @@ pub struct Prepared {
     /// after whose preparation the storm no longer reaches its own folder; all others have one by
     /// themselves.
     pub canary: Option<Way>,
+    /// Of whom execs are told that [ways](Way::witnessed) have none of their own of.
+    pub witness: Option<Witness>,
     /// Processes that it started and that never call exec.
     pub helpers: Vec<u32>,
     /// Dropped when the storm is over.
     pub guard: Option<Box<dyn fmt::Debug>>,
+}
+
+/// What the execs of programs that are not ours are known by.
+#[derive(Debug)]
+pub struct Witness {
+    /// What the programs write to.
+    pub(crate) log: witness::Log,
+    /// Where they run: in the storm's own PID namespace and root.
+    pub(crate) place: Place,
 }
 
 impl Prepared {

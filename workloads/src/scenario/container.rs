@@ -93,6 +93,7 @@ impl Scenario for Container {
             ],
             helpers: vec![init.pid()],
             guard: Some(Box::new(init)),
+            ..Prepared::default()
         })
     }
 }

@@ -24,6 +24,9 @@ pub struct Way {
     /// Whether the execs are made by somebody else than this child (the kernel, a daemon): pid and
     /// parent are then taken from the images' own words, which are of the initial PID namespace.
     pub by_others: bool,
+    /// Whether the child becomes a program that is not ours, and its execs and those of its descendants are
+    /// told by [`super::Prepared::witness`]; then there are no sites here.
+    pub witnessed: bool,
     /// The real user id in the initial user namespace, where images are told another one.
     pub uid: Option<u32>,
 }
