@@ -103,6 +103,7 @@ impl Way {
             execs: self.sites.len() as u64,
             attempts: self.steps.iter().filter(|s| s.is_attempt()).count() as u64,
             forks: 1,
+            children: 1,
         }
     }
 }

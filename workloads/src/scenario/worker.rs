@@ -1,6 +1,7 @@
 //! A file of the scenario's own that is called by its absolute path, with more than the usual arguments.
 
 use execlab_model::{Bytes, truth::Site};
+use nix::errno::Errno;
 
 use super::{Ground, Place, SetupError, Way, bytes, install};
 use crate::step::How;
@@ -42,3 +43,17 @@ pub(crate) fn brief_and_lasting(site: &Site) -> [Way; 2] {
     };
     [way(labelled("brief")), lasting]
 }
+
+/// Has this process and its children run before everything else on their CPU: what a flood on many CPUs does to
+/// a monitor that reads on one of them, a burst does then on the only one there is.
+pub(crate) fn run_first() -> Result<(), SetupError> {
+    let first = libc::sched_param { sched_priority: 1 };
+    // SAFETY: the parameter lives through the call; 0 is this process.
+    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const first) };
+    Errno::result(result).map_err(SetupError::at("take real-time priority"))?;
+    Ok(())
+}
+
+/// Why such a scenario is for guests.
+pub(crate) const RUNS_FIRST: &str =
+    "it runs at real-time priority, and nothing else on its CPU meanwhile";
