@@ -113,4 +113,24 @@ pub struct TrialPlan {
     pub seed: u64,
     /// How long each part lasts.
     pub timing: Timing,
+    /// Programs of a distribution that the workload needs in the guest; few do.
+    pub files: Vec<PlanFile>,
+}
+
+/// A file that travels with the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanFile {
+    /// Where it belongs, from the guest's root and without a slash at the start.
+    pub path: Bytes,
+    /// What is there.
+    pub contents: Contents,
+}
+
+/// What a [`PlanFile`] is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Contents {
+    /// A regular file: permissions and bytes.
+    File(u32, Bytes),
+    /// A symbolic link to this path.
+    Link(Bytes),
 }

@@ -8,3 +8,4 @@ pub mod mounts;
 pub mod ports;
 pub mod real_time;
 pub mod settle;
+pub mod userland;

@@ -104,6 +104,14 @@ pub fn create_appended(path: &Path) -> io::Result<File> {
     Ok(log)
 }
 
+/// All bytes of a log, wherever its position is.
+pub fn read_whole(log: &File) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(log.metadata()?.len()).map_err(io::Error::other)?;
+    let mut bytes = vec![0; length];
+    log.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
 /// Places the log where payloads expect it, open in every process that this one starts from now on.
 /// Returns this process's own descriptor of it.
 fn let_inherit(log: File) -> io::Result<File> {

@@ -18,5 +18,6 @@ pub mod scenario;
 pub mod spawn;
 pub mod step;
 pub mod storm;
+pub mod witness;
 
 pub use scenario::{SCENARIOS, Scenario};

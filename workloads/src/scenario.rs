@@ -5,23 +5,28 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::witness;
 use execlab_model::{
     Bytes,
     result::PathClass,
     workload::{Load, Workload},
 };
 
+mod acting;
 mod attempt;
 mod bare;
 mod chain;
 mod emulation;
 mod handlers;
 mod interpreted;
+mod layers;
 mod memory;
 mod mounts;
 mod overlay;
 mod place;
 mod privileges;
+mod rewriter;
+mod tenant;
 #[cfg(test)]
 mod testing;
 mod way;
@@ -29,10 +34,17 @@ mod worker;
 
 pub mod absolute;
 pub mod argv0_other;
+pub mod argv_overwritten;
 pub mod bind_mount;
 pub mod binfmt_misc;
 pub mod binfmt_misc_transparent;
+pub mod build;
+pub mod burst_over_buffers;
+pub mod cgroup_moved_after;
+pub mod cgroup_moved_before;
+pub mod cgroup_v1;
 pub mod chdir;
+pub mod chroot;
 pub mod clone3_cgroup;
 pub mod compat_32;
 pub mod container;
@@ -56,10 +68,16 @@ pub mod file_capabilities;
 pub mod fork;
 pub mod fork_only;
 pub mod hard_link;
+pub mod huge_argument;
 pub mod int80;
+pub mod kernel_helper;
 pub mod long_components;
+pub mod many_arguments;
 pub mod memfd;
 pub mod memfd_sealed;
+pub mod mm_exe_file;
+pub mod nested_pid_namespace;
+pub mod no_proc;
 pub mod no_read_permission;
 pub mod o_path;
 pub mod odd_names;
@@ -68,25 +86,32 @@ pub mod overlay_upper;
 pub mod overwritten_after;
 pub mod pid_reuse;
 pub mod posix_spawn;
+pub mod prctl_name;
+pub mod private_proc;
 pub mod proc_self_exe;
 pub mod proc_self_fd;
 pub mod programs;
+pub mod quiet_victim;
 pub mod relative;
 pub mod renamed_after;
+pub mod rewritten_argv;
+pub mod rewritten_path;
 pub mod script;
 pub mod script_arguments;
 pub mod script_by_fd;
 pub mod script_chain;
 pub mod script_without_interpreter_line;
+pub mod setns;
 pub mod setuid;
 pub mod squashfs;
 pub mod symlink;
 pub mod symlink_chain;
 pub mod thread_exec;
 pub mod tmpfs;
+pub mod user_namespace;
 pub mod vfork;
 
-pub(crate) use place::{Place, bytes, cgroup_dir, make_cgroup, namespaces};
+pub(crate) use place::{Place, bytes, cgroup_dir, cgroup_id, make_cgroup, namespaces};
 pub use way::Way;
 
 /// Every scenario, in the order in which lists and reports show them. The only list.
@@ -148,6 +173,28 @@ pub const SCENARIOS: &[&dyn Scenario] = &[
     &enotdir::Enotdir,
     &eloop::Eloop,
     &execve_check::ExecveCheck,
+    &chroot::Chroot,
+    &nested_pid_namespace::NestedPidNamespace,
+    &user_namespace::UserNamespace,
+    &setns::Setns,
+    &private_proc::PrivateProc,
+    &no_proc::NoProc,
+    &cgroup_v1::CgroupV1,
+    &cgroup_moved_before::CgroupMovedBefore,
+    &cgroup_moved_after::CgroupMovedAfter,
+    // Against the monitor.
+    &rewritten_path::RewrittenPath,
+    &rewritten_argv::RewrittenArgv,
+    &mm_exe_file::MmExeFile,
+    &prctl_name::PrctlName,
+    &argv_overwritten::ArgvOverwritten,
+    &quiet_victim::QuietVictim,
+    &burst_over_buffers::BurstOverBuffers,
+    &many_arguments::ManyArguments,
+    &huge_argument::HugeArgument,
+    &kernel_helper::KernelHelper,
+    // Real life.
+    &build::Build,
 ];
 
 /// What the scenarios of a suite have in common: lists show them under these headings.
@@ -216,6 +263,12 @@ pub trait Scenario: Sync {
         &[]
     }
 
+    /// Programs of a distribution that it runs: sets of `vm/userland.toml`. Their files are in the guest's root,
+    /// and only in guests of trials of this scenario; so it is also [`Self::only_in_guests`].
+    fn userland(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Why it cannot run on a kernel that others use too: what it changes and cannot take back, or what
     /// it needs that only a guest of ours has. `None` where it runs on a host as well.
     fn only_in_guests(&self) -> Option<&'static str> {
@@ -281,10 +334,21 @@ pub struct Prepared {
     /// after whose preparation the storm no longer reaches its own folder; all others have one by
     /// themselves.
     pub canary: Option<Way>,
+    /// Of whom execs are told that [ways](Way::witnessed) have none of their own of.
+    pub witness: Option<Witness>,
     /// Processes that it started and that never call exec.
     pub helpers: Vec<u32>,
     /// Dropped when the storm is over.
     pub guard: Option<Box<dyn fmt::Debug>>,
+}
+
+/// What the execs of programs that are not ours are known by.
+#[derive(Debug)]
+pub struct Witness {
+    /// What the programs write to.
+    pub(crate) log: witness::Log,
+    /// Where they run: in the storm's own PID namespace and root.
+    pub(crate) place: Place,
 }
 
 impl Prepared {
@@ -373,6 +437,13 @@ mod tests {
                     .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn what_needs_a_userland_runs_in_guests_alone() {
+        for scenario in SCENARIOS.iter().filter(|s| !s.userland().is_empty()) {
+            assert!(scenario.only_in_guests().is_some(), "{scenario:?}");
         }
     }
 }

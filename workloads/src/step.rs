@@ -22,7 +22,7 @@ pub enum Step {
     /// A system call that must succeed.
     Do(Syscall),
     /// Opens a file and puts it at a descriptor of the scenario's choice, from
-    /// [`FIRST_OWN_FD`] up.
+    /// [`FIRST_OWN_FD`] up, or in the place of a standard stream.
     Open {
         /// Which file.
         path: CString,
@@ -61,6 +61,12 @@ pub enum Value {
     Number(i64),
     /// The address of a string.
     Text(CString),
+    /// The address of the id of the child's first exec, as [`execlab_model::truth::id_argument`] writes it.
+    Id,
+    /// The address of the child's lifetime in decimal nanoseconds.
+    Lifetime,
+    /// The address of a table of these: a list of strings with a 0 at its end, an iovec, a structure.
+    Table(Vec<Value>),
 }
 
 /// A call of exec.

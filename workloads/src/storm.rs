@@ -3,7 +3,6 @@
 use std::{
     fs::File,
     io::{self, Read, Write},
-    os::unix::fs::FileExt,
 };
 
 use execlab_model::{truth::Truth, workload::Workload};
@@ -22,6 +21,7 @@ mod ledger;
 mod load;
 mod perturb;
 mod progress;
+mod witnessed;
 
 pub use ledger::{Entry, Ledger, TruthError};
 pub use perturb::Perturbation;
@@ -152,11 +152,12 @@ impl Storm {
     }
 
     fn run(&mut self) -> Result<(), String> {
-        let ids: Vec<_> = self.prepared.ways.iter().map(ids_of).collect();
+        let ways = self.prepared.ways.iter();
+        let ways: Vec<_> = ways.map(|way| (ids_of(way), way.lifetime_ns)).collect();
         let mut driver = load::Driver {
             workload: &self.workload,
             perturbation: &mut self.perturbation,
-            ids: &ids,
+            ways: &ways,
             launcher: &mut self.launcher,
             ledger: &mut self.ledger,
             progress: &mut self.progress,
@@ -190,9 +191,7 @@ impl Storm {
     fn truth(&mut self) -> Result<Truth, String> {
         let mut evidence = Vec::new();
         for log in [&self.evidence, &self.appended] {
-            let length = log.metadata().map_err(|e| e.to_string())?.len();
-            let mut bytes = vec![0; usize::try_from(length).map_err(|e| e.to_string())?];
-            log.read_exact_at(&mut bytes, 0)
+            let bytes = evidence::read_whole(log)
                 .map_err(|e| format!("cannot read the evidence log: {e}"))?;
             evidence.extend(evidence::parse_log(&bytes).map_err(|e| e.to_string())?);
         }
@@ -200,6 +199,15 @@ impl Storm {
             .ledger
             .join(&evidence, &self.prepared.ways, self.own_pid_ns)
             .map_err(|e| e.to_string())?;
+        if let Some(witness) = &self.prepared.witness {
+            let images = witness.log.read().map_err(|e| e.to_string())?;
+            let children = self
+                .ledger
+                .children_of(&self.prepared.ways, |way| way.witnessed);
+            let (place, executed) = (&witness.place, witnessed::executed);
+            witnessed::join(&images, &children, place, executed, &mut truth)
+                .map_err(|e| e.to_string())?;
+        }
         truth.storm_pids.extend(
             [std::process::id()]
                 .into_iter()

@@ -241,6 +241,9 @@ pub enum Kernels {
         /// Keyring to trust, may be given more than once [default: the host's Debian keyrings]
         #[arg(long, value_name = "FILE", env = "EXECLAB_KEYRING")]
         keyring: Vec<PathBuf>,
+        /// Lock the packages of which guests get programs (`vm/userland.lock`), not the kernels
+        #[arg(long)]
+        userland: bool,
         #[command(flatten)]
         store: KernelStoreArgs,
         #[command(flatten)]

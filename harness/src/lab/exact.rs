@@ -102,7 +102,7 @@ impl ExactLab {
     }
 
     fn plan(&self, trial: &TrialSpec) -> TrialPlan {
-        let plan = guests::plan(trial, Timing::EXACT);
+        let plan = self.pantry.plan(trial, Timing::EXACT);
         match self.sabotage.monitor(trial) {
             None => plan,
             Some(program) => TrialPlan {
@@ -167,6 +167,7 @@ impl Laboratory for ExactLab {
                 let prepared = self.prepare(none.key())?;
                 none.insert(prepared);
             }
+            self.pantry.stock(trial)?;
         }
         *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = Ready {
             qemu: Some(qemu),

@@ -16,16 +16,18 @@ use execlab_vm::{
     qemu::{Machine, Qemu},
 };
 
-use self::image::GuestImage;
+use self::{image::GuestImage, userland::Userlands};
 use super::{LabError, Outcome, Ran, guest_files};
 use crate::plan::TrialSpec;
 
 mod image;
 pub(super) mod sizes;
+mod userland;
 
 /// Where kernels come from, and where what is booted with them is kept.
 pub(super) struct Pantry {
     store: Store,
+    userlands: Userlands,
     initramfs_dir: PathBuf,
     progress: Box<dyn Fn(&FetchEvent) + Send + Sync>,
 }
@@ -47,7 +49,21 @@ impl Pantry {
         Self {
             initramfs_dir: store.cache_dir().join("initramfs"),
             store,
+            userlands: Userlands::default(),
             progress: Box::new(progress),
+        }
+    }
+
+    /// Sees to it that the programs which the scenario of a trial needs are there.
+    pub(super) fn stock(&self, trial: &TrialSpec) -> Result<(), LabError> {
+        self.userlands.stock(trial, &self.store, &self.progress)
+    }
+
+    /// What a guest is asked to do, for a trial that was stocked for.
+    pub(super) fn plan(&self, trial: &TrialSpec, timing: Timing) -> TrialPlan {
+        TrialPlan {
+            files: self.userlands.files(trial),
+            ..plan(trial, timing)
         }
     }
 
@@ -168,6 +184,7 @@ pub(super) fn plan(trial: &TrialSpec, timing: Timing) -> TrialPlan {
         workload: trial.workload.clone(),
         seed: trial.seed,
         timing,
+        files: Vec::new(),
     }
 }
 

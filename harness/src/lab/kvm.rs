@@ -28,7 +28,7 @@ use serde_json::json;
 use self::canary::Canary;
 use super::{
     LabError, Laboratory, Outcome, Ran, Start, disturbances,
-    guests::{self, Pantry, Prepared, encode, nonce, outcome, plan, sizes},
+    guests::{self, Pantry, Prepared, encode, nonce, outcome, sizes},
 };
 use crate::plan::TrialSpec;
 
@@ -212,6 +212,7 @@ impl Laboratory for KvmLab {
             if !kernels.contains_key(&trial.kernel) {
                 kernels.insert(trial.kernel.clone(), self.pantry.prepare(&trial.kernel)?);
             }
+            self.pantry.stock(trial)?;
         }
         let model = self.fly(&qemu, &kernels[&first.kernel], first.cpus)?;
         *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ready {
@@ -225,7 +226,7 @@ impl Laboratory for KvmLab {
     fn digest(&self, trial: &TrialSpec) -> Result<String, LabError> {
         let (Ready { qemu, model, .. }, prepared) = self.ready(trial)?;
         let machine = self.machine(trial, &model);
-        let plan = plan(trial, Timing::REAL);
+        let plan = self.pantry.plan(trial, Timing::REAL);
         Ok(guests::digest(&qemu, &prepared, &machine, &plan))
     }
 
@@ -261,7 +262,7 @@ impl Laboratory for KvmLab {
             initramfs: &prepared.initramfs.path,
             start: guest::Start::Cold,
             nonce: &nonce(digest),
-            plan: &encode(&plan(trial, Timing::REAL)),
+            plan: &encode(&self.pantry.plan(trial, Timing::REAL)),
             serial_log,
             clocks: sizes::clocks(&trial.workload),
         }

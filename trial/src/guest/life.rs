@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, OpenOptions, Permissions},
-    io,
+    io, mem,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
@@ -10,7 +10,7 @@ use std::{
 use execlab_model::{frame::Nonce, plan::TrialPlan, record::Record};
 use nix::unistd::{dup2_stderr, dup2_stdout};
 
-use super::{channel::Channel, fit, modules, mounts, ports::Ports};
+use super::{channel::Channel, fit, modules, mounts, ports::Ports, userland};
 use crate::{Programs, TrialError, cgroups::Cgroups};
 
 /// What the machine ends with; QEMU makes 33 and 35 of them.
@@ -46,7 +46,7 @@ pub struct Task {
 }
 
 impl Task {
-    /// Takes the plan, puts the monitor that came with it in its place and loads the scenario's modules.
+    /// Takes the plan, puts what came with it in its place and loads the scenario's modules.
     pub fn take(programs: &Programs) -> Result<Self, TrialError> {
         let channel = Channel::open(Path::new("/sys/bus/pci/devices"))
             .map_err(TrialError::at("open the channel"))?;
@@ -54,12 +54,14 @@ impl Task {
             .plan()
             .map_err(io::Error::other)
             .map_err(TrialError::at("take the plan from the channel"))?;
-        let plan: TrialPlan = postcard::from_bytes(&plan)
+        let mut plan: TrialPlan = postcard::from_bytes(&plan)
             .map_err(io::Error::other)
             .map_err(TrialError::at("read the plan"))?;
         fs::write(&programs.monitor, plan.monitor.as_slice())
             .and_then(|()| fs::set_permissions(&programs.monitor, Permissions::from_mode(0o755)))
             .map_err(TrialError::at("put the monitor in its place"))?;
+        // Not needed once it is in its place.
+        userland::place(Path::new("/"), &mem::take(&mut plan.files))?;
         modules::load_for(&plan.workload.scenario, Path::new("/modules"))?;
         Ok(Self {
             channel,

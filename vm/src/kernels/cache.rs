@@ -3,6 +3,7 @@
 //! ```text
 //! execlab/downloads/SHA256.deb[.part]   until the kernel is unpacked
 //! execlab/kernels/RELEASE-HASH/         one kernel (`unpack`)
+//! execlab/packages/SHA256.deb           what userlands are taken from (`userland`)
 //! execlab/own/SHA256/vmlinux            taken out of a user's own bzImage
 //! execlab/locks/                        one file for each of these while it is made
 //! ```
@@ -45,7 +46,7 @@ impl Cache {
         // Whoever boots a kernel may have gone to another directory by then.
         let root = std::path::absolute(&root)
             .map_err(|source| CacheError::Unusable { path: root, source })?;
-        for part in ["downloads", "kernels", "own", "locks"] {
+        for part in ["downloads", "kernels", "packages", "own", "locks"] {
             let path = root.join(part);
             fs::create_dir_all(&path).map_err(|source| CacheError::Unusable { path, source })?;
         }
@@ -100,6 +101,11 @@ impl Cache {
     /// The directory of a kernel.
     pub fn kernel(&self, key: &str) -> PathBuf {
         self.root.join("kernels").join(key)
+    }
+
+    /// Where a package of a userland is kept.
+    pub fn package(&self, sha256: &Sha256) -> PathBuf {
+        self.root.join("packages").join(format!("{sha256}.deb"))
     }
 
     /// The directory of what was taken out of a user's own image.

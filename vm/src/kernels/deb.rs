@@ -35,10 +35,29 @@ pub enum DebError {
     },
 }
 
+/// One thing in a package.
+pub enum Member<'a> {
+    /// A regular file with its permissions.
+    File(u32, &'a mut dyn Read),
+    /// A symbolic link to this path.
+    Link(PathBuf),
+}
+
 /// Hands each regular file of a package to `visit`, with its path from the root (`boot/…`).
 pub fn visit_files(
     deb: &Path,
     visit: &mut dyn FnMut(&Path, &mut dyn Read) -> io::Result<()>,
+) -> Result<(), DebError> {
+    self::visit(deb, &mut |path, member| match member {
+        Member::File(_, contents) => visit(path, contents),
+        Member::Link(_) => Ok(()),
+    })
+}
+
+/// Hands each regular file and each symbolic link to `visit`, with its path from the root.
+pub fn visit(
+    deb: &Path,
+    visit: &mut dyn FnMut(&Path, Member<'_>) -> io::Result<()>,
 ) -> Result<(), DebError> {
     let read_error = |source| DebError::Read {
         path: deb.to_owned(),
@@ -70,7 +89,7 @@ pub fn visit_files(
 fn visit_tar(
     deb: &Path,
     data: Box<dyn Read + '_>,
-    visit: &mut dyn FnMut(&Path, &mut dyn Read) -> io::Result<()>,
+    visit: &mut dyn FnMut(&Path, Member<'_>) -> io::Result<()>,
 ) -> Result<(), DebError> {
     let read_error = |source| DebError::Read {
         path: deb.to_owned(),
@@ -79,16 +98,23 @@ fn visit_tar(
     let mut tar = tar::Archive::new(data);
     for entry in tar.entries().map_err(read_error)? {
         let mut entry = entry.map_err(read_error)?;
-        if !entry.header().entry_type().is_file() {
-            continue;
-        }
         let path = entry.path().map_err(read_error)?.into_owned();
-        let Some(member) = plain(&path) else {
+        let Some(name) = plain(&path) else {
             continue;
         };
-        visit(&member, &mut entry).map_err(|source| DebError::Member {
+        let member = if entry.header().entry_type().is_file() {
+            let mode = entry.header().mode().map_err(read_error)?;
+            Member::File(mode & 0o7777, &mut entry)
+        } else if let Some(to) = entry.link_name().map_err(read_error)?
+            && entry.header().entry_type().is_symlink()
+        {
+            Member::Link(to.into_owned())
+        } else {
+            continue;
+        };
+        visit(&name, member).map_err(|source| DebError::Member {
             path: deb.to_owned(),
-            member: member.clone(),
+            member: name.clone(),
             source,
         })?;
     }

@@ -25,6 +25,7 @@ mod select;
 mod signature;
 mod store;
 mod unpack;
+mod userland;
 mod version;
 
 #[cfg(test)]
@@ -49,3 +50,4 @@ pub use select::Incomplete;
 pub use signature::SignatureError;
 pub use store::{KernelRef, Store};
 pub use unpack::UnpackError;
+pub use userland::{Contents, UserFile, UserlandError, UserlandLock, userland_sets};

@@ -13,6 +13,7 @@ use super::release::{Release, ReleaseError};
 use super::select::{self, Incomplete};
 use super::signature::{Keyring, SignatureError};
 use super::store::Store;
+use super::userland::UserlandError;
 
 /// Where kernels are looked for. One that several suites have is locked from the first of them: what is in a
 /// stable suite stays longer than elsewhere.
@@ -63,6 +64,9 @@ pub enum RelockError {
     /// The cache, which takes downloads, cannot be used.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// What userlands are made of cannot be locked.
+    #[error(transparent)]
+    Userland(#[from] UserlandError),
 }
 
 /// How a lock is renewed.
@@ -203,7 +207,7 @@ impl fmt::Display for Note {
 }
 
 /// What an index brought.
-enum Index {
+pub(super) enum Index {
     Packages(String),
     /// Nothing, for this reason.
     None(Note),
@@ -265,7 +269,7 @@ impl Store {
     }
 
     /// A suite's list of packages, once its signature, its date and its hash are right.
-    fn index(
+    pub(super) fn index(
         &self,
         mirror: &Mirror,
         keyring: &Keyring,

@@ -208,22 +208,11 @@ fn listed(packages: &str) -> BTreeMap<String, Vec<Listed>> {
     // Most stanzas are of other packages: look before reading.
     for text in packages.split("\n\n").filter(|text| text.contains(FLAVOUR)) {
         for stanza in deb822::stanzas(text) {
-            let read = || {
-                let field = |name: &str| stanza.get(name).map(str::to_owned);
-                Some(Listed {
-                    package: Package {
-                        name: field("Package").filter(|name| {
-                            name.ends_with(FLAVOUR) || name.ends_with("-unsigned")
-                        })?,
-                        version: field("Version")?,
-                        path: PoolPath::try_from(field("Filename")?).ok()?,
-                        sha256: Sha256::try_from(field("SHA256")?).ok()?,
-                        size: field("Size")?.parse().ok()?,
-                    },
-                    depends: field("Depends").unwrap_or_default(),
-                })
-            };
-            if let Some(listed) = read() {
+            let ours = |name: &str| name.ends_with(FLAVOUR) || name.ends_with("-unsigned");
+            let package = package(&stanza).filter(|package| ours(&package.name));
+            if let Some(package) = package {
+                let depends = stanza.get("Depends").unwrap_or_default().to_owned();
+                let listed = Listed { package, depends };
                 by_name
                     .entry(listed.package.name.clone())
                     .or_default()
@@ -232,6 +221,18 @@ fn listed(packages: &str) -> BTreeMap<String, Vec<Listed>> {
         }
     }
     by_name
+}
+
+/// A package as its stanza in a list tells of it; `None` where something is missing or makes no sense.
+pub(super) fn package(stanza: &deb822::Stanza<'_>) -> Option<Package> {
+    let field = |name: &str| stanza.get(name).map(str::to_owned);
+    Some(Package {
+        name: field("Package")?,
+        version: field("Version")?,
+        path: PoolPath::try_from(field("Filename")?).ok()?,
+        sha256: Sha256::try_from(field("SHA256")?).ok()?,
+        size: field("Size")?.parse().ok()?,
+    })
 }
 
 #[cfg(test)]

@@ -55,10 +55,7 @@ impl Ready {
             Step::Do(call) => {
                 let mut arguments = [0; 6];
                 for (place, value) in arguments.iter_mut().zip(&call.arguments) {
-                    *place = match value {
-                        Value::Number(n) => *n,
-                        Value::Text(text) => arena.string(text)?.addr() as i64,
-                    };
+                    *place = word(value, arena, shared)?;
                 }
                 Self::Do(call.number, arguments)
             }
@@ -71,6 +68,22 @@ impl Ready {
             Step::Exit => Self::Exit,
         })
     }
+}
+
+/// What stands for a value in a register or in memory.
+fn word(value: &Value, arena: &mut Arena, shared: &Shared) -> io::Result<i64> {
+    let address = match value {
+        Value::Number(n) => return Ok(*n),
+        Value::Text(text) => arena.string(text)?.addr(),
+        Value::Id => shared.ids[0].addr(),
+        Value::Lifetime => shared.lifetime.addr(),
+        Value::Table(values) => {
+            let words: io::Result<Vec<i64>> =
+                values.iter().map(|v| word(v, arena, shared)).collect();
+            arena.table(&words?)?.addr()
+        }
+    };
+    Ok(i64::try_from(address).expect("processes have the lower half"))
 }
 
 impl ReadyCall {

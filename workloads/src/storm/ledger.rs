@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use execlab_model::truth::{Exec, FIRST_CANARY_ID, Outcome, Truth};
+use execlab_model::{
+    Bytes,
+    truth::{Exec, FIRST_CANARY_ID, Outcome, Truth},
+};
 use nix::{sys::wait::WaitStatus, unistd::Pid};
 
 use crate::{evidence::Evidence, scenario::Way, spawn::EXEC_FAILED};
@@ -59,6 +62,26 @@ pub enum TruthError {
     /// An image that is older than its process.
     #[error("the image of exec {0} started before its process was made")]
     BeforeItsTime(u32),
+    /// A witnessed image that descends from none of the storm's children.
+    #[error(
+        "process {0} reported an image, and none of the storm's children is known to have made it"
+    )]
+    Unattributed(u32),
+    /// A witnessed image whose file is not found.
+    #[error("an image was executed as `{0}`, and there is no such program or script any more")]
+    Unresolved(Bytes),
+    /// Children of one way that did not do the same.
+    #[error(
+        "child {id} and its descendants reported {images} images, others of its kind {expected}"
+    )]
+    Uneven {
+        /// The child.
+        id: u32,
+        /// How many it was.
+        images: u32,
+        /// How many it was of the first one.
+        expected: u32,
+    },
     /// In the storm's own PID namespace the image's own pid is the one that fork returned.
     #[error("exec {id} reported pid {own}, its parent had {parents}")]
     Pid {
@@ -129,6 +152,12 @@ impl Ledger {
         };
     }
 
+    /// The children of ways that tell by this themselves.
+    pub fn children_of(&self, ways: &[Way], which: impl Fn(&Way) -> bool) -> Vec<Entry> {
+        let of = |entry: &&Entry| which(&ways[entry.way as usize]);
+        self.entries.iter().filter(of).copied().collect()
+    }
+
     /// How many children were not reaped yet.
     pub fn running(&self) -> usize {
         self.running.len()
@@ -158,6 +187,7 @@ impl Ledger {
             truth.planned.execs += planned.execs;
             truth.planned.attempts += planned.attempts;
             truth.planned.forks += planned.forks;
+            truth.planned.children += planned.children;
             let first = truth.execs.len();
             for (site, place) in (first_sites[entry.way as usize]..).zip(0..) {
                 let Some(place) = Some(place).filter(|&p| u64::from(p) < planned.execs) else {
@@ -193,7 +223,7 @@ impl Ledger {
             } else if own.is_empty() && entry.outcome != Outcome::Exited(0) {
                 return Err(TruthError::NotAsMeant(entry.id, entry.outcome));
             }
-            if own.is_empty() || way.by_others {
+            if (own.is_empty() && !way.witnessed) || way.by_others {
                 truth.storm_pids.push(entry.pid);
             }
         }

@@ -1,10 +1,12 @@
 //! `execlab kernels`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use execlab_harness::progress::tell;
 use execlab_harness::store::StoreError;
-use execlab_vm::kernels::{FetchEvent, KernelRef, RelockOptions, Store, VerifyState};
+use execlab_vm::kernels::{
+    FetchEvent, KernelRef, RelockError, RelockOptions, Store, UserlandLock, VerifyState,
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -29,11 +31,20 @@ pub fn run(what: Kernels, stderr: Stderr) -> Result<(), ExpectedError> {
         Kernels::Lock {
             out,
             keyring,
+            userland,
             store,
             list,
         } => {
             let store = Store::open(store.cache, store.mirror)?;
-            lock(&store, out.as_deref(), keyring, list.format, stderr)
+            let options = RelockOptions {
+                keyrings: keyring,
+                ..RelockOptions::default()
+            };
+            if userland {
+                lock_userland(&store, out.as_deref(), &options, list.format)
+            } else {
+                lock(&store, out.as_deref(), &options, list.format, stderr)
+            }
         }
         Kernels::Verify { names, store, list } => {
             let store = Store::open(store.cache, store.mirror)?;
@@ -97,24 +108,15 @@ fn fetch(
 fn lock(
     store: &Store,
     out: Option<&Path>,
-    keyrings: Vec<PathBuf>,
+    options: &RelockOptions,
     format: ListFormat,
     stderr: Stderr,
 ) -> Result<(), ExpectedError> {
-    let options = RelockOptions {
-        keyrings,
-        ..RelockOptions::default()
-    };
-    let renewed = store.relock(&options, &mut |what| stderr.say("looking at", what))?;
+    let renewed = store.relock(options, &mut |what| stderr.say("looking at", what))?;
     for note in &renewed.notes {
         stderr.say("note", &note.to_string());
     }
-    if let Some(path) = out {
-        std::fs::write(path, renewed.lock.to_toml()).map_err(|source| StoreError::Write {
-            path: path.to_owned(),
-            source,
-        })?;
-    }
+    write(out, &renewed.lock.to_toml())?;
     let changes: Vec<String> = renewed.changes.iter().map(ToString::to_string).collect();
     output::print(&match format {
         ListFormat::Json => output::json(&json!({
@@ -123,6 +125,34 @@ fn lock(
         })),
         ListFormat::Terminal if changes.is_empty() => "the lock is as the archive is\n".to_owned(),
         ListFormat::Terminal => output::lines(changes.iter().map(String::as_str)),
+    })
+}
+
+/// The same for the packages that userlands are made of.
+fn lock_userland(
+    store: &Store,
+    out: Option<&Path>,
+    options: &RelockOptions,
+    format: ListFormat,
+) -> Result<(), ExpectedError> {
+    let old = UserlandLock::embedded().map_err(RelockError::from)?;
+    let new = store.relock_userland(options)?;
+    write(out, &new.to_toml())?;
+    let changes = new.changes_since(&old);
+    output::print(&match format {
+        ListFormat::Json => output::json(&json!({ "changes": changes })),
+        ListFormat::Terminal if changes.is_empty() => "the lock is as the archive is\n".to_owned(),
+        ListFormat::Terminal => output::lines(changes.iter().map(String::as_str)),
+    })
+}
+
+fn write(to: Option<&Path>, text: &str) -> Result<(), ExpectedError> {
+    let Some(path) = to else {
+        return Ok(());
+    };
+    std::fs::write(path, text).map_err(|source| {
+        let path = path.to_owned();
+        StoreError::Write { path, source }.into()
     })
 }
 

@@ -130,6 +130,7 @@ pub fn truth(shape: &Shape, seed: u64) -> Truth {
         execs: execs.len() as u64,
         attempts,
         forks: (execs.len() - joined) as u64 + attempts,
+        children: (execs.len() - joined) as u64 + attempts,
     };
     Truth {
         sites,
