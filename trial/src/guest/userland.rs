@@ -68,7 +68,10 @@ mod tests {
             fs::metadata(&there).unwrap().permissions().mode() & 0o7777,
             0o755
         );
-        let other = [file("bin/dash", Contents::File(0o644, Bytes(b"new".to_vec())))];
+        let other = [file(
+            "bin/dash",
+            Contents::File(0o644, Bytes(b"new".to_vec())),
+        )];
         place(dir.path(), &other).unwrap();
         assert_eq!(fs::read(&there).unwrap(), b"new");
         let folder = [file("bin", Contents::Link("sbin".into()))];
