@@ -14,6 +14,8 @@ use execlab_model::{
     workload::Load,
 };
 
+#[path = "guests/conformance.rs"]
+mod conformance;
 #[path = "guests/real_time.rs"]
 mod real_time;
 #[path = "guests/witness.rs"]

@@ -8,6 +8,29 @@ use crate::{
     truth::Truth,
 };
 
+/// Bytes that are no whole record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadRecord {
+    /// Not in the record's encoding, or cut.
+    #[error("cannot be read: {0}")]
+    Encoding(#[from] postcard::Error),
+    /// A record, and more.
+    #[error("is followed by {0} bytes")]
+    Followed(usize),
+    /// It tells of an exec that was made in a way that it does not tell of.
+    #[error(
+        "says that exec {exec} was made in way {site}, and tells of {sites} ways, counted from 0"
+    )]
+    Site {
+        /// The exec's id.
+        exec: u32,
+        /// Its [`Exec::site`](crate::truth::Exec::site).
+        site: u32,
+        /// How many there are.
+        sites: usize,
+    },
+}
+
 /// How the trial went, as seen from inside the guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GuestStatus {
@@ -136,4 +159,23 @@ pub struct Record {
     pub witness: Option<Witness>,
     /// Anything worth telling: the monitor's notes, the tail of its stderr, oddities.
     pub notes: Vec<String>,
+}
+
+impl Record {
+    /// The record that these bytes are, in postcard encoding: all of them, and what it refers to is in it.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BadRecord> {
+        let (record, rest) = postcard::take_from_bytes::<Self>(bytes)?;
+        if !rest.is_empty() {
+            return Err(BadRecord::Followed(rest.len()));
+        }
+        let sites = record.truth.sites.len();
+        match record.truth.execs.iter().find(|e| e.site as usize >= sites) {
+            None => Ok(record),
+            Some(exec) => Err(BadRecord::Site {
+                exec: exec.id,
+                site: exec.site,
+                sites,
+            }),
+        }
+    }
 }

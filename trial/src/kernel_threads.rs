@@ -101,15 +101,15 @@ fn run_time_ns(schedstat: &File) -> io::Result<u64> {
 
 /// What a `/proc/PID/stat` tells of a kernel thread.
 #[derive(Debug, PartialEq, Eq)]
-struct Stat<'a> {
-    name: &'a str,
+pub(crate) struct Stat<'a> {
+    pub(crate) name: &'a str,
     /// Since the boot, in ticks of `USER_HZ`.
     start_ticks: u64,
 }
 
 /// A `/proc/PID/stat`, if it is a kernel thread's. The name may hold anything, so it ends at the last
 /// parenthesis.
-fn kernel_thread(stat: &[u8]) -> Option<Stat<'_>> {
+pub(crate) fn kernel_thread(stat: &[u8]) -> Option<Stat<'_>> {
     let stat = str::from_utf8(stat).ok()?;
     let (before, after) = stat.rsplit_once(')')?;
     let (_, name) = before.split_once('(')?;

@@ -13,6 +13,9 @@
 
 pub mod cgroups;
 pub mod costs;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod guest;
 #[cfg(feature = "host")]
 pub mod host;

@@ -11,14 +11,80 @@ use execlab_model::{
     workload::{Load, Workload},
 };
 
+mod attempt;
 mod bare;
+mod chain;
+mod emulation;
+mod handlers;
+mod interpreted;
+mod memory;
+mod mounts;
+mod overlay;
 mod place;
+mod privileges;
+#[cfg(test)]
+mod testing;
 mod way;
+mod worker;
 
 pub mod absolute;
+pub mod argv0_other;
+pub mod bind_mount;
+pub mod binfmt_misc;
+pub mod binfmt_misc_transparent;
+pub mod chdir;
+pub mod clone3_cgroup;
+pub mod compat_32;
 pub mod container;
+pub mod deep_path;
+pub mod deleted;
+pub mod double_exec;
+pub mod dynamic;
+pub mod e2big;
+pub mod eacces;
+pub mod eloop;
+pub mod empty_argv;
+pub mod enoent;
+pub mod enoexec;
+pub mod enotdir;
+pub mod etxtbsy;
+pub mod execve_check;
+pub mod execveat_dirfd;
+pub mod fchdir;
+pub mod fexecve;
+pub mod file_capabilities;
+pub mod fork;
+pub mod fork_only;
+pub mod hard_link;
+pub mod int80;
+pub mod long_components;
+pub mod memfd;
+pub mod memfd_sealed;
+pub mod no_read_permission;
+pub mod o_path;
+pub mod odd_names;
+pub mod overlay_lower;
+pub mod overlay_upper;
+pub mod overwritten_after;
+pub mod pid_reuse;
+pub mod posix_spawn;
+pub mod proc_self_exe;
+pub mod proc_self_fd;
+pub mod programs;
 pub mod relative;
+pub mod renamed_after;
+pub mod script;
+pub mod script_arguments;
+pub mod script_by_fd;
+pub mod script_chain;
+pub mod script_without_interpreter_line;
+pub mod setuid;
+pub mod squashfs;
 pub mod symlink;
+pub mod symlink_chain;
+pub mod thread_exec;
+pub mod tmpfs;
+pub mod vfork;
 
 pub(crate) use place::{Place, bytes, cgroup_dir, make_cgroup, namespaces};
 pub use way::Way;
@@ -29,6 +95,59 @@ pub const SCENARIOS: &[&dyn Scenario] = &[
     &relative::Relative,
     &symlink::Symlink,
     &container::Container,
+    &fork::Fork,
+    &vfork::Vfork,
+    &posix_spawn::PosixSpawn,
+    &clone3_cgroup::Clone3Cgroup,
+    &double_exec::DoubleExec,
+    &thread_exec::ThreadExec,
+    &fork_only::ForkOnly,
+    &pid_reuse::PidReuse,
+    &chdir::Chdir,
+    &fchdir::Fchdir,
+    &execveat_dirfd::ExecveatDirfd,
+    &fexecve::Fexecve,
+    &o_path::OPath,
+    &proc_self_exe::ProcSelfExe,
+    &proc_self_fd::ProcSelfFd,
+    &symlink_chain::SymlinkChain,
+    &hard_link::HardLink,
+    &bind_mount::BindMount,
+    &memfd::Memfd,
+    &memfd_sealed::MemfdSealed,
+    &deleted::Deleted,
+    &renamed_after::RenamedAfter,
+    &overwritten_after::OverwrittenAfter,
+    &argv0_other::Argv0Other,
+    &empty_argv::EmptyArgv,
+    &long_components::LongComponents,
+    &deep_path::DeepPath,
+    &odd_names::OddNames,
+    &dynamic::Dynamic,
+    &script::Script,
+    &script_arguments::ScriptArguments,
+    &script_chain::ScriptChain,
+    &script_by_fd::ScriptByFd,
+    &script_without_interpreter_line::ScriptWithoutInterpreterLine,
+    &binfmt_misc::BinfmtMisc,
+    &binfmt_misc_transparent::BinfmtMiscTransparent,
+    &compat_32::Compat32,
+    &int80::Int80,
+    &setuid::Setuid,
+    &file_capabilities::FileCapabilities,
+    &no_read_permission::NoReadPermission,
+    &tmpfs::Tmpfs,
+    &overlay_upper::OverlayUpper,
+    &overlay_lower::OverlayLower,
+    &squashfs::Squashfs,
+    &enoent::Enoent,
+    &eacces::Eacces,
+    &enoexec::Enoexec,
+    &e2big::E2big,
+    &etxtbsy::Etxtbsy,
+    &enotdir::Enotdir,
+    &eloop::Eloop,
+    &execve_check::ExecveCheck,
 ];
 
 /// What the scenarios of a suite have in common: lists show them under these headings.
@@ -250,7 +369,8 @@ mod tests {
         assert_eq!(names.len(), SCENARIOS.len());
         for name in names {
             assert!(
-                name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'),
+                name.bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
                 "{name}"
             );
         }

@@ -65,6 +65,9 @@ pub fn resolve(selection: Selection, registry: &Registry) -> Result<Matrix, Matr
         cpus: check
             .one(whole.cpus, |text| cpus(text, lab_named))
             .unwrap_or_default(),
+        baselines: check
+            .one(whole.baselines, |text| baselines(text, lab_named))
+            .unwrap_or_default(),
         own: BTreeMap::new(),
     };
     matrix.own = own(&matrix.workloads, registry, usual_load);
@@ -173,6 +176,7 @@ fn quick(registry: &Registry, lab: Lab) -> Selection {
         seeds: Some(given(&seeds.to_string())),
         lab: Some(given(lab.as_str())),
         cpus: Some(given(&cpus.to_string())),
+        baselines: Some(given("true")),
         variants: Vec::new(),
     }
 }
@@ -376,6 +380,17 @@ fn lab(text: &str) -> Result<Lab, String> {
 }
 
 /// What is right is one; what is wrong is told with what was seen when it was tried.
+fn baselines(text: &str, lab: Lab) -> Result<bool, String> {
+    match text {
+        "true" => Ok(true),
+        "false" if lab.is_exact() => Ok(false),
+        "false" => Err(format!(
+            "without baselines the lab {lab} has nothing to tell a cost from noise by: write `true`"
+        )),
+        other => Err(format!("`{other}` is neither `true` nor `false`")),
+    }
+}
+
 fn cpus(text: &str, lab: Lab) -> Result<u32, String> {
     let number = text
         .parse::<u32>()

@@ -58,6 +58,9 @@ struct Point<'a> {
 impl Point<'_> {
     /// Without a monitor, once for each set of boot options.
     fn baselines(&self, matrix: &Matrix) -> Vec<TrialSpec> {
+        if !matrix.baselines {
+            return Vec::new();
+        }
         let mut boots: Vec<Vec<String>> = vec![Vec::new()];
         for backend in &matrix.backends {
             let boot = boot_of(backend, self.lab);

@@ -8,6 +8,7 @@
 //! - `basename` is a string without a slash that equals a last component, or its first 15 bytes
 //!   (`comm`), of the executed file or of the string of the call (from which the kernel takes `comm`);
 //!   so a basename is never `truncated`, although it is a suffix;
+//! - a memfd is in no folder, so all of its name is its last component, slashes and all;
 //! - `interpreter` takes the interpreter's basename as well: that too names it;
 //! - `stale` takes every name of the process's own file before and after this exec;
 //! - an empty string names nothing and is `absent`.
@@ -150,10 +151,18 @@ impl<'a> Names<'a> {
 
     fn is_basename(&self, reported: &[u8]) -> bool {
         let last = |name: &Bytes| {
-            let last = name.basename();
+            let last = last_component(name);
             !last.is_empty() && (last == reported || last.get(..COMM) == Some(reported))
         };
         !reported.contains(&b'/') && (last(&self.site.frames.exact) || last(&self.site.given))
+    }
+}
+
+/// What the kernel has as the file's own name, from which `comm` is cut where it is not cut from the call.
+fn last_component(name: &Bytes) -> &[u8] {
+    match name.as_slice() {
+        [b'/', memory @ ..] if memory.starts_with(b"memfd:") => memory,
+        _ => name.basename(),
     }
 }
 
@@ -274,6 +283,25 @@ mod tests {
             (PathClass::Wrong, true)
         );
         assert_eq!(class(&site(), " (deleted)"), (PathClass::Wrong, false));
+    }
+
+    #[test]
+    fn of_a_memfd_all_of_the_name_is_the_last_component() {
+        let mut site = site();
+        site.frames.exact = "/memfd:runc_cloned:/proc/self/exe".into();
+        site.given = "/dev/fd/200".into();
+        let cases = [
+            (
+                "/memfd:runc_cloned:/proc/self/exe (deleted)",
+                PathClass::Exact,
+            ),
+            ("memfd:runc_clon", PathClass::Basename),
+            ("200", PathClass::Basename),
+            ("exe", PathClass::Truncated),
+        ];
+        for (reported, expected) in cases {
+            assert_eq!(class(&site, reported).0, expected, "{reported}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod fixture;
 
 mod across;
 mod conclusions;
+mod conformance;
 mod doubts;
 mod hostile;
 mod html;
