@@ -7,6 +7,7 @@ use std::{
 };
 
 use execlab_harness::registry;
+use execlab_model::workload::Load;
 use execlab_reports::conformance::{Cell, Facet, Held, NOTHING, Rule, Table, problems};
 
 fn scenarios() -> BTreeSet<String> {
@@ -124,6 +125,25 @@ fn every_facet_of_every_cell_is_predicted() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn a_scenario_is_measured_under_the_load_that_it_asks_for() {
+    let held = Held::committed();
+    for scenario in registry::scenarios() {
+        let (own, name) = (scenario.load.unwrap_or(Load::Closed), scenario.name);
+        assert_eq!(
+            held.load(&name),
+            own,
+            "{name}: write it under [loads] in conformance/expected.toml"
+        );
+    }
+    for name in held.loads.keys() {
+        assert!(
+            held.scenarios.contains_key(name),
+            "{name} has no prediction"
+        );
     }
 }
 
