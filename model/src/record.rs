@@ -215,6 +215,7 @@ mod tests {
             costs: Costs::default(),
             monitor_peak_bytes: 0,
             steal_ns: None,
+            witness: None,
             notes: Vec::new(),
         }
     }
