@@ -93,6 +93,7 @@ pub fn blank(trial: &TrialSpec, digest: &str) -> TrialResult {
         witness: None,
         completeness: None,
         path: None,
+        given: None,
         argv: None,
         pid: None,
         parent: None,
