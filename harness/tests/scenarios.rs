@@ -28,6 +28,12 @@ fn tables() -> String {
                 .load
                 .map(|load| format!("load `{load}` unless told otherwise")),
         );
+        if scenario.least_execs > 1 {
+            remarks.push(format!("at least {} execs", scenario.least_execs));
+        }
+        if scenario.most_execs < u32::MAX {
+            remarks.push(format!("at most {} execs", scenario.most_execs));
+        }
         if scenario.only_in_guests.is_some() {
             remarks.push("in guests only".to_owned());
         }

@@ -285,6 +285,11 @@ pub trait Scenario: Sync {
         1
     }
 
+    /// The most children of which a guest's memory holds what monitors say; more are not run.
+    fn most_execs(&self) -> u32 {
+        u32::MAX
+    }
+
     /// Prepares files and namespaces for this workload, in the process that will make the execs. Nothing
     /// that it starts may call exec, but for checks of what the kernel can do.
     fn prepare(&self, ground: &Ground, workload: &Workload) -> Result<Prepared, SetupError>;

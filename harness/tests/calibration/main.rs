@@ -3,8 +3,8 @@
 use execlab_harness::score::{
     Judgement,
     calibration::{
-        ArgvFault, Fault, Field, Findings, Given, LossFault, NsPid, PathFault, Scene, Shape, Sign, plant,
-        truth,
+        ArgvFault, Fault, Field, Findings, Given, LossFault, NsPid, PathFault, Scene, Shape, Sign,
+        plant, truth,
     },
     judge,
 };
