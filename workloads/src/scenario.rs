@@ -112,7 +112,7 @@ pub mod user_namespace;
 pub mod vfork;
 
 pub(crate) use place::{Place, bytes, cgroup_dir, cgroup_id, make_cgroup, namespaces};
-pub use way::Way;
+pub use way::{Way, Witnessed};
 
 /// Every scenario, in the order in which lists and reports show them. The only list.
 pub const SCENARIOS: &[&dyn Scenario] = &[

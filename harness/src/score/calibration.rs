@@ -5,7 +5,7 @@
 //! parses or compares. So the scorer is right where its findings equal the expected ones, field by
 //! field.
 //!
-//! ```
+//! ```ignore
 //! use execlab_harness::score::{
 //!     calibration::{Fault, Findings, Shape, plant, truth},
 //!     judge,
