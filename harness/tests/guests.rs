@@ -70,7 +70,7 @@ fn read(dir: &Path) -> Vec<TrialResult> {
         .collect()
 }
 
-/// Every backend × every scenario on both kernels: run once, looked at by several tests.
+/// Every backend × three scenarios on both kernels: run once, looked at by several tests.
 fn matrix() -> &'static [TrialResult] {
     static MATRIX: OnceLock<Vec<TrialResult>> = OnceLock::new();
     MATRIX.get_or_init(|| {

@@ -124,7 +124,7 @@ fn sightings_that_come_twice_late_or_in_another_order() {
 #[test]
 fn swapped_pids_are_found_by_the_argv_id() {
     let (found, judgement) = score(&CROWD, &[Fault::SwapPids(300)], 5);
-    assert!(found.pid.wrong >= 20, "{found:?}");
+    assert!(found.pid.wrong > 10, "{found:?}");
     assert_eq!(found.conflicts, found.pid.wrong);
     assert_eq!(found.argv.wrong, found.pid.wrong);
     assert_eq!(found.completeness.seen, 400);

@@ -4,7 +4,8 @@ use execlab_model::result::TrialResult;
 
 use crate::support::Bench;
 
-/// In the fake laboratory every backend sees everything at once, and nobody reports a container.
+/// In the fake laboratory every backend sees everything at once, and nobody reports a container, and everybody
+/// the same fields.
 const RUN: &[&str] = &[
     "--kernels=5.10,7.3",
     "--backends=ebpf,ptrace",
@@ -20,6 +21,16 @@ fn like_the_table(bench: &Bench) {
     for mut line in bench.results("o") {
         if let Some(container) = &mut line.container {
             container.right += std::mem::take(&mut container.absent);
+        }
+        for field in [&mut line.parent, &mut line.credentials] {
+            let field = field.as_mut().unwrap();
+            field.right += std::mem::take(&mut field.absent);
+        }
+        let given = line.given.as_mut().unwrap();
+        if line.backend.name == "ebpf" {
+            given.right += std::mem::take(&mut given.absent);
+        } else {
+            given.absent += std::mem::take(&mut given.right);
         }
         text += &(serde_json::to_string(&line).unwrap() + "\n");
     }

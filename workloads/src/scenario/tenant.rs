@@ -133,16 +133,12 @@ impl Drop for Tenant {
 }
 
 /// The storm's standard streams are its line to the trial runner: nobody else may read or write there, least of all
-/// one who becomes another user.
+/// one who becomes another user. In their places stands a pipe that nobody writes to: there may be no `/dev/null`.
 fn without_orders() -> Result<(), SetupError> {
-    let null = File::options()
-        .read(true)
-        .write(true)
-        .open("/dev/null")
-        .map_err(SetupError::at("open /dev/null"))?;
+    let (silence, _) = pipe2(OFlag::O_CLOEXEC).map_err(SetupError::at("make a pipe"))?;
     for number in [libc::STDIN_FILENO, libc::STDOUT_FILENO] {
         // SAFETY: both are open, and nothing in this process owns the one that is replaced.
-        let result = unsafe { libc::dup2(null.as_raw_fd(), number) };
+        let result = unsafe { libc::dup2(silence.as_raw_fd(), number) };
         Errno::result(result).map_err(SetupError::at("leave the storm's standard streams"))?;
     }
     Ok(())

@@ -7,6 +7,7 @@ use super::{
     invent::NOBODY,
     plants::{About, Plants, Worth, is_timed},
     random::Random,
+    truths::SPAWNER,
 };
 use crate::score::fields::{ArgvClass, FieldClass, PidClass};
 
@@ -58,9 +59,14 @@ impl Plants<'_> {
                 worth.pid = PidClass::Wrong;
                 // The rest of what the sighting says is of the exec that its id names.
                 worth.argv = ArgvClass::Wrong;
-                let agrees = exec.uid == said.uid;
-                if worth.credentials == FieldClass::Right && !agrees {
-                    worth.credentials = FieldClass::Wrong;
+                let fields = [
+                    (&mut worth.credentials, exec.uid == said.uid),
+                    (&mut worth.parent, exec.parent == said.parent),
+                ];
+                for (class, agrees) in fields {
+                    if *class == FieldClass::Right && !agrees {
+                        *class = FieldClass::Wrong;
+                    }
                 }
             }
         }
@@ -77,9 +83,10 @@ impl Plants<'_> {
             };
             // The initial namespaces are everybody's.
             let hint = &plant.sighting.container;
-            let contained = truth.site(&truth.execs[worth.exec as usize]).in_container;
+            let exec = &truth.execs[worth.exec as usize];
+            let contained = truth.site(exec).in_container;
             let by_place = contained || hint.cgroup.is_some() || hint.cgroup_id.is_some();
-            let blames = worth.parent == FieldClass::Right
+            let blames = worth.parent == FieldClass::Right && exec.parent == SPAWNER
                 || worth.container == FieldClass::Right && by_place;
             if worth.pid == PidClass::Host && blames && random.hits(share) {
                 thread += 1;

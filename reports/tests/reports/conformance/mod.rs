@@ -48,7 +48,7 @@ fn held(explanations: &str, table: &str) -> Held {
     Held::parse(EXPECTED, explanations, table).unwrap()
 }
 
-/// 20 execs, all of them seen and all right.
+/// 20 execs, all of them seen and all right; of string, parent and user nothing is said.
 fn whole(kernel: &str, backend: &str, scenario: &str) -> TrialResult {
     let nature = fixture::Nature {
         name: "any",
@@ -60,11 +60,15 @@ fn whole(kernel: &str, backend: &str, scenario: &str) -> TrialResult {
         idle: 1.0,
         says: Some(1.0),
     };
-    fixture::scored(
+    let mut trial = fixture::scored(
         fixture::bare(kernel, backend, scenario, 20, 1),
         &nature,
         1.0,
-    )
+    );
+    for field in [&mut trial.given, &mut trial.parent, &mut trial.credentials] {
+        *field = Some(FieldCounts::default());
+    }
+    trial
 }
 
 /// As [`whole`], with so many paths in other classes.
