@@ -46,7 +46,8 @@ pub fn id_place(argument: &[u8]) -> Option<u32> {
     }
 }
 
-/// The inode numbers of the namespaces of a process (`/proc/PID/ns/*`).
+/// The inode numbers of the namespaces of a process (`/proc/PID/ns/*`); 0 where each exec of a site has one of
+/// its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Namespaces {
     /// Mount namespace.

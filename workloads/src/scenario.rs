@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::witness;
+use crate::{evidence::Testimony, witness};
 use execlab_model::{
     Bytes,
     result::PathClass,
@@ -16,6 +16,7 @@ mod bare;
 mod layers;
 mod place;
 mod rewriter;
+mod runtime;
 mod tenant;
 mod way;
 mod worker;
@@ -41,6 +42,7 @@ pub mod quiet_victim;
 pub mod relative;
 pub mod rewritten_argv;
 pub mod rewritten_path;
+pub mod runtime_bubblewrap;
 pub mod setns;
 pub mod symlink;
 pub mod user_namespace;
@@ -63,6 +65,7 @@ pub const SCENARIOS: &[&dyn Scenario] = &[
     &cgroup_v1::CgroupV1,
     &cgroup_moved_before::CgroupMovedBefore,
     &cgroup_moved_after::CgroupMovedAfter,
+    &runtime_bubblewrap::RuntimeBubblewrap,
     // Against the monitor.
     &rewritten_path::RewrittenPath,
     &rewritten_argv::RewrittenArgv,
@@ -215,6 +218,8 @@ pub struct Prepared {
     /// after whose preparation the storm no longer reaches its own folder; all others have one by
     /// themselves.
     pub canary: Option<Way>,
+    /// What else is evidence.
+    pub testimonies: Vec<Box<dyn Testimony>>,
     /// Of whom execs are told that [ways](Way::witnessed) have none of their own of.
     pub witness: Option<Witness>,
     /// Processes that it started and that never call exec.
