@@ -149,7 +149,7 @@ fn score(line: &mut TrialResult, record: &Record, best: &[PathClass], baselines:
         ("execs", truth.execs, planned.execs),
         ("attempts", truth.attempts, planned.attempts),
         ("processes", truth.forks, planned.forks),
-        ("children", truth.forks, line.workload.execs.into()),
+        ("children", planned.children, line.workload.execs.into()),
     ]
     .into_iter()
     .filter(|(_, made, asked)| made != asked)

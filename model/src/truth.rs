@@ -169,6 +169,8 @@ pub struct Planned {
     pub attempts: u64,
     /// Processes, whether or not they are to call exec.
     pub forks: u64,
+    /// Those of them that the storm makes itself; programs that are not ours make others.
+    pub children: u64,
 }
 
 /// What really happened in one trial.

@@ -152,11 +152,12 @@ impl Storm {
     }
 
     fn run(&mut self) -> Result<(), String> {
-        let ids: Vec<_> = self.prepared.ways.iter().map(ids_of).collect();
+        let ways = self.prepared.ways.iter();
+        let ways: Vec<_> = ways.map(|way| (ids_of(way), way.lifetime_ns)).collect();
         let mut driver = load::Driver {
             workload: &self.workload,
             perturbation: &mut self.perturbation,
-            ids: &ids,
+            ways: &ways,
             launcher: &mut self.launcher,
             ledger: &mut self.ledger,
             progress: &mut self.progress,

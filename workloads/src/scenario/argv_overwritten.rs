@@ -25,6 +25,6 @@ impl Scenario for ArgvOverwritten {
 
     fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {
         let site = worker::site(ground, ["scrub".into()])?;
-        Ok(Prepared::ways([worker::way(site)]))
+        Ok(Prepared::ways(worker::brief_and_lasting(&site)))
     }
 }

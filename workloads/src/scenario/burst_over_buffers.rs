@@ -1,7 +1,7 @@
 //! `burst-over-buffers`: more execs at once than any monitor's buffer holds with its default settings: the
 //! connector's socket has room for some 80 processes, a ring of 256 KiB for some 200 records of these
-//! arguments, audit's queue for 8,192 records, of which an exec makes seven. Who is not on time loses, or has
-//! the execs wait.
+//! arguments, audit's queue for 8,192 records, of which an exec makes seven. The children run
+//! before any monitor, so whoever does not have the execs wait loses what does not fit.
 
 use execlab_model::workload::{Load, Workload};
 
@@ -37,7 +37,12 @@ impl Scenario for BurstOverBuffers {
         CHILDREN
     }
 
+    fn only_in_guests(&self) -> Option<&'static str> {
+        Some(worker::RUNS_FIRST)
+    }
+
     fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {
+        worker::run_first()?;
         let padding = vec![b'p'; PADDING].into();
         let site = worker::site(ground, ["end".into(), padding])?;
         Ok(Prepared::ways([worker::way(site)]))

@@ -113,11 +113,12 @@ fn open(file: &Path, flags: c_int, at: RawFd) -> Step {
 fn write_around_id(before: Vec<u8>, behind: Vec<u8>) -> Step {
     let length = |bytes: &[u8]| Value::Number(i64::try_from(bytes.len()).expect("a short text"));
     let (before_length, behind_length) = (length(&before), length(&behind));
+    let id_length = length(&[0; ID]);
     let parts = vec![
         Value::Text(text(before)),
         before_length,
         Value::Id,
-        Value::Number(ID as i64),
+        id_length,
         Value::Text(text(behind)),
         behind_length,
     ];

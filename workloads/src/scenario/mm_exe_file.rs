@@ -35,6 +35,6 @@ impl Scenario for MmExeFile {
         install(&ground.payload, &other)?;
         let mut site = worker::site(ground, ["exe".into(), bytes(&other)])?;
         site.frames.stale.push(bytes(&other));
-        Ok(Prepared::ways([worker::way(site)]))
+        Ok(Prepared::ways(worker::brief_and_lasting(&site)))
     }
 }

@@ -27,6 +27,6 @@ impl Scenario for PrctlName {
 
     fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {
         let site = worker::site(ground, ["name".into(), NAME.into()])?;
-        Ok(Prepared::ways([worker::way(site)]))
+        Ok(Prepared::ways(worker::brief_and_lasting(&site)))
     }
 }

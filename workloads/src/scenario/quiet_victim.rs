@@ -1,9 +1,13 @@
 //! `quiet-victim`: two cgroups, one of which floods while the other makes an exec now and then. All go
-//! through the same buffers, so a flood can cost the quiet one its execs; sites say whose they are.
+//! through the same buffers, so a flood can cost the quiet one its execs; sites say whose they are. All run before any monitor, as if the
+//! flood came from many CPUs at once.
 
 use std::{fs::File, os::fd::AsRawFd};
 
-use execlab_model::workload::{Load, Workload};
+use execlab_model::{
+    Bytes,
+    workload::{Load, Workload},
+};
 
 use super::{Family, Ground, Prepared, Scenario, SetupError, Way, cgroup_dir, make_cgroup, worker};
 use crate::spawn::Maker;
@@ -14,6 +18,9 @@ const CHILDREN: u32 = 256;
 const SHARE: usize = 32;
 /// Which of them: neither the first, for which every buffer has room, nor the last, after which all is quiet.
 const PLACE: usize = 24;
+
+/// Bytes of the neighbour's last argument: what is reported of it takes room, too.
+const PADDING: usize = 2_000;
 
 /// See the module.
 #[derive(Debug)]
@@ -40,9 +47,15 @@ impl Scenario for QuietVictim {
         2 * CHILDREN
     }
 
+    fn only_in_guests(&self) -> Option<&'static str> {
+        Some(worker::RUNS_FIRST)
+    }
+
     fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {
-        let neighbour = Side::new(ground, "neighbour")?;
-        let victim = Side::new(ground, "victim")?;
+        worker::run_first()?;
+        let padding = vec![b'p'; PADDING].into();
+        let neighbour = Side::new(ground, "neighbour", vec!["end".into(), padding])?;
+        let victim = Side::new(ground, "victim", Vec::new())?;
         let way = |n| {
             let side = if n == PLACE { &victim } else { &neighbour };
             side.way.clone()
@@ -63,12 +76,12 @@ struct Side {
 }
 
 impl Side {
-    fn new(ground: &Ground, label: &str) -> Result<Self, SetupError> {
+    fn new(ground: &Ground, label: &str, more: Vec<Bytes>) -> Result<Self, SetupError> {
         let (cgroup, cgroup_id) = make_cgroup(ground, &format!("system.slice/{label}.service"))?;
         let dir = cgroup_dir(&ground.cgroups, &cgroup);
         let folder = File::open(&dir).map_err(SetupError::at(format!("open {}", dir.display())))?;
-        let mut site = worker::site(ground, [])?;
-        site.label = label.to_owned();
+        let mut site = worker::site(ground, more)?;
+        site.label = label.into();
         (site.cgroup, site.cgroup_id, site.in_container) = (cgroup, cgroup_id, true);
         let maker = Maker::IntoCgroup(folder.as_raw_fd());
         Ok(Self {

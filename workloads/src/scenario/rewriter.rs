@@ -2,7 +2,7 @@
 //!
 //! On one CPU a race would be lost or won by chance. Here the kernel itself holds the child at a known place,
 //! and goes on when the memory is as it is to be: before a system call at a seccomp filter
-//! (`SECCOMP_RET_USER_NOTIF`, seccomp_unotify(2)), or in the midst of it at a page that is not there yet
+//! (`SECCOMP_RET_USER_NOTIF`, `seccomp_unotify(2)`), or in the midst of it at a page that is not there yet
 //! (userfaultfd(2)).
 
 mod calls;
@@ -51,7 +51,7 @@ impl Memory {
     }
 
     fn address(&self) -> i64 {
-        self.0.addr().get() as i64
+        i64::try_from(self.0.addr().get()).expect("processes have the lower half")
     }
 }
 
@@ -165,7 +165,7 @@ impl Gate {
 
     /// A child's step that takes it away.
     pub fn shut(&self) -> Step {
-        let length = self.content.len() as i64;
+        let length = i64::try_from(self.content.len()).expect("a page");
         let arguments = [self.address(), length, libc::MADV_DONTNEED.into()];
         Step::numbers(libc::SYS_madvise, &arguments)
     }

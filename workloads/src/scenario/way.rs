@@ -27,6 +27,9 @@ pub struct Way {
     /// Whether the child becomes a program that is not ours, and its execs and those of its descendants are
     /// told by [`super::Prepared::witness`]; then there are no sites here.
     pub witnessed: bool,
+    /// How long its images live in nanoseconds, where what they show takes a time of its own and the workload's
+    /// does not matter.
+    pub lifetime_ns: Option<u64>,
     /// The real user id in the initial user namespace, where images are told another one.
     pub uid: Option<u32>,
 }
@@ -100,6 +103,7 @@ impl Way {
             execs: self.sites.len() as u64,
             attempts: self.steps.iter().filter(|s| s.is_attempt()).count() as u64,
             forks: 1,
+            children: 1,
         }
     }
 }

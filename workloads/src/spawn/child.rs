@@ -83,7 +83,7 @@ fn word(value: &Value, arena: &mut Arena, shared: &Shared) -> io::Result<i64> {
             arena.table(&words?)?.addr()
         }
     };
-    Ok(address as i64)
+    Ok(i64::try_from(address).expect("processes have the lower half"))
 }
 
 impl ReadyCall {

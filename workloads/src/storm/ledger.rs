@@ -187,6 +187,7 @@ impl Ledger {
             truth.planned.execs += planned.execs;
             truth.planned.attempts += planned.attempts;
             truth.planned.forks += planned.forks;
+            truth.planned.children += planned.children;
             let first = truth.execs.len();
             for (site, place) in (first_sites[entry.way as usize]..).zip(0..) {
                 let Some(place) = Some(place).filter(|&p| u64::from(p) < planned.execs) else {

@@ -25,8 +25,8 @@ const QUIET_NS: u64 = 50_000_000;
 pub struct Driver<'a> {
     pub workload: &'a Workload,
     pub perturbation: &'a mut Perturbation,
-    /// How many ids a child of each way has.
-    pub ids: &'a [u32],
+    /// How many ids a child of each way has, and how long it lives where the workload does not say it.
+    pub ways: &'a [(u32, Option<u64>)],
     pub launcher: &'a mut Launcher,
     pub ledger: &'a mut Ledger,
     pub progress: &'a mut Progress,
@@ -137,10 +137,11 @@ impl Driver<'_> {
 
     /// Makes the child of this number.
     fn spawn(&mut self, child: u32) -> Result<Pid, Errno> {
-        let way = child as usize % self.ids.len();
-        let id = self.next_id;
-        self.next_id += self.ids[way];
-        let lifetime = self.perturbation.lifetime_ns(self.workload.lifetime_ns);
+        let way = child as usize % self.ways.len();
+        let (id, (ids, lifetime)) = (self.next_id, self.ways[way]);
+        self.next_id += ids;
+        let lifetime = lifetime.unwrap_or(self.workload.lifetime_ns);
+        let lifetime = self.perturbation.lifetime_ns(lifetime);
         let spawned_ns = monotonic_ns();
         let pid = self.launcher.spawn(way, id, lifetime)?;
         self.ledger.spawned(id, way, pid, lifetime, spawned_ns);

@@ -108,6 +108,7 @@ fn truth(trial: &TrialSpec) -> Truth {
             execs: trial.workload.execs.into(),
             attempts: 0,
             forks: trial.workload.execs.into(),
+            children: trial.workload.execs.into(),
         },
         storm_pids: vec![FIRST_PID - 1],
         began_ns: STEP_NS,

@@ -116,6 +116,7 @@ pub fn truth(shape: &Shape, seed: u64) -> Truth {
             execs: forks,
             attempts: 0,
             forks,
+            children: forks,
         },
         storm_pids: vec![SPAWNER, SPAWNER + 1],
         began_ns: BEGAN_NS,

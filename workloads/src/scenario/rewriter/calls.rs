@@ -1,4 +1,4 @@
-//! Calls of exec, held before anything of them is done (`SECCOMP_RET_USER_NOTIF`, seccomp_unotify(2)).
+//! Calls of exec, held before anything of them is done (`SECCOMP_RET_USER_NOTIF`, `seccomp_unotify(2)`).
 
 use std::{
     ffi::c_int,
@@ -25,14 +25,14 @@ pub(crate) struct Calls(OwnedFd);
 impl Calls {
     /// Has them held until they are [served](Self::serve). This cannot be taken back.
     pub fn hold() -> Result<Self, SetupError> {
-        const EXECVE: u32 = libc::SYS_execve as u32;
+        let execve = u32::try_from(libc::SYS_execve).expect("a small number");
         let mut filter = [
             // The number is the first word of `struct seccomp_data`. Nothing here is for safety, so calls of
             // other architectures may have it as well.
             statement(BPF_LD | BPF_W | BPF_ABS, 0),
             sock_filter {
                 jf: 1,
-                ..statement(BPF_JMP | BPF_JEQ | BPF_K, EXECVE)
+                ..statement(BPF_JMP | BPF_JEQ | BPF_K, execve)
             },
             statement(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
             statement(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
@@ -78,12 +78,12 @@ impl Calls {
             Err(Errno::ENOENT) => return Ok(()),
             result => result?,
         };
-        before(call.data.args[0] as i64)?;
+        before(call.data.args[0].cast_signed())?;
         let mut goes_on = seccomp_notif_resp {
             id: call.id,
             val: 0,
             error: 0,
-            flags: SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32,
+            flags: u32::try_from(SECCOMP_USER_NOTIF_FLAG_CONTINUE).expect("one bit"),
         };
         // SAFETY: as above.
         match unsafe { answer(self.0.as_raw_fd(), &raw mut goes_on) } {

@@ -1,4 +1,4 @@
-//! Pages of this process that another one brings when they are needed (userfaultfd(2), ioctl_userfaultfd(2);
+//! Pages of this process that another one brings when they are needed (userfaultfd(2), `ioctl_userfaultfd(2)`;
 //! include/uapi/linux/userfaultfd.h).
 
 use std::{
@@ -71,7 +71,7 @@ pub(super) fn watch(start: i64, length: usize) -> Result<OwnedFd, SetupError> {
         ..Handshake::default()
     };
     let mut range = Register {
-        start: start as u64,
+        start: start.cast_unsigned(),
         length: length as u64,
         mode: REGISTER_MISSING,
         ioctls: 0,
@@ -100,7 +100,7 @@ pub(super) fn is_wanted(faults: &OwnedFd) -> io::Result<bool> {
 /// Brings a page, and lets go on whoever waits for it.
 pub(super) fn bring(faults: &OwnedFd, address: i64, content: &[u8]) -> io::Result<()> {
     let mut page = Copy {
-        to: address as u64,
+        to: address.cast_unsigned(),
         from: content.as_ptr().addr() as u64,
         length: content.len() as u64,
         ..Copy::default()
