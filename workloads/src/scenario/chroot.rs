@@ -47,7 +47,7 @@ fn ways(ground: &Ground, place: &Place) -> Result<[Way; 3], SetupError> {
     };
     // The working directory stays where it is: what is called from there is in no path of this root.
     let left = || -> Result<Way, SetupError> {
-        let mut site = place.site("./worker", &outside, &outside.join("worker"))?;
+        let mut site = place.site("./worker", &outside, outside.join("worker"))?;
         site.label = "outside".into();
         let [root, _] = Step::chroot(bytes(&jail).0);
         Ok(Way::plain(site).after(&[Step::chdir(bytes(&outside).0), root]))

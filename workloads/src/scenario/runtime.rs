@@ -16,8 +16,7 @@ use crate::{
 };
 
 /// Why such scenarios run in guests only.
-pub(super) const IN_GUESTS: &str =
-    "it runs programs of a distribution that are in guests alone, and preloads a witness into all of them";
+pub(super) const IN_GUESTS: &str = "it runs programs of a distribution that are in guests alone, and preloads a witness into all of them";
 
 /// Where the payload's folder and the socket's are inside.
 pub(super) const APP: &str = "/app";
@@ -64,7 +63,13 @@ impl Stage {
 pub(super) fn worker(id: &str) -> Vec<Bytes> {
     let tell = Bytes(TELL_ACT.to_vec());
     let socket = format!("{RUN}/socket");
-    vec![WORKER.into(), id.into(), "{lifetime}".into(), tell, socket.as_str().into()]
+    vec![
+        WORKER.into(),
+        id.into(),
+        "{lifetime}".into(),
+        tell,
+        socket.as_str().into(),
+    ]
 }
 
 /// What a child does before it becomes the runtime: the storm's own standard streams are its line to the trial
