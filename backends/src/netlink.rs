@@ -45,6 +45,11 @@ use crate::{
     clock::monotonic_ns, procfs_lookup::Depth,
 };
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+#[cfg(any(test, feature = "fuzzing"))]
+mod kernel;
 #[cfg(feature = "look")]
 mod look;
 mod resolve;

@@ -24,10 +24,14 @@ use execlab_model::{
     sighting::{Argv, ContainerHint, Sighting},
 };
 use nix::{
+    errno::Errno,
     fcntl::{OFlag, open, openat},
     sys::stat::Mode,
 };
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod listing;
 pub mod parse;
 
@@ -116,7 +120,7 @@ impl Procfs {
         self.read_from_start(file.as_fd())
     }
 
-    fn link_at(&mut self, dir: BorrowedFd<'_>, name: &CStr) -> Option<&[u8]> {
+    fn link_at(&mut self, dir: BorrowedFd<'_>, name: &CStr) -> Result<&[u8], Errno> {
         // SAFETY: the name ends in NUL and the buffer is as long as is said; both outlive the call.
         let n = unsafe {
             libc::readlinkat(
@@ -126,7 +130,8 @@ impl Procfs {
                 self.buffer.len(),
             )
         };
-        usize::try_from(n).ok().map(|n| &self.buffer[..n])
+        let n = Errno::result(n)?;
+        Ok(&self.buffer[..usize::try_from(n).expect("not negative")])
     }
 }
 
@@ -139,7 +144,7 @@ impl Process {
 
     /// The executed file (`/proc/PID/exe`), as seen from the reader's root.
     pub fn exe(&self, proc: &mut Procfs) -> Option<Bytes> {
-        proc.link_at(self.dir.as_fd(), c"exe").map(Bytes::from)
+        proc.link_at(self.dir.as_fd(), c"exe").ok().map(Bytes::from)
     }
 
     /// Device and inode of the executed file.
@@ -170,8 +175,8 @@ impl Process {
     pub fn container(&self, proc: &mut Procfs) -> ContainerHint {
         let dir = self.dir.as_fd();
         ContainerHint {
-            mnt_ns: proc.link_at(dir, c"ns/mnt").and_then(parse::namespace),
-            pid_ns: proc.link_at(dir, c"ns/pid").and_then(parse::namespace),
+            mnt_ns: proc.link_at(dir, c"ns/mnt").ok().and_then(parse::namespace),
+            pid_ns: proc.link_at(dir, c"ns/pid").ok().and_then(parse::namespace),
             cgroup: proc
                 .read_at(dir, c"cgroup")
                 .ok()
@@ -183,9 +188,11 @@ impl Process {
 
     /// Fills in what ends with the image.
     pub fn perishable(&self, proc: &mut Procfs, depth: Depth, sighting: &mut Sighting) {
-        sighting.path = self.exe(proc);
-        if sighting.path.is_none() {
-            return;
+        match proc.link_at(self.dir.as_fd(), c"exe") {
+            Ok(path) => sighting.path = Some(path.into()),
+            // The kernel has one page for a path. Only that is out of reach then; the process is there.
+            Err(Errno::ENAMETOOLONG) => {}
+            Err(_) => return,
         }
         if let Some((argv, cut)) = self.argv(proc) {
             sighting.argv = Some(argv);
@@ -314,6 +321,44 @@ mod tests {
         child.wait().unwrap();
         assert!(process.stat(&mut proc).is_none());
         assert!(process.exe(&mut proc).is_none());
+    }
+
+    /// It begins below a path that is short enough, which is then moved below another one.
+    #[test]
+    fn of_a_path_that_is_too_long_only_the_path_is_unknown() {
+        let dir = tempfile::tempdir().unwrap();
+        let below = |top: &str| {
+            let names = std::iter::repeat_n("d".repeat(200), 12);
+            names.fold(dir.path().join(top), |path, name| path.join(name))
+        };
+        let (upper, lower) = (below("upper"), below("lower"));
+        for dir in [&upper, &lower] {
+            std::fs::create_dir_all(dir).unwrap();
+        }
+        let file = lower.join("sleep");
+        std::fs::copy("/bin/sleep", &file).unwrap();
+        let mut child = std::process::Command::new(&file)
+            .arg("1000")
+            .spawn()
+            .unwrap();
+        std::fs::rename(dir.path().join("lower"), upper.join("lower")).unwrap();
+
+        let mut proc = Procfs::open().unwrap();
+        let process = proc.process(child.id()).unwrap();
+        // `spawn` returns while the exec is still laying out the new image.
+        let sighting = (0..500).find_map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            let mut sighting = Sighting::default();
+            process.perishable(&mut proc, Depth::Full, &mut sighting);
+            sighting.argv.is_some().then_some(sighting)
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let sighting = sighting.expect("arguments, although there is no path");
+        assert_eq!(sighting.path, None);
+        let argv = [file.as_os_str().as_encoded_bytes().into(), "1000".into()];
+        assert_eq!(sighting.argv, Some(Argv::List(argv.to_vec())));
+        assert!(sighting.file.is_some());
     }
 
     #[test]

@@ -64,6 +64,57 @@ impl FromStr for Format {
     }
 }
 
+/// In what form the conformance table is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConformanceFormat {
+    /// For people.
+    Terminal,
+    /// For a page.
+    Markdown,
+    /// For programs.
+    Json,
+    /// As the file that is committed.
+    Toml,
+    /// What is still to be explained, to be filled in.
+    Explanations,
+}
+
+impl ConformanceFormat {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Terminal,
+        Self::Markdown,
+        Self::Json,
+        Self::Toml,
+        Self::Explanations,
+    ];
+
+    /// The name used in flags.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Terminal => "terminal",
+            Self::Markdown => "markdown",
+            Self::Json => "json",
+            Self::Toml => "toml",
+            Self::Explanations => "explanations",
+        }
+    }
+}
+
+impl FromStr for ConformanceFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|f| f.as_str() == text)
+            .ok_or_else(|| {
+                let valid = Self::ALL.map(Self::as_str);
+                crate::matrix::unknown("format of the conformance table", text, valid)
+            })
+    }
+}
+
 /// Results as a document that ends with a newline. `screen` matters to the terminal only.
 pub fn render(
     results: &[TrialResult],

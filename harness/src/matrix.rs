@@ -94,6 +94,8 @@ pub struct Selection {
     pub lab: Option<Given>,
     /// Virtual CPUs.
     pub cpus: Option<Given>,
+    /// Whether trials without a monitor are run, so that cost is a difference.
+    pub baselines: Option<Given>,
     /// Groups of settings; only a file has them.
     pub variants: Vec<Variant>,
 }
@@ -116,6 +118,7 @@ impl Selection {
             seeds: self.seeds.or(below.seeds),
             lab: self.lab.or(below.lab),
             cpus: self.cpus.or(below.cpus),
+            baselines: self.baselines.or(below.baselines),
             variants,
         }
     }
@@ -152,6 +155,9 @@ pub struct Matrix {
     /// CPUs of the machine.
     #[serde(default = "one_cpu")]
     pub cpus: u32,
+    /// Whether trials without a monitor are run; without them nothing is said of what watching adds.
+    #[serde(default = "yes")]
+    pub baselines: bool,
     /// By scenario: what it asks for itself, where nobody said otherwise.
     #[serde(default)]
     pub own: BTreeMap<String, Own>,
@@ -164,6 +170,10 @@ pub struct Own {
     pub load: Option<Load>,
     /// With fewer execs it does not show what it shows.
     pub least_execs: u32,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn one_cpu() -> u32 {

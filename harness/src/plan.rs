@@ -197,6 +197,7 @@ mod tests {
             seeds: (3, 4),
             lab: Lab::Exact,
             cpus: 1,
+            baselines: true,
             own: BTreeMap::new(),
         }
     }
@@ -249,6 +250,7 @@ mod tests {
                 seeds: (seeds.0, seeds.0 + seeds.1),
                 lab,
                 cpus,
+                baselines: true,
                 own: BTreeMap::new(),
             }
         }

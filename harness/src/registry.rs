@@ -43,7 +43,12 @@ pub struct BackendInfo {
 
 impl BackendInfo {
     /// The spec with one of the two groups that each backend has.
+    ///
+    /// What does not watch has none of them, but can be counted by the kernel.
     pub fn spec(&self, variant: &str) -> Option<BackendSpec> {
+        if self.name == BASELINE && variant == BackendSpec::WITNESS {
+            return Some(BackendSpec::none(variant));
+        }
         let settings = match variant {
             DEFAULT_VARIANT => &self.default,
             TUNED_VARIANT if self.name != BASELINE => &self.tuned,

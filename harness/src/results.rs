@@ -90,6 +90,7 @@ pub fn blank(trial: &TrialSpec, digest: &str) -> TrialResult {
         achieved_rate: None,
         worst_lateness_ns: None,
         truth: None,
+        witness: None,
         completeness: None,
         path: None,
         argv: None,
@@ -136,6 +137,7 @@ const ABSENT: &str = "it has no result: the run did not come to it, or was cut o
 fn score(line: &mut TrialResult, record: &Record, best: &[PathClass], baselines: &BaselineLines) {
     line.kernel.release.clone_from(&record.release);
     line.canary = Some(record.canary);
+    line.witness = record.witness;
     line.notes.clone_from(&record.notes);
     let judgement = score::judge(record, best);
     let truth = judgement.truth;
@@ -158,6 +160,17 @@ fn score(line: &mut TrialResult, record: &Record, best: &[PathClass], baselines:
     if !differ.is_empty() {
         line.status = Status::Lost;
         line.reason = Some(format!("the storm is not whole: {}", differ.join(", ")));
+        return;
+    }
+    let storm = score::Storm::new(line.lab, line.is_watched(), &record.truth);
+    let heard = record.witness.as_ref();
+    if let Some(reason) = heard.and_then(|heard| storm.contradiction(heard)) {
+        line.status = Status::Lost;
+        line.reason = Some(reason);
+        return;
+    }
+    // Counting costs each exec something: nothing follows from what such a trial cost.
+    if line.is_witness() {
         return;
     }
     if line.lab.is_exact() && line.is_baseline() {

@@ -13,6 +13,7 @@
 //! | [`cost()`] | what did watching add? |
 //! | [`slope()`] | what does one more exec cost? |
 //! | [`distrust()`] | can the meter of cost be trusted? |
+//! | [`Storm`] | does the kernel's own count agree with the truth? |
 //! | [`calibration`] | does all that find exactly what was planted? |
 //! | [`judge()`] | all of it but the cost, put together |
 
@@ -27,8 +28,10 @@ mod meter;
 pub mod path;
 mod slope;
 pub mod timing;
+mod witness;
 
 pub use cost::cost;
 pub use judge::{Judgement, judge};
 pub use meter::distrust;
 pub use slope::slope;
+pub use witness::Storm;

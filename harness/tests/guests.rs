@@ -14,8 +14,12 @@ use execlab_model::{
     workload::Load,
 };
 
+#[path = "guests/conformance.rs"]
+mod conformance;
 #[path = "guests/real_time.rs"]
 mod real_time;
+#[path = "guests/witness.rs"]
+mod witness;
 
 const EXECS: u64 = 120;
 
@@ -78,7 +82,7 @@ fn matrix() -> &'static [TrialResult] {
                 "--kernels",
                 &kernels,
                 "--backends",
-                "proc-poll,netlink,audit,ebpf,ptrace",
+                "proc-poll,netlink,audit,ebpf,ptrace,none+witness",
                 "--workloads",
                 "absolute,relative,container",
                 "--execs",
@@ -96,7 +100,7 @@ fn of(backend: &str) -> impl Iterator<Item = &TrialResult> {
 
 #[test]
 fn every_trial_of_the_matrix_completes_with_whole_truth() {
-    let cells = kernels().split(',').count() * 3 * (5 + 2);
+    let cells = kernels().split(',').count() * 3 * (5 + 3);
     assert_eq!(matrix().len(), cells);
     for line in matrix() {
         assert_eq!(
@@ -179,7 +183,7 @@ fn ebpf_knows_the_container_of_every_exec() {
 
 #[test]
 fn watching_costs_something_and_its_parts_add_up() {
-    for line in matrix().iter().filter(|line| !line.is_baseline()) {
+    for line in matrix().iter().filter(|line| line.is_watched()) {
         let cost = line.cost.as_ref().expect("a baseline was run");
         let parts =
             cost.inline_per_exec.unwrap() + cost.monitor_per_exec + cost.rest_per_exec.unwrap();

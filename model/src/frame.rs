@@ -15,7 +15,7 @@ pub const PLAN_MAGIC: [u8; 8] = *b"XLABPLAN";
 /// First bytes of a record on its way out of a guest.
 pub const RECORD_MAGIC: [u8; 8] = *b"XLABRECD";
 /// Format of frame, plan and record. Raised with every change to one of them.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 const END: [u8; 8] = *b"XLAB-END";
 /// How many bytes stand before the payload.
 pub const HEADER: usize = 8 + 4 + 16 + 8;
@@ -104,7 +104,10 @@ pub fn decode(magic: [u8; 8], region: &[u8]) -> Result<(Nonce, &[u8]), FrameErro
     }
     let nonce: Nonce = header[12..28].try_into().expect("16 bytes");
     let length = length(header);
-    let room = region.len().saturating_sub(HEADER + TRAILER);
+    let room = region
+        .len()
+        .checked_sub(HEADER + TRAILER)
+        .ok_or(FrameError::CutShort)?;
     let payload_len = usize::try_from(length)
         .ok()
         .filter(|&l| l <= room)
@@ -183,6 +186,18 @@ mod tests {
         assert_eq!(told_len(&header), region.len() as u64);
         header[28..].fill(0xff);
         assert_eq!(told_len(&header), u64::MAX);
+    }
+
+    #[test]
+    fn a_frame_of_nothing_that_is_cut_is_refused_wherever_it_is_cut() {
+        let region = encode(RECORD_MAGIC, &NONCE, b"");
+        for cut in 0..region.len() {
+            assert_eq!(
+                decode_for(RECORD_MAGIC, &NONCE, &region[..cut]),
+                Err(FrameError::CutShort),
+                "{cut}"
+            );
+        }
     }
 
     #[test]

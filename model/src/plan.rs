@@ -28,13 +28,18 @@ impl BackendSpec {
     /// The variant of [`Self::NONE`] that is compared with the baseline like a backend (A/A): what it
     /// seems to cost is what the lab cannot tell from nothing.
     pub const AGAIN: &str = "again";
+    /// The variant of [`Self::NONE`] in which the kernel itself counts the execs. That costs something, so
+    /// it is compared with nothing. Its one setting has this name too, and tells the guest.
+    pub const WITNESS: &str = "witness";
 
-    /// The baseline, or with [`Self::AGAIN`] its control.
+    /// The baseline, with [`Self::AGAIN`] its control, or with [`Self::WITNESS`] the witness run.
     pub fn none(variant: &str) -> Self {
+        let counted = (Self::WITNESS.to_owned(), "execs".to_owned());
+        let counted = Some(counted).filter(|_| variant == Self::WITNESS);
         Self {
             name: Self::NONE.to_owned(),
             variant: variant.to_owned(),
-            settings: BTreeMap::new(),
+            settings: counted.into_iter().collect(),
         }
     }
 
@@ -45,12 +50,17 @@ impl BackendSpec {
 
     /// Whether nothing watches and others are compared with it.
     pub fn is_baseline(&self) -> bool {
-        !self.watches() && self.variant != Self::AGAIN
+        !self.watches() && !self.is_control() && !self.is_witness()
     }
 
     /// Whether nothing watches and it is compared with the baseline.
     pub fn is_control(&self) -> bool {
         !self.watches() && self.variant == Self::AGAIN
+    }
+
+    /// Whether nothing watches but the kernel's own counter of execs.
+    pub fn is_witness(&self) -> bool {
+        !self.watches() && self.variant == Self::WITNESS
     }
 }
 

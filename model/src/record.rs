@@ -8,6 +8,29 @@ use crate::{
     truth::Truth,
 };
 
+/// Bytes that are no whole record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadRecord {
+    /// Not in the record's encoding, or cut.
+    #[error("cannot be read: {0}")]
+    Encoding(#[from] postcard::Error),
+    /// A record, and more.
+    #[error("is followed by {0} bytes")]
+    Followed(usize),
+    /// It tells of an exec that was made in a way that it does not tell of.
+    #[error(
+        "says that exec {exec} was made in way {site}, and tells of {sites} ways, counted from 0"
+    )]
+    Site {
+        /// The exec's id.
+        exec: u32,
+        /// Its [`Exec::site`](crate::truth::Exec::site).
+        site: u32,
+        /// How many there are.
+        sites: usize,
+    },
+}
+
 /// How the trial went, as seen from inside the guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GuestStatus {
@@ -88,6 +111,22 @@ pub struct Canary {
     pub seen_after: bool,
 }
 
+/// What the kernel itself counted from just before the storm to the end of the window after it. No part
+/// of execlab has a hand in it, so truth can be held against it.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub struct Witness {
+    /// Tasks that were made on the whole machine, threads and kernel threads included (`processes` of
+    /// `/proc/stat`, see `proc_stat(5)`).
+    pub forks: u64,
+    /// Kernel threads that were made meanwhile and are still there: they are among `forks`.
+    pub kernel_threads: u64,
+    /// Execs on the whole machine, by a counting perf event on the tracepoint
+    /// `sched:sched_process_exec`. `null` but in a witness run.
+    pub execs: Option<u64>,
+}
+
 /// One whole trial as the guest tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -115,6 +154,28 @@ pub struct Record {
     /// account of steal. `None` where nobody asked, as in the exact lab, where nothing can be taken.
     #[serde(default)]
     pub steal_ns: Option<u64>,
+    /// What the kernel counted; `None` where there was no storm.
+    #[serde(default)]
+    pub witness: Option<Witness>,
     /// Anything worth telling: the monitor's notes, the tail of its stderr, oddities.
     pub notes: Vec<String>,
+}
+
+impl Record {
+    /// The record that these bytes are, in postcard encoding: all of them, and what it refers to is in it.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BadRecord> {
+        let (record, rest) = postcard::take_from_bytes::<Self>(bytes)?;
+        if !rest.is_empty() {
+            return Err(BadRecord::Followed(rest.len()));
+        }
+        let sites = record.truth.sites.len();
+        match record.truth.execs.iter().find(|e| e.site as usize >= sites) {
+            None => Ok(record),
+            Some(exec) => Err(BadRecord::Site {
+                exec: exec.id,
+                site: exec.site,
+                sites,
+            }),
+        }
+    }
 }

@@ -12,7 +12,7 @@ pub use crate::lab::{Lab, UnknownLab};
 use crate::{
     Bytes,
     plan::BackendSpec,
-    record::{Canary, Costs},
+    record::{Canary, Costs, Witness},
     sighting::LossReport,
     workload::Workload,
 };
@@ -504,6 +504,9 @@ pub struct TrialResult {
     pub worst_lateness_ns: Option<u64>,
     /// Counts of truth; `null` where no record came back.
     pub truth: Option<TruthCounts>,
+    /// What the kernel itself counted meanwhile; a trial whose truth it contradicts is `lost`.
+    #[serde(default)]
+    pub witness: Option<Witness>,
     /// What was seen.
     pub completeness: Option<Completeness>,
     /// How paths were reported.
@@ -573,6 +576,11 @@ impl TrialResult {
     /// Whether this is a baseline once more, compared with the first as if it watched.
     pub fn is_control(&self) -> bool {
         self.backend.is_control()
+    }
+
+    /// Whether this is a witness run: nothing watched but the kernel's own counter.
+    pub fn is_witness(&self) -> bool {
+        self.backend.is_witness()
     }
 
     /// Whether anything watched.

@@ -99,6 +99,7 @@ fn cut(result: &mut TrialResult) -> bool {
         out_of_order: _,
         memory: _,
         canary: _,
+        witness: _,
     } = result;
     let mut was = name(trial) | name(digest) | record_sha256.as_mut().is_some_and(name);
     was |= reason.as_mut().is_some_and(text);

@@ -58,11 +58,12 @@ const COLUMNS: &[Column] = &[
     }),
     (
         "role",
-        "`backend`, `baseline` or `control`: the baseline once more, compared with it (A/A)",
+        "`backend`, `baseline`, `control` (the baseline once more, compared with it: A/A) or `witness` (the kernel itself counts the execs)",
         |t| {
             match Role::of(t) {
                 Role::Baseline => "baseline",
                 Role::Control => "control",
+                Role::Witness => "witness",
                 Role::Watcher => "backend",
             }
             .into()

@@ -10,6 +10,7 @@
 //! | [`csv()`] | a row for each trial |
 //! | [`Summary`] | `summary.json` |
 //! | [`across()`] | what `execlab compare` prints |
+//! | [`conformance::conformance()`] | what `execlab report --conformance` prints |
 //! | [`schema()`] | the JSON schema of one line of `results.jsonl` |
 //! | [`metrics_guide`] | the table of metrics for the documentation |
 //!
@@ -30,6 +31,7 @@ pub mod across;
 mod bound;
 pub mod compare;
 pub mod conclude;
+pub mod conformance;
 mod control;
 mod csv;
 pub mod doubts;
@@ -53,6 +55,7 @@ pub mod schema;
 mod summary;
 mod terminal;
 pub mod text;
+pub mod witness;
 
 pub use across::{Across, NotComparable, across};
 pub use compare::{Compared, compare};
@@ -65,3 +68,4 @@ pub use repeat::Repeatability;
 pub use schema::results as schema;
 pub use summary::{CellSummary, Exit, FigureSummary, Summary, Totals};
 pub use terminal::{TerminalOptions, terminal};
+pub use witness::Witnesses;

@@ -10,10 +10,14 @@ use crate::{
     number::thousands,
     repeat::Repeatability,
     text::{clean, list, plural},
+    witness::{NOTHING_KNOWN, Witnesses},
 };
 
 /// The name of the fact that says what came out of repeats.
 pub(crate) const RUN_AGAIN: &str = "Run again";
+
+/// The name of the fact that says what the kernel counted.
+pub(crate) const WITNESS: &str = "Witness";
 
 /// The name of the fact that says how quiet a machine was.
 pub(crate) const MACHINE: &str = "Machine";
@@ -74,7 +78,11 @@ impl Overview {
                 .map(|line| (MACHINE, line)),
         );
         facts.extend(repeatability.line().map(|line| (RUN_AGAIN, line)));
+        let witnesses = Witnesses::new(results, NOTHING_KNOWN);
+        facts.extend(witnesses.line().map(|line| (WITNESS, line)));
         let mut warnings = repeatability.warnings();
+        let errors = witnesses.disagreements.iter();
+        warnings.extend(errors.map(|what| format!("error of the harness: {what}")));
         warnings.extend(doubts::warnings(results));
         warnings.extend(doubts::second_tries(results));
         warnings.extend(control::warnings(matrix));

@@ -21,6 +21,11 @@ pub fn across() -> Value {
     of::<crate::Across>("Order of costs across labs")
 }
 
+/// Of what `execlab report --conformance --format json` prints.
+pub fn conformance() -> Value {
+    of::<crate::conformance::Conformance>("Conformance table")
+}
+
 fn of<T: JsonSchema>(title: &str) -> Value {
     // As it is written, not as it is read: a reader of the file may rely on every field.
     let generator = SchemaSettings::draft2020_12()

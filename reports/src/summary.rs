@@ -19,6 +19,7 @@ use crate::{
     metric::METRICS,
     repeat::Repeatability,
     text::clean,
+    witness::{NOTHING_KNOWN, Witnesses},
 };
 
 /// Version of the format.
@@ -38,6 +39,9 @@ pub struct Summary {
     /// Whether trials repeat.
     #[serde(default)]
     pub repeatability: Repeatability,
+    /// What the kernel counted, and what speaks against the truths.
+    #[serde(default)]
+    pub witnesses: Witnesses,
     /// One for each cell: all seeds of the same trial.
     pub cells: Vec<CellSummary>,
 }
@@ -146,12 +150,17 @@ impl Summary {
         let bounded = bounded(results);
         let matrix = Matrix::new(&bounded);
         let repeatability = Repeatability::new(results, repeats);
+        let witnesses = Witnesses::new(results, NOTHING_KNOWN);
+        let code = exit_code(results)
+            .and(repeatability.exit_code())
+            .and(witnesses.exit_code());
         Self {
             schema: SCHEMA,
             totals: Totals::of(results.iter().map(|t| t.status)),
-            exit: Exit::from(exit_code(results).and(repeatability.exit_code())),
+            exit: Exit::from(code),
             conclusions: conclude(&matrix),
             repeatability,
+            witnesses,
             cells: matrix
                 .cells()
                 .map(|cell| summarize(&matrix, cell))

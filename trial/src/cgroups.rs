@@ -91,20 +91,21 @@ fn write(file: &Path, text: &str) -> Result<(), TrialError> {
 fn usage_ns(dir: &Path) -> Result<u64, TrialError> {
     let file = dir.join("cpu.stat");
     let read = fs::read_to_string(&file).and_then(|text| {
-        parse_usage_us(&text).ok_or_else(|| std::io::ErrorKind::InvalidData.into())
+        parse_usage_ns(&text).ok_or_else(|| std::io::ErrorKind::InvalidData.into())
     });
-    read.map(|us| us * 1000).map_err(TrialError::at(format!(
+    read.map_err(TrialError::at(format!(
         "read usage_usec in {}",
         file.display()
     )))
 }
 
-/// `usage_usec` of a `cpu.stat` (Documentation/admin-guide/cgroup-v2.rst).
-fn parse_usage_us(text: &str) -> Option<u64> {
+/// `usage_usec` of a `cpu.stat`, in nanoseconds (Documentation/admin-guide/cgroup-v2.rst).
+pub(crate) fn parse_usage_ns(text: &str) -> Option<u64> {
     text.lines()
         .find_map(|line| line.strip_prefix("usage_usec "))?
-        .parse()
-        .ok()
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(1000)
 }
 
 #[cfg(test)]
@@ -114,7 +115,9 @@ mod tests {
     #[test]
     fn usage_is_found_among_the_other_figures() {
         let text = "usage_usec 123\nuser_usec 100\nsystem_usec 23\n";
-        assert_eq!(parse_usage_us(text), Some(123));
-        assert_eq!(parse_usage_us("user_usec 1\n"), None);
+        assert_eq!(parse_usage_ns(text), Some(123_000));
+        assert_eq!(parse_usage_ns("user_usec 1\n"), None);
+        let full = format!("usage_usec {}\n", u64::MAX);
+        assert_eq!(parse_usage_ns(&full), None);
     }
 }

@@ -7,11 +7,15 @@
 //! | [`runner`] | the steps of a trial, in order |
 //! | [`storm`], [`monitor`] | the two processes, held from outside |
 //! | [`cgroups`], [`costs`], [`kernel_threads`], [`machine_meter`] | who runs where, and what that costs |
+//! | [`witness`] | what the kernel itself counted |
 //! | [`guest`] | being process 1 of a guest: mounts, modules, channel |
 //! | `host` | being a trial on a machine that is to stay as it was |
 
 pub mod cgroups;
 pub mod costs;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod guest;
 #[cfg(feature = "host")]
 pub mod host;
@@ -20,6 +24,7 @@ pub mod machine_meter;
 pub mod monitor;
 pub mod runner;
 pub mod storm;
+pub mod witness;
 
 use std::{io, path::PathBuf};
 

@@ -68,7 +68,7 @@ fn stat() -> io::Result<Reading> {
 }
 
 /// All of the first line but idle, waiting for devices, and what is counted twice (guests are in user).
-fn parse_stat(text: &str) -> Option<Reading> {
+pub(crate) fn parse_stat(text: &str) -> Option<Reading> {
     let fields: Vec<u64> = text
         .lines()
         .next()?
@@ -79,9 +79,11 @@ fn parse_stat(text: &str) -> Option<Reading> {
     let [user, nice, system, _idle, _iowait, irq, softirq, ..] = fields[..] else {
         return None;
     };
+    let busy = [user, nice, system, irq, softirq];
+    let ticks = busy.into_iter().try_fold(0, u64::checked_add)?;
     let switches = text.lines().find_map(|line| line.strip_prefix("ctxt "))?;
     Some(Reading {
-        busy_ns: (user + nice + system + irq + softirq) * TICK_NS,
+        busy_ns: ticks.checked_mul(TICK_NS)?,
         switches: switches.trim().parse().ok()?,
     })
 }
@@ -96,6 +98,10 @@ mod tests {
         let reading = parse_stat(text).unwrap();
         assert_eq!((reading.busy_ns, reading.switches), (150_000_000, 77));
         assert!(parse_stat("cpu  1 2\nctxt 7\n").is_none());
+        let full = format!("cpu  {0} {0} 3 4 5 6 7\nctxt 7\n", u64::MAX);
+        assert!(parse_stat(&full).is_none());
+        let full = format!("cpu  {} 2 3 4 5 6 7\nctxt 7\n", u64::MAX / 2);
+        assert!(parse_stat(&full).is_none());
     }
 
     #[test]

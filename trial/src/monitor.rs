@@ -375,15 +375,15 @@ fn oom_kills() -> u64 {
 }
 
 /// `VmHWM` of a `/proc/PID/status`.
-fn parse_peak_bytes(status: &str) -> Option<u64> {
+pub(crate) fn parse_peak_bytes(status: &str) -> Option<u64> {
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim()
         .strip_suffix(" kB")?
         .parse::<u64>()
-        .ok()
-        .map(|kib| kib * 1024)
+        .ok()?
+        .checked_mul(1024)
 }
 
 #[cfg(test)]
@@ -397,5 +397,7 @@ mod tests {
             Some(1 << 20)
         );
         assert_eq!(parse_peak_bytes("Name:\tkthreadd\n"), None);
+        let full = format!("VmHWM:\t{} kB\n", u64::MAX);
+        assert_eq!(parse_peak_bytes(&full), None);
     }
 }

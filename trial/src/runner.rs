@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use execlab_model::{
-    plan::TrialPlan,
-    record::{Canary, Costs, GuestStatus, Record},
+    plan::{BackendSpec, TrialPlan},
+    record::{Canary, Costs, GuestStatus, Record, Witness},
     seam::{Message, Ready},
     sighting::{Argv, Sighting},
     truth::{FIRST_CANARY_ID, parse_id_argument},
@@ -21,10 +21,11 @@ use crate::{
     costs::Meters,
     monitor::{Farewell, Limits, MonitorProcess},
     storm::{Prepared, StormProcess},
+    witness::Witnesses,
 };
 
 /// The backend that is no process.
-const NO_MONITOR: &str = "none";
+const NO_MONITOR: &str = BackendSpec::NONE;
 /// Before each window, so that what started it has quietened.
 const PAUSE_NS: u64 = 200_000_000;
 /// Enough for the bare loop: each of its execs costs the same, after a storm that warmed everything.
@@ -102,7 +103,8 @@ pub fn run(
 
     let threads = record.ready.iter().flat_map(|ready| &ready.kernel_threads);
     let mut meters = Meters::open(cgroups, &threads.map(String::as_str).collect::<Vec<_>>())?;
-    record.costs = windows(plan, &mut meters, &mut storm)?;
+    let (costs, witness) = windows(plan, &mut meters, &mut storm)?;
+    (record.costs, record.witness) = (costs, Some(witness));
     progress("stormed");
     if plan.backend == NO_MONITOR && bare {
         bare_window(plan, &mut meters, &mut storm, &mut record.costs)?;
@@ -132,28 +134,31 @@ pub fn run(
     Ok(record)
 }
 
-/// The three windows in which cost is measured.
+/// The three windows in which cost is measured, and what the kernel counted in the last two of them.
 fn windows(
     plan: &TrialPlan,
     meters: &mut Meters<'_>,
     storm: &mut StormProcess,
-) -> Result<Costs, TrialError> {
+) -> Result<(Costs, Witness), TrialError> {
     sleep_until_ns(monotonic_ns() + PAUSE_NS);
     let start = meters.read()?;
     sleep_until_ns(monotonic_ns() + plan.timing.idle_ns);
     let quiet = meters.read()?;
+    let counts_execs = plan.settings.contains_key(BackendSpec::WITNESS);
+    let witnesses = Witnesses::call(plan.backend == NO_MONITOR && counts_execs)?;
     storm.align()?;
     let before = meters.read()?;
     storm.run()?;
     let after = meters.read()?;
     sleep_until_ns(monotonic_ns() + plan.timing.catch_up_ns);
     let end = meters.read()?;
-    Ok(Costs {
+    let costs = Costs {
         idle: quiet.since(start),
         storm: after.since(before),
         catch_up: end.since(after),
         ..Costs::default()
-    })
+    };
+    Ok((costs, witnesses.hear()?))
 }
 
 /// Some of the storm's execs again without truth. Only a closed storm of payloads that end at once has a
@@ -321,6 +326,7 @@ pub(crate) fn blank_record() -> Record {
         costs: Costs::default(),
         monitor_peak_bytes: 0,
         steal_ns: None,
+        witness: None,
         notes: Vec::new(),
     }
 }

@@ -7,7 +7,8 @@
 //! | `tell PATH` | (before anything else) sends its evidence to this Unix socket |
 //! | `exec PATH ARGV…` | executes PATH; all that follows are its arguments |
 //! | `thread-exec PATH ARGV…` | the same from a thread that is not the leader |
-//! | `rename A B`, `unlink A` | what they say |
+//! | `rename A B`, `link A B`, `unlink A`, `chdir A` | what they say |
+//! | `swap A B` | lets two files change places |
 //! | `write PATH TEXT` | writes a text to a file that is there |
 //! | `name TEXT` | `prctl(PR_SET_NAME)` |
 //! | `scrub` | overwrites its own arguments |
@@ -67,10 +68,17 @@ impl<'a> Acts<'a> {
                 } else if act.is(b"thread-exec") {
                     self.thread_exec()
                 } else if act.is(b"rename") {
-                    let paths = [self.next().address(), self.next().address()];
-                    syscall(sys::RENAME, [paths[0], paths[1], 0, 0, 0]) == 0
+                    self.of_paths(sys::RENAME)
+                } else if act.is(b"link") {
+                    self.of_paths(sys::LINK)
+                } else if act.is(b"swap") {
+                    let [a, b] = [self.next().address(), self.next().address()];
+                    let here = sys::AT_FDCWD;
+                    syscall(sys::RENAMEAT2, [here, a, here, b, sys::RENAME_EXCHANGE]) == 0
                 } else if act.is(b"unlink") {
                     syscall(sys::UNLINK, [self.next().address(), 0, 0, 0, 0]) == 0
+                } else if act.is(b"chdir") {
+                    syscall(sys::CHDIR, [self.next().address(), 0, 0, 0, 0]) == 0
                 } else if act.is(b"write") {
                     write(self.next(), self.next())
                 } else if act.is(b"name") {
@@ -91,6 +99,16 @@ impl<'a> Acts<'a> {
                 return false;
             }
         }
+    }
+
+    /// A call of two paths, the next ones; whether it was done.
+    ///
+    /// # Safety
+    /// It is one that only reads them.
+    unsafe fn of_paths(&mut self, number: usize) -> bool {
+        let [a, b] = [self.next().address(), self.next().address()];
+        // SAFETY: texts end with a NUL and live as long as the process.
+        unsafe { syscall(number, [a, b, 0, 0, 0]) == 0 }
     }
 
     /// Returns only where it fails.

@@ -14,18 +14,24 @@ pub const GETPID: usize = 39;
 pub const SOCKET: usize = 41;
 pub const CONNECT: usize = 42;
 pub const EXECVE: usize = 59;
+pub const CHDIR: usize = 80;
 pub const RENAME: usize = 82;
+pub const LINK: usize = 86;
 pub const UNLINK: usize = 87;
 pub const GETPPID: usize = 110;
 pub const PRCTL: usize = 157;
 pub const CLOCK_GETTIME: usize = 228;
 pub const EXIT_GROUP: usize = 231;
+pub const RENAMEAT2: usize = 316;
 
 pub const CLOCK_MONOTONIC: usize = 1;
 pub const O_RDONLY: usize = 0;
 pub const O_WRONLY: usize = 1;
 pub const O_APPEND: usize = 0o2000;
 pub const PR_SET_NAME: usize = 15;
+/// -100: what is relative is so to the working directory.
+pub const AT_FDCWD: usize = usize::MAX - 99;
+pub const RENAME_EXCHANGE: usize = 2;
 
 /// As the kernel has it.
 #[repr(C)]

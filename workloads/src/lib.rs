@@ -8,6 +8,9 @@
 
 pub mod clock;
 pub mod evidence;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod meter;
 pub mod population;
 pub mod protocol;

@@ -62,13 +62,13 @@ impl Meter {
 }
 
 /// The whole lines of CPUs, without their first word.
-fn cpu_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn cpu_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split_inclusive(|&byte| byte == b'\n')
         .filter_map(|line| line.strip_suffix(b"\n")?.strip_prefix(b"cpu"))
 }
 
-/// Sums the seventh and the ninth field of each CPU.
-fn parse(text: &[u8]) -> Option<Reading> {
+/// Sums the seventh and the ninth field of each CPU; `None` also for a sum that no counter holds.
+pub(crate) fn parse(text: &[u8]) -> Option<Reading> {
     let mut sum = None;
     for line in cpu_lines(text) {
         let mut fields = std::str::from_utf8(line).ok()?.split_ascii_whitespace();
@@ -76,8 +76,8 @@ fn parse(text: &[u8]) -> Option<Reading> {
         // The CPU's number is the first word of what is left of the line.
         let (busy_ns, switches) = (field(7)?, field(1)?);
         let so_far: &mut Reading = sum.get_or_insert_default();
-        so_far.busy_ns += busy_ns;
-        so_far.switches += switches;
+        so_far.busy_ns = so_far.busy_ns.checked_add(busy_ns)?;
+        so_far.switches = so_far.switches.checked_add(switches)?;
     }
     sum
 }
@@ -100,6 +100,8 @@ mod tests {
         assert_eq!(parse(TWO.as_bytes()), Some(reading));
         assert_eq!(parse(b"version 15\n"), None);
         assert_eq!(parse(b"cpu0 1 2\n"), None);
+        let full = format!("cpu0 0 0 5 1 2 3 {} 77 9\n", u64::MAX);
+        assert_eq!(parse(full.repeat(2).as_bytes()), None);
     }
 
     #[test]

@@ -12,40 +12,106 @@ use execlab_model::{
     workload::{Load, Workload},
 };
 
+mod acting;
+mod attempt;
 mod bare;
+mod chain;
+mod emulation;
+mod handlers;
+mod interpreted;
 mod layers;
+mod memory;
+mod mounts;
+mod overlay;
 mod place;
+mod privileges;
 mod rewriter;
 mod runtime;
 mod tenant;
+#[cfg(test)]
+mod testing;
 mod way;
 mod worker;
 
 pub mod absolute;
+pub mod argv0_other;
 pub mod argv_overwritten;
+pub mod bind_mount;
+pub mod binfmt_misc;
+pub mod binfmt_misc_transparent;
 pub mod build;
 pub mod burst_over_buffers;
 pub mod cgroup_moved_after;
 pub mod cgroup_moved_before;
 pub mod cgroup_v1;
+pub mod chdir;
 pub mod chroot;
+pub mod clone3_cgroup;
+pub mod compat_32;
 pub mod container;
+pub mod deep_path;
+pub mod deleted;
+pub mod double_exec;
+pub mod dynamic;
+pub mod e2big;
+pub mod eacces;
+pub mod eloop;
+pub mod empty_argv;
+pub mod enoent;
+pub mod enoexec;
+pub mod enotdir;
+pub mod etxtbsy;
+pub mod execve_check;
+pub mod execveat_dirfd;
+pub mod fchdir;
+pub mod fexecve;
+pub mod file_capabilities;
+pub mod fork;
+pub mod fork_only;
+pub mod hard_link;
 pub mod huge_argument;
+pub mod int80;
 pub mod kernel_helper;
+pub mod long_components;
 pub mod many_arguments;
+pub mod memfd;
+pub mod memfd_sealed;
 pub mod mm_exe_file;
 pub mod nested_pid_namespace;
 pub mod no_proc;
+pub mod no_read_permission;
+pub mod o_path;
+pub mod odd_names;
+pub mod overlay_lower;
+pub mod overlay_upper;
+pub mod overwritten_after;
+pub mod pid_reuse;
+pub mod posix_spawn;
 pub mod prctl_name;
 pub mod private_proc;
+pub mod proc_self_exe;
+pub mod proc_self_fd;
+pub mod programs;
 pub mod quiet_victim;
 pub mod relative;
+pub mod renamed_after;
 pub mod rewritten_argv;
 pub mod rewritten_path;
 pub mod runtime_bubblewrap;
+pub mod script;
+pub mod script_arguments;
+pub mod script_by_fd;
+pub mod script_chain;
+pub mod script_without_interpreter_line;
 pub mod setns;
+pub mod setuid;
+pub mod squashfs;
 pub mod symlink;
+pub mod symlink_chain;
+pub mod thread_exec;
+pub mod tmpfs;
 pub mod user_namespace;
+pub mod vfork;
 
 pub(crate) use place::{Place, bytes, cgroup_dir, cgroup_id, make_cgroup, namespaces};
 pub use way::Way;
@@ -56,6 +122,59 @@ pub const SCENARIOS: &[&dyn Scenario] = &[
     &relative::Relative,
     &symlink::Symlink,
     &container::Container,
+    &fork::Fork,
+    &vfork::Vfork,
+    &posix_spawn::PosixSpawn,
+    &clone3_cgroup::Clone3Cgroup,
+    &double_exec::DoubleExec,
+    &thread_exec::ThreadExec,
+    &fork_only::ForkOnly,
+    &pid_reuse::PidReuse,
+    &chdir::Chdir,
+    &fchdir::Fchdir,
+    &execveat_dirfd::ExecveatDirfd,
+    &fexecve::Fexecve,
+    &o_path::OPath,
+    &proc_self_exe::ProcSelfExe,
+    &proc_self_fd::ProcSelfFd,
+    &symlink_chain::SymlinkChain,
+    &hard_link::HardLink,
+    &bind_mount::BindMount,
+    &memfd::Memfd,
+    &memfd_sealed::MemfdSealed,
+    &deleted::Deleted,
+    &renamed_after::RenamedAfter,
+    &overwritten_after::OverwrittenAfter,
+    &argv0_other::Argv0Other,
+    &empty_argv::EmptyArgv,
+    &long_components::LongComponents,
+    &deep_path::DeepPath,
+    &odd_names::OddNames,
+    &dynamic::Dynamic,
+    &script::Script,
+    &script_arguments::ScriptArguments,
+    &script_chain::ScriptChain,
+    &script_by_fd::ScriptByFd,
+    &script_without_interpreter_line::ScriptWithoutInterpreterLine,
+    &binfmt_misc::BinfmtMisc,
+    &binfmt_misc_transparent::BinfmtMiscTransparent,
+    &compat_32::Compat32,
+    &int80::Int80,
+    &setuid::Setuid,
+    &file_capabilities::FileCapabilities,
+    &no_read_permission::NoReadPermission,
+    &tmpfs::Tmpfs,
+    &overlay_upper::OverlayUpper,
+    &overlay_lower::OverlayLower,
+    &squashfs::Squashfs,
+    &enoent::Enoent,
+    &eacces::Eacces,
+    &enoexec::Enoexec,
+    &e2big::E2big,
+    &etxtbsy::Etxtbsy,
+    &enotdir::Enotdir,
+    &eloop::Eloop,
+    &execve_check::ExecveCheck,
     &chroot::Chroot,
     &nested_pid_namespace::NestedPidNamespace,
     &user_namespace::UserNamespace,
@@ -319,7 +438,8 @@ mod tests {
         assert_eq!(names.len(), SCENARIOS.len());
         for name in names {
             assert!(
-                name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'),
+                name.bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
                 "{name}"
             );
         }

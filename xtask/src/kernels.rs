@@ -29,6 +29,15 @@ pub fn oldest_and_newest(execlab: &Path) -> Result<[String; 2]> {
     Ok([find(&mut series.iter())?, find(&mut series.iter().rev())?])
 }
 
+/// Of every locked series the first kernel that the archive, or the cache, still has; oldest first.
+pub fn every_series(execlab: &Path) -> Result<Vec<String>> {
+    let series = series(execlab)?;
+    series
+        .iter()
+        .map(|name| first_available(execlab, name))
+        .collect()
+}
+
 /// Every locked series, oldest first.
 fn series(execlab: &Path) -> Result<Vec<String>> {
     let mut list = Command::new(execlab);

@@ -1,10 +1,13 @@
-//! What a developer or CI runs: `cargo xtask demo`, `cargo xtask test`, `cargo xtask bench`.
+//! What a developer or CI runs: `cargo xtask demo`, `cargo xtask test`, `cargo xtask fuzz`,
+//! `cargo xtask bench`.
 //!
 //! Thin on purpose: each command makes sure that this machine has what is needed, then calls cargo
 //! and the `execlab` binary as a user would.
 
 mod bench;
+mod conformance;
 mod demo;
+mod fuzz;
 mod kernels;
 mod machine;
 mod process;
@@ -30,8 +33,12 @@ enum Command {
     Demo(demo::Demo),
     /// Run every test, with real guests on the oldest and the newest kernel
     Test(test::Test),
+    /// Fuzz what reads bytes from a kernel, a guest or a file, ten minutes for each target
+    Fuzz(fuzz::Fuzz),
     /// Show what is claimed of speed, memory and repetition, as ratios in one run
     Bench(bench::Bench),
+    /// Renew the conformance table: every backend, scenario and kernel (some half an hour)
+    Conformance(conformance::Conformance),
     /// Show that the programs of a guest are the same from every checkout, and that a change to one
     /// backend changes one monitor; takes some minutes
     Reproducible,
@@ -41,7 +48,9 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Demo(demo) => demo.run(),
         Command::Test(test) => test.run(),
+        Command::Fuzz(fuzz) => fuzz.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Conformance(conformance) => conformance.run(),
         Command::Reproducible => reproducible::run(),
     }
 }

@@ -1,4 +1,4 @@
-//! Writes records as the kernel does, for tests.
+//! Writes records as the kernel does, for tests and fuzzers.
 
 /// `audit_log_untrustedstring`.
 pub fn untrusted(bytes: &[u8]) -> Vec<u8> {

@@ -73,7 +73,10 @@ mod changes;
 mod container;
 mod control;
 mod event;
-#[cfg(test)]
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+#[cfg(any(test, feature = "fuzzing"))]
 mod kernel_text;
 #[cfg(feature = "look")]
 mod look;

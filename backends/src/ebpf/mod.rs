@@ -41,6 +41,9 @@
 //! Sources: `kernel/bpf/ringbuf.c`, `fs/exec.c` (`exec_binprm`), `fs/d_path.c`, `kernel/trace/bpf_trace.c`
 //! of Linux; the same tracepoint and walk stand in Tetragon and Falco's modern probe.
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod load;
 #[cfg(feature = "look")]
 mod look;

@@ -191,28 +191,29 @@ impl<'a> Record<'a> {
     }
 }
 
+/// What the kernel's half would write of an exec with these texts: the path from leaf to root.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn record(path: &[u8], given: &[u8], argv: &[u8], flags: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for number in [1u64, 2, 3, 4] {
+        bytes.extend_from_slice(&number.to_ne_bytes());
+    }
+    let lengths = [path, given, argv].map(|text| u32::try_from(text.len()).expect("a short text"));
+    let numbers = [5, 6, 7, 8, 9, 10, 0x0080_000b, 12];
+    for number in numbers.into_iter().chain(lengths).chain([flags]) {
+        bytes.extend_from_slice(&number.to_ne_bytes());
+    }
+    for text in [path, given, argv] {
+        bytes.extend_from_slice(text);
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    /// What the kernel's half would write.
-    fn record(path: &[u8], given: &[u8], argv: &[u8], flags: u32) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for number in [1u64, 2, 3, 4] {
-            bytes.extend_from_slice(&number.to_ne_bytes());
-        }
-        let lengths = [path, given, argv].map(|text| u32::try_from(text.len()).unwrap());
-        let numbers = [5, 6, 7, 8, 9, 10, 0x0080_000b, 12];
-        for number in numbers.into_iter().chain(lengths).chain([flags]) {
-            bytes.extend_from_slice(&number.to_ne_bytes());
-        }
-        for text in [path, given, argv] {
-            bytes.extend_from_slice(text);
-        }
-        bytes
-    }
 
     fn path_of(leaf_to_root: &[u8], flags: u32) -> Option<Bytes> {
         let bytes = record(leaf_to_root, b"", b"", flags);

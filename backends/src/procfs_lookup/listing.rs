@@ -152,7 +152,7 @@ impl Listing {
 }
 
 /// Inodes and names in what `getdents64` wrote.
-fn entries(mut raw: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
+pub(super) fn entries(mut raw: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
     const NAME_AT: usize = 19;
     std::iter::from_fn(move || {
         let inode = u64::from_ne_bytes(raw.get(..8)?.try_into().ok()?);

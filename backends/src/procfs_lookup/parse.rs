@@ -160,7 +160,7 @@ fn number_at(text: Option<&[u8]>) -> Option<u32> {
 }
 
 /// Digits only: no sign, no space, no overflow.
-pub(crate) fn decimal(text: &[u8]) -> Option<u64> {
+pub fn decimal(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;
     }

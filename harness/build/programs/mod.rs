@@ -10,6 +10,7 @@
 //! (`cargo xtask reproducible` proves it). This file is part of the harness's build script and of
 //! xtask.
 
+mod payloads;
 pub mod toolchain;
 
 use std::{
@@ -69,6 +70,7 @@ pub fn build(workspace: &Path, target_dir: &Path, into: &Path) -> Result<(), Str
     for program in COMMON_PROGRAMS {
         copy(&built.join(program), &into.join(program))?;
     }
+    payloads::build(workspace, target_dir, into)?;
     let host = into.join(HOST_PROGRAM);
     program(workspace, target_dir, &HOST, HOST_PROGRAM, &host)?;
     for backend in backends(workspace)? {

@@ -6,7 +6,11 @@ use clap::{
     Args, Parser, Subcommand, ValueEnum,
     builder::{BoolishValueParser, FalseyValueParser},
 };
-use execlab_harness::{documents::Format, registry, verify::Verify};
+use execlab_harness::{
+    documents::{ConformanceFormat, Format},
+    registry,
+    verify::Verify,
+};
 use execlab_model::{exit::ExitCode, result::Lab};
 
 /// Starts storms of execs whose truth it knows, lets monitors watch them on real kernels, and says,
@@ -109,6 +113,10 @@ pub struct SelectionArgs {
     /// CPUs of a guest: 1 in the lab `exact`, as many as you like in `kvm` [default: 2]
     #[arg(long, value_name = "N", env = "EXECLAB_CPUS")]
     pub cpus: Option<String>,
+    /// Whether trials without a monitor are run too [default: true]; without them (exact lab only) nothing is
+    /// said of what watching adds
+    #[arg(long, value_name = "BOOL", env = "EXECLAB_BASELINES")]
+    pub baselines: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -280,11 +288,17 @@ pub struct DoctorArgs {
 pub struct ReportArgs {
     /// Run directory, or a `results.jsonl` from anywhere
     pub results: PathBuf,
-    #[arg(long, value_name = "FORMAT", default_value = "terminal", env = "EXECLAB_FORMAT", help = report_formats())]
-    pub format: Format,
+    #[arg(long, value_name = "FORMAT", default_value = "terminal", env = "EXECLAB_FORMAT", help = all_formats())]
+    pub format: String,
     /// Make the files of the run directory again instead of printing one
-    #[arg(long, conflicts_with = "format")]
+    #[arg(long, conflicts_with_all = ["format", "conformance"])]
     pub write: bool,
+    /// Print the conformance table: what each backend does with each scenario on each kernel, in words
+    #[arg(long)]
+    pub conformance: bool,
+    /// Hold that table against the one that is built in, and end with 11 where the run contradicts it
+    #[arg(long, requires = "conformance")]
+    pub check: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -331,10 +345,19 @@ fn report_formats() -> String {
     format!("How the report is printed: {}", names.join(", "))
 }
 
+fn all_formats() -> String {
+    let names = ConformanceFormat::ALL.map(ConformanceFormat::as_str);
+    format!(
+        "{}; of the conformance table: {}",
+        report_formats(),
+        names.join(", ")
+    )
+}
+
 fn backends_help() -> String {
     let names: Vec<String> = registry::backends().into_iter().map(|b| b.name).collect();
     format!(
-        "Backends, each with `+tuned` or a variant of the file where it is not as it comes: {}",
+        "Backends, each with `+tuned` or a variant of the file where it is not as it comes: {}; `none+witness` has the kernel itself count the execs, and holds truth against that",
         names.join(", ")
     )
 }

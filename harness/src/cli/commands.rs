@@ -1,6 +1,7 @@
 //! One file for each command.
 
 mod compare;
+mod conformance;
 mod doctor;
 pub mod kernels;
 mod list;
@@ -24,7 +25,7 @@ pub fn run(cli: Cli, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
         Command::List { what } => list::run(what)?,
         Command::Doctor(args) => return doctor::run(&args, cli.color, stderr),
         Command::Kernels { what } => kernels::run(what, stderr)?,
-        Command::Report(args) => report::run(&args, cli.color, stderr)?,
+        Command::Report(args) => return report::run(&args, cli.color, stderr),
         Command::Compare(args) => compare::run(&args, cli.color, stderr)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -71,6 +71,21 @@ pub enum ExpectedError {
     /// Two runs.
     #[error(transparent)]
     NotComparable(#[from] NotComparable),
+    /// A format.
+    #[error("{0}")]
+    NoSuchFormat(String),
+    /// A table with gaps.
+    #[error(
+        "a table has no gaps, and so many trials are no measurement: {count} (the first: {first})"
+    )]
+    Gaps {
+        /// How many.
+        count: usize,
+        /// Name and status of the first.
+        first: String,
+        /// The code to end with.
+        code: ExitCode,
+    },
     /// A page of the manual.
     #[error("there is no command `{0}`")]
     NoSuchCommand(String),
@@ -111,9 +126,11 @@ impl ExpectedError {
             | Self::BadRule(_)
             | Self::BadSabotage(_)
             | Self::NoSuchCommand(_)
+            | Self::NoSuchFormat(_)
             | Self::NotComparable(NotComparable::NoSuchKernel { .. })
             | Self::Kernels(kernels::StoreError::Unknown(_)) => ExitCode::Config,
             Self::NotComparable(_) => ExitCode::NoBaseline,
+            Self::Gaps { code, .. } => *code,
             Self::Store(StoreError::Write { .. } | StoreError::Read { .. })
             | Self::Lab(_)
             | Self::Relock(_)
@@ -174,6 +191,7 @@ impl ExpectedError {
             Self::NotComparable(NotComparable::NoKernelsInCommon { .. }) => {
                 Some("say it by `--kernels BASE=NEW`".to_owned())
             }
+            Self::Gaps { .. } => Some("`execlab run --resume` runs again what broke on the host's side; of a lost guest the log says why".to_owned()),
             Self::NoSuchCommand(_) => Some("`execlab --help` lists the commands".to_owned()),
             Self::Matrix(MatrixError::Read { .. } | MatrixError::Invalid(_))
             | Self::Store(StoreError::Read { .. })
@@ -182,6 +200,7 @@ impl ExpectedError {
             | Self::BadRule(_)
             | Self::BadSabotage(_)
             | Self::NotComparable(_)
+            | Self::NoSuchFormat(_)
             | Self::Stdout(_)
             | Self::Signals(_) => None,
         }

@@ -32,6 +32,7 @@ impl SelectionArgs {
             seeds: one("--seeds", self.seeds),
             lab: one("--lab", self.lab),
             cpus: one("--cpus", self.cpus),
+            baselines: one("--baselines", self.baselines),
             variants: Vec::new(),
         }
     }

@@ -1,6 +1,12 @@
 //! The programs of a trial, in a guest and on a host. They were built with this binary (see `build/`) and travel
 //! inside it, so that one file is all that has to be installed.
 
+use std::borrow::Cow;
+
+use execlab_workloads::scenario::programs;
+
+mod squashfs;
+
 /// Process 1.
 pub const INIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/execlab-init"));
 /// What makes the execs.
@@ -9,6 +15,11 @@ pub const STORM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/execlab-storm
 pub const PAYLOAD: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/execlab-payload"));
 /// What is executed to see what truth costs: it only exits.
 pub const PAYLOAD_BARE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/execlab-payload-bare"));
+/// What some scenarios execute, or need for it; see [`beside_payload`].
+const COMPAT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/execlab-payload-32"));
+const DYNAMIC: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/execlab-payload-dynamic"));
+/// What starts dynamically linked programs in a guest; a host has its own.
+pub const LINKER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/execlab-linker"));
 /// What runs a trial on the machine itself, and stands beside it.
 pub const HOST: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/execlab-host"));
 /// Compilers and linker that made them, with their versions.
@@ -16,6 +27,15 @@ pub const TOOLCHAIN: &str = env!("EXECLAB_GUEST_TOOLCHAIN");
 
 /// For each backend the program that watches with it and knows no other.
 const MONITORS: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/monitors.rs"));
+
+/// What lies beside the payload for scenarios that need another one, by name.
+pub fn beside_payload() -> [(&'static str, Cow<'static, [u8]>); 3] {
+    [
+        (programs::COMPAT, COMPAT.into()),
+        (programs::DYNAMIC, DYNAMIC.into()),
+        (programs::IMAGE, squashfs::image().into()),
+    ]
+}
 
 /// The program that watches with a backend; `None` for the baseline, which has none.
 pub fn monitor(backend: &str) -> Option<&'static [u8]> {
@@ -36,6 +56,8 @@ mod tests {
             ("storm", STORM),
             ("payload", PAYLOAD),
             ("payload-bare", PAYLOAD_BARE),
+            ("payload-32", COMPAT),
+            ("payload-dynamic", DYNAMIC),
         ]
         .into_iter()
         .chain(MONITORS.iter().copied())

@@ -162,7 +162,7 @@ pub(super) fn blank(trial: &TrialSpec, machine: &Machine) -> Ran {
 /// What a guest left, read.
 pub(super) fn outcome(came: Result<Vec<u8>, GuestError>) -> Outcome {
     match came {
-        Ok(bytes) => match read_record(&bytes) {
+        Ok(bytes) => match Record::from_bytes(&bytes) {
             Ok(record) => Outcome::Record(Box::new(record)),
             Err(error) => Outcome::Lost {
                 reason: format!("the guest's record {error}"),
@@ -172,15 +172,6 @@ pub(super) fn outcome(came: Result<Vec<u8>, GuestError>) -> Outcome {
         Err(error) => Outcome::Infra {
             reason: error.to_string(),
         },
-    }
-}
-
-/// A record and nothing behind it.
-pub(super) fn read_record(bytes: &[u8]) -> Result<Record, String> {
-    match postcard::take_from_bytes::<Record>(bytes) {
-        Ok((record, [])) => Ok(record),
-        Ok((_, rest)) => Err(format!("is followed by {} bytes", rest.len())),
-        Err(error) => Err(format!("cannot be read: {error}")),
     }
 }
 

@@ -13,6 +13,7 @@ use std::{
 use execlab_model::{
     frame::{self, Nonce, PLAN_MAGIC, RECORD_MAGIC},
     plan::Timing,
+    record::Record,
     result::{KernelId, Provenance},
 };
 use execlab_trial::{
@@ -32,7 +33,7 @@ use serde_json::json;
 
 use super::{
     LabError, Laboratory, Outcome, Ran, Start, disturbances, guest_files,
-    guests::{encode, nonce, plan, read_record},
+    guests::{encode, nonce, plan},
 };
 use crate::{plan::TrialSpec, progress::tell};
 
@@ -299,7 +300,7 @@ fn outcome(session: &Session, nonce: &Nonce, told: &Told) -> Outcome {
     let record = fs::read(session.record()).map_err(|e| e.to_string());
     let record = record.and_then(|bytes| {
         let payload = frame::decode_for(RECORD_MAGIC, nonce, &bytes).map_err(|e| e.to_string())?;
-        read_record(payload)
+        Record::from_bytes(payload).map_err(|e| e.to_string())
     });
     match record {
         Ok(mut record) => {

@@ -34,7 +34,7 @@ type List<T> = Option<Vec<Spanned<T>>>;
 type Variants =
     BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, Scalar>>>;
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "kernels",
     "backends",
     "workloads",
@@ -46,6 +46,7 @@ const KEYS: [&str; 12] = [
     "seeds",
     "lab",
     "cpus",
+    "baselines",
     "variants",
 ];
 
@@ -63,6 +64,7 @@ struct File {
     seeds: Option<Spanned<Scalar>>,
     lab: Option<Spanned<String>>,
     cpus: Option<Spanned<Scalar>>,
+    baselines: Option<Spanned<Scalar>>,
     #[serde(default)]
     variants: Variants,
 }
@@ -175,6 +177,7 @@ fn parse(path: &Path, text: &str) -> Result<Selection, Vec<Problem>> {
         seeds: file.seeds.map(|v| given(v, &place)),
         lab: file.lab.map(|v| given(v, &place)),
         cpus: file.cpus.map(|v| given(v, &place)),
+        baselines: file.baselines.map(|v| given(v, &place)),
         variants,
     })
 }
@@ -220,7 +223,7 @@ mod tests {
         let text = "kernels = ['6.1']\nbackends = ['netlink+huge']\nworkloads = ['relative']\n\
              loads = ['closed']\nexecs = 7\nlifetimes = [0, '1ms']\nspawns = ['fork']\n\
              populations = [200]\nseeds = '1..3'\nlab = 'exact'\ncpus = 1\n\
-             [variants.netlink.huge]\nreceive_buffer = 5\n";
+             baselines = true\n[variants.netlink.huge]\nreceive_buffer = 5\n";
         let selection = parse(Path::new("m.toml"), text).unwrap();
         let at = |line| Origin::File("m.toml".into(), line);
         assert_eq!(selection.kernels.unwrap()[0].origin, at(1));
@@ -230,9 +233,9 @@ mod tests {
         let variant = &selection.variants[0];
         assert_eq!(
             (variant.name.text.as_str(), &variant.name.origin),
-            ("huge", &at(12))
+            ("huge", &at(13))
         );
-        assert_eq!(variant.settings[0].0.origin, at(13));
+        assert_eq!(variant.settings[0].0.origin, at(14));
         assert_eq!(variant.settings[0].1, "5");
         // Each key of the list above was in the file, so none is known to one side only.
         assert!(KEYS.iter().all(|key| text.contains(key)));
@@ -241,9 +244,9 @@ mod tests {
     #[test]
     fn all_unknown_keys_are_named_with_line_and_nearest_key() {
         insta::assert_snapshot!(problems("execs = 1\n\nkernel = ['6.1']\nseedz = 3\nfoo = 1\n"), @r#"
-        m.toml:3: unknown key `kernel`; did you mean `kernels`? (known keys: kernels, backends, workloads, loads, execs, lifetimes, spawns, populations, seeds, lab, cpus, variants)
-        m.toml:4: unknown key `seedz`; did you mean `seeds`? (known keys: kernels, backends, workloads, loads, execs, lifetimes, spawns, populations, seeds, lab, cpus, variants)
-        m.toml:5: unknown key `foo` (known keys: kernels, backends, workloads, loads, execs, lifetimes, spawns, populations, seeds, lab, cpus, variants)
+        m.toml:3: unknown key `kernel`; did you mean `kernels`? (known keys: kernels, backends, workloads, loads, execs, lifetimes, spawns, populations, seeds, lab, cpus, baselines, variants)
+        m.toml:4: unknown key `seedz`; did you mean `seeds`? (known keys: kernels, backends, workloads, loads, execs, lifetimes, spawns, populations, seeds, lab, cpus, baselines, variants)
+        m.toml:5: unknown key `foo` (known keys: kernels, backends, workloads, loads, execs, lifetimes, spawns, populations, seeds, lab, cpus, baselines, variants)
         "#);
     }
 

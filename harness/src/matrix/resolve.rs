@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, str::FromStr};
 
 use execlab_model::{
+    plan::BackendSpec,
     result::Lab,
     workload::{Load, Spawn},
 };
@@ -63,6 +64,9 @@ pub fn resolve(selection: Selection, registry: &Registry) -> Result<Matrix, Matr
         lab: check.one(whole.lab, lab).unwrap_or(lab_named),
         cpus: check
             .one(whole.cpus, |text| cpus(text, lab_named))
+            .unwrap_or_default(),
+        baselines: check
+            .one(whole.baselines, |text| baselines(text, lab_named))
             .unwrap_or_default(),
         own: BTreeMap::new(),
     };
@@ -172,6 +176,7 @@ fn quick(registry: &Registry, lab: Lab) -> Selection {
         seeds: Some(given(&seeds.to_string())),
         lab: Some(given(lab.as_str())),
         cpus: Some(given(&cpus.to_string())),
+        baselines: Some(given("true")),
         variants: Vec::new(),
     }
 }
@@ -277,7 +282,8 @@ impl Check<'_> {
         let Some(spec) = spec else {
             if name == BASELINE {
                 return Err(format!(
-                    "backend `{BASELINE}` has no settings: write `{BASELINE}`"
+                    "backend `{BASELINE}` has no settings: write `{BASELINE}`, or `{BASELINE}+{}` to have the kernel count the execs",
+                    BackendSpec::WITNESS
                 ));
             }
             let names = [DEFAULT_VARIANT, TUNED_VARIANT]
@@ -374,6 +380,17 @@ fn lab(text: &str) -> Result<Lab, String> {
 }
 
 /// What is right is one; what is wrong is told with what was seen when it was tried.
+fn baselines(text: &str, lab: Lab) -> Result<bool, String> {
+    match text {
+        "true" => Ok(true),
+        "false" if lab.is_exact() => Ok(false),
+        "false" => Err(format!(
+            "without baselines the lab {lab} has nothing to tell a cost from noise by: write `true`"
+        )),
+        other => Err(format!("`{other}` is neither `true` nor `false`")),
+    }
+}
+
 fn cpus(text: &str, lab: Lab) -> Result<u32, String> {
     let number = text
         .parse::<u32>()

@@ -56,7 +56,7 @@ fn every_wrong_value_is_told_at_once() {
     --kernels: unknown kernel `6.2`; did you mean `6.1`? (valid: 5.10, 6.1, 6.12); `execlab list kernels` has the releases too, and `path:IMAGE` is your own
     --backends: unknown backend `wrie`; did you mean `wire`? (valid: none, wire, ledger)
     --backends: unknown variant of wire `tunde`; did you mean `tuned`? (valid: default, tuned)
-    --backends: backend `none` has no settings: write `none`
+    --backends: backend `none` has no settings: write `none`, or `none+witness` to have the kernel count the execs
     --workloads: unknown scenario `relativ`; did you mean `relative`? (valid: absolute, relative)
     --load: `rate:0` is no load: write `closed`, `rate:N` (execs a second) or `burst:N` (execs at once), with N from 1 up
     --execs: `0` is no number of execs: write a whole number from 1 to 4000000
@@ -148,4 +148,48 @@ fn the_running_kernel_belongs_to_the_host_lab_alone() {
     };
     insta::assert_snapshot!(error("exact", "running"), @"--kernels: the lab exact boots kernels and cannot use the running one: that is the lab host's");
     insta::assert_snapshot!(error("host", "6.1"), @"--kernels: the lab host has one kernel, the one that runs: write `running` in place of `6.1`, or choose another lab");
+}
+
+#[test]
+fn without_baselines_only_watched_trials_are_planned() {
+    let selection = |lab: &str| Selection {
+        baselines: Some(Given::flag("--baselines", "false")),
+        lab: Some(Given::flag("--lab", lab)),
+        ..Selection::default()
+    };
+    let matrix = resolve(selection("exact"), &example()).unwrap();
+    let plan = crate::plan::Plan::of(&matrix);
+    assert!(!plan.trials.is_empty());
+    assert!(plan.trials.iter().all(|trial| trial.backend.watches()));
+    let error = resolve(selection("kvm"), &example()).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("nothing to tell a cost from noise by")
+    );
+}
+
+#[test]
+fn scenarios_ask_for_their_own_load_unless_one_is_named() {
+    let mut registry = example();
+    registry.scenarios[1].load = Some(Load::Burst(9));
+    registry.scenarios[1].least_execs = 300;
+    let shapes = |loads: Option<Vec<Given>>| -> Vec<_> {
+        let selection = Selection {
+            workloads: Some(vec![Given::flag("--workloads", "all")]),
+            loads,
+            execs: Some(Given::flag("--execs", "20")),
+            baselines: Some(Given::flag("--baselines", "false")),
+            backends: Some(vec![Given::flag("--backends", "wire")]),
+            ..Selection::default()
+        };
+        let plan = crate::plan::Plan::of(&resolve(selection, &registry).unwrap());
+        let shape = |t: &crate::plan::TrialSpec| (t.workload.load, t.workload.execs);
+        plan.trials.iter().map(shape).collect()
+    };
+    let (closed, burst) = (Load::Closed, Load::Burst(9));
+    assert_eq!(shapes(None), [(closed, 20), (burst, 300)]);
+    let rate = vec![Given::flag("--load", "rate:7")];
+    let rate_7 = Load::Rate(7);
+    assert_eq!(shapes(Some(rate)), [(rate_7, 20), (rate_7, 300)]);
 }

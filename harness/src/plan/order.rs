@@ -58,6 +58,9 @@ struct Point<'a> {
 impl Point<'_> {
     /// Without a monitor, once for each set of boot options.
     fn baselines(&self, matrix: &Matrix) -> Vec<TrialSpec> {
+        if !matrix.baselines {
+            return Vec::new();
+        }
         let mut boots: Vec<Vec<String>> = vec![Vec::new()];
         for backend in &matrix.backends {
             let boot = boot_of(backend, self.lab);
@@ -69,9 +72,11 @@ impl Point<'_> {
         boots.iter().map(|boot| self.trial(&none, boot)).collect()
     }
 
+    /// What is run beside the baselines: every backend, and the kernel's own counter if it was asked for.
     fn watched(&self, matrix: &Matrix) -> Vec<TrialSpec> {
-        let watching = matrix.backends.iter().filter(|b| b.spec.watches());
-        watching
+        let beside = |b: &&SelectedBackend| b.spec.watches() || b.spec.is_witness();
+        let beside = matrix.backends.iter().filter(beside);
+        beside
             .map(|backend| self.trial(&backend.spec, &boot_of(backend, self.lab)))
             .collect()
     }

@@ -22,12 +22,16 @@
 //! Without a source time and without an argv id, pid and receipt alone cannot tell a duplicate from a
 //! late sighting of an earlier exec of that pid; so no fault takes both from one sighting.
 
+mod arguments;
 mod change;
 mod fault;
 mod findings;
 mod invent;
+mod paths;
+mod pids;
 mod plants;
 mod random;
+mod scenes;
 mod truths;
 
 use execlab_model::{
@@ -39,6 +43,7 @@ use execlab_model::{
 
 pub use fault::{ArgvFault, Fault, Field, LossFault, NsPid, PathFault, Permille, Sign};
 pub use findings::Findings;
+pub use scenes::Scene;
 pub use truths::{Shape, truth};
 
 use plants::{Plant, Plants};
@@ -107,20 +112,27 @@ impl Planted {
             costs: Costs::default(),
             monitor_peak_bytes: 0,
             steal_ns: None,
+            witness: None,
             notes: Vec::new(),
         }
     }
 }
 
 /// What a monitor says of its losses, given how many execs it missed.
-fn reports(fault: LossFault, missed: u64, window_ns: (u64, u64)) -> Vec<LossReport> {
-    let report = |unit, count| LossReport {
+fn reports(fault: LossFault, missed: u64, storm_ns: (u64, u64)) -> Vec<LossReport> {
+    let during = |window_ns, unit, count| LossReport {
         source: "planted".to_owned(),
         unit,
         count,
         window_ns,
     };
+    let report = |unit, count| during(storm_ns, unit, count);
     let execs = |count| report(LossUnit::Exec, Some(count));
+    let (began, finished) = storm_ns;
+    let outside = |by| {
+        let windows = [(0, began - 1), (finished + 1, u64::MAX)];
+        windows.map(|window| during(window, LossUnit::Exec, Some(by)))
+    };
     match fault {
         LossFault::Exact => vec![execs(missed / 2), execs(missed - missed / 2)],
         LossFault::TooLittle(by) => vec![execs(missed.saturating_sub(by))],
@@ -128,5 +140,16 @@ fn reports(fault: LossFault, missed: u64, window_ns: (u64, u64)) -> Vec<LossRepo
         LossFault::Silent => Vec::new(),
         LossFault::Unnumbered => vec![report(LossUnit::Unknown, None)],
         LossFault::Events(count) => vec![report(LossUnit::Event, Some(count))],
+        LossFault::Records(count) => vec![report(LossUnit::Record, Some(count))],
+        LossFault::Uncounted => vec![report(LossUnit::Exec, None)],
+        LossFault::Zeroes => {
+            use LossUnit::{Event, Exec, Record, Unknown};
+            [Exec, Event, Record, Unknown]
+                .map(|unit| report(unit, Some(0)))
+                .into()
+        }
+        LossFault::ExactAndMore => vec![execs(missed), report(LossUnit::Event, None)],
+        LossFault::OutsideToo(by) => [vec![execs(missed)], outside(by).into()].concat(),
+        LossFault::OutsideOnly(by) => outside(by).into(),
     }
 }

@@ -154,7 +154,11 @@ pub fn judge(record: &Record, best: &[PathClass]) -> Judgement {
         },
         achieved_rate: achieved_rate(truth),
         worst_lateness_ns: truth.worst_lateness_ns,
-        loss: loss(completeness.missed, &record.losses),
+        loss: loss(
+            completeness.missed,
+            &record.losses,
+            (truth.began_ns, truth.finished_ns),
+        ),
         completeness,
         late,
         path,

@@ -5,9 +5,10 @@ use execlab_model::{
     sighting::{LossReport, LossUnit},
 };
 
-/// Compares the execs that were missed with the monitor's own reports.
-pub fn loss(missed: u64, reports: &[LossReport]) -> Loss {
-    let self_reported = self_reported(reports);
+/// Compares the execs that were missed with the monitor's own reports of the time of the storm, which
+/// is in nanoseconds and has both ends in it.
+pub fn loss(missed: u64, reports: &[LossReport], storm_ns: (u64, u64)) -> Loss {
+    let self_reported = self_reported(reports, storm_ns);
     Loss {
         actual: missed,
         self_reported,
@@ -19,11 +20,17 @@ pub fn loss(missed: u64, reports: &[LossReport]) -> Loss {
 /// Execs lost by the monitor's own word: 0 where it reports nothing, `None` where any part of what
 /// it reports is not a number of execs (the sum of a number and an unknown is unknown).
 ///
-/// A report with a count of 0 says that nothing was lost, in whatever unit.
-fn self_reported(reports: &[LossReport]) -> Option<u64> {
+/// A report with a count of 0 says that nothing was lost, in whatever unit. One whose window has no
+/// moment in common with the storm is of canaries or of somebody else: no exec of the storm can be
+/// meant, and a monitor that knows that is not held to have known too much.
+fn self_reported(reports: &[LossReport], storm_ns: (u64, u64)) -> Option<u64> {
+    let (began, finished) = storm_ns;
+    let of_storm =
+        |report: &&LossReport| report.window_ns.0 <= finished && report.window_ns.1 >= began;
     reports
         .iter()
         .filter(|report| report.count != Some(0))
+        .filter(of_storm)
         .try_fold(0_u64, |sum, report| match (report.unit, report.count) {
             (LossUnit::Exec, Some(count)) => Some(sum.saturating_add(count)),
             _ => None,
@@ -94,7 +101,7 @@ mod tests {
         ];
         for (missed, reports, said, honesty) in cases {
             let reports: Vec<_> = reports.into_iter().map(|(u, c)| report(u, c)).collect();
-            let loss = loss(missed, &reports);
+            let loss = loss(missed, &reports, (0, 1));
             assert_eq!(
                 (loss.actual, loss.self_reported),
                 (missed, said),
@@ -102,5 +109,29 @@ mod tests {
             );
             assert_eq!(loss.honesty, honesty, "{reports:?}");
         }
+    }
+
+    #[test]
+    fn only_windows_that_touch_the_storm_are_of_it() {
+        let said = |window_ns| {
+            let report = LossReport {
+                window_ns,
+                ..report(LossUnit::Exec, Some(3))
+            };
+            loss(3, &[report], (100, 200)).honesty
+        };
+        for touching in [(0, 100), (0, 900), (150, 150), (200, 200), (200, 900)] {
+            assert_eq!(said(touching), Honesty::Knew, "{touching:?}");
+        }
+        for apart in [(0, 99), (201, 900)] {
+            assert_eq!(said(apart), Honesty::DidNotKnow, "{apart:?}");
+        }
+        let outside = LossReport {
+            window_ns: (0, 99),
+            ..report(LossUnit::Unknown, None)
+        };
+        let loss = loss(0, &[outside], (100, 200));
+        assert_eq!((loss.self_reported, loss.honesty), (Some(0), Honesty::Knew));
+        assert_eq!(loss.reports.len(), 1, "it is shown all the same");
     }
 }

@@ -8,6 +8,7 @@
 //! - `basename` is a string without a slash that equals a last component, or its first 15 bytes
 //!   (`comm`), of the executed file or of the string of the call (from which the kernel takes `comm`);
 //!   so a basename is never `truncated`, although it is a suffix;
+//! - a memfd is in no folder, so all of its name is its last component, slashes and all;
 //! - `interpreter` takes the interpreter's basename as well: that too names it;
 //! - `stale` takes every name of the process's own file before and after this exec;
 //! - an empty string names nothing and is `absent`.
@@ -73,17 +74,15 @@ impl<'a> Names<'a> {
             };
         };
         // A file may really be named so: the whole string has the first word.
-        let (class, suffixed) = match (
-            self.named(reported, &neighbours),
-            reported.strip_suffix(DELETED),
-        ) {
-            (Some(class), _) => (class, false),
-            (None, Some(bare)) if !bare.is_empty() => {
-                let class = self.named(bare, &neighbours);
-                (class.unwrap_or_else(|| self.unnamed(bare)), true)
-            }
-            (None, _) => (self.unnamed(reported), false),
-        };
+        let bare = reported.strip_suffix(DELETED).filter(|b| !b.is_empty());
+        let named = |name| self.named(name, &neighbours);
+        let whole = named(reported).map(|class| (class, false));
+        let (class, suffixed) = whole
+            .or_else(|| Some((named(bare?)?, true)))
+            .unwrap_or_else(|| match bare {
+                Some(bare) if !self.is_part(reported) => (self.unnamed(bare), true),
+                _ => (self.unnamed(reported), false),
+            });
         PathVerdict { class, suffixed }
     }
 
@@ -127,18 +126,21 @@ impl<'a> Names<'a> {
 
     /// The class of a string that is none of the names.
     fn unnamed(&self, reported: &[u8]) -> PathClass {
-        let part = |name: &[u8]| name.starts_with(reported) || name.ends_with(reported);
-        let joined = self.joined.iter().flat_map(|(raw, plain)| [raw, plain]);
-        if right_names(&self.site.frames)
-            .chain([&self.site.given])
-            .map(Bytes::as_slice)
-            .chain(joined.map(Vec::as_slice))
-            .any(part)
-        {
+        if self.is_part(reported) {
             PathClass::Truncated
         } else {
             PathClass::Wrong
         }
+    }
+
+    /// Whether a string is the beginning or the end of one of the right names.
+    fn is_part(&self, reported: &[u8]) -> bool {
+        let joined = self.joined.iter().flat_map(|(raw, plain)| [raw, plain]);
+        right_names(&self.site.frames)
+            .chain([&self.site.given])
+            .map(Bytes::as_slice)
+            .chain(joined.map(Vec::as_slice))
+            .any(|name| name.starts_with(reported) || name.ends_with(reported))
     }
 
     fn is_joined(&self, reported: &[u8]) -> bool {
@@ -149,10 +151,18 @@ impl<'a> Names<'a> {
 
     fn is_basename(&self, reported: &[u8]) -> bool {
         let last = |name: &Bytes| {
-            let last = name.basename();
+            let last = last_component(name);
             !last.is_empty() && (last == reported || last.get(..COMM) == Some(reported))
         };
         !reported.contains(&b'/') && (last(&self.site.frames.exact) || last(&self.site.given))
+    }
+}
+
+/// What the kernel has as the file's own name, from which `comm` is cut where it is not cut from the call.
+fn last_component(name: &Bytes) -> &[u8] {
+    match name.as_slice() {
+        [b'/', memory @ ..] if memory.starts_with(b"memfd:") => memory,
+        _ => name.basename(),
     }
 }
 
@@ -276,6 +286,25 @@ mod tests {
     }
 
     #[test]
+    fn of_a_memfd_all_of_the_name_is_the_last_component() {
+        let mut site = site();
+        site.frames.exact = "/memfd:runc_cloned:/proc/self/exe".into();
+        site.given = "/dev/fd/200".into();
+        let cases = [
+            (
+                "/memfd:runc_cloned:/proc/self/exe (deleted)",
+                PathClass::Exact,
+            ),
+            ("memfd:runc_clon", PathClass::Basename),
+            ("200", PathClass::Basename),
+            ("exe", PathClass::Truncated),
+        ];
+        for (reported, expected) in cases {
+            assert_eq!(class(&site, reported).0, expected, "{reported}");
+        }
+    }
+
+    #[test]
     fn a_file_may_really_be_named_so() {
         let mut site = site();
         site.frames.exact = "/x (deleted)".into();
@@ -285,6 +314,8 @@ mod tests {
             (PathClass::Exact, true)
         );
         assert_eq!(class(&site, "/x"), (PathClass::Truncated, false));
+        site.frames.exact = "/opt/x (deleted)".into();
+        assert_eq!(class(&site, "t/x (deleted)"), (PathClass::Truncated, false));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Every cell with its main figures, and every trial with all of them.
 
-use execlab_model::result::{Example, LossSum, TrialResult};
+use execlab_model::{
+    record::Witness,
+    result::{Example, LossSum, TrialResult},
+};
 
 use super::status_class;
 use crate::{
@@ -66,6 +69,7 @@ pub(super) fn rows(
             role: match matrix.role(cell.at) {
                 Role::Baseline => "baseline",
                 Role::Control => CONTROL,
+                Role::Witness => "witness",
                 Role::Watcher => "",
             },
             seeds: numbers.by_ref().zip(cell.seeds()).collect(),
@@ -189,6 +193,7 @@ fn facts(trial: &TrialResult) -> Vec<(&'static str, String)> {
             )
         }),
     );
+    add("Counted by the kernel", trial.witness.map(counted));
     add("Machine", Machine::of([trial]).line());
     add("QEMU", trial.provenance.qemu.clone());
     add(
@@ -197,4 +202,15 @@ fn facts(trial: &TrialResult) -> Vec<(&'static str, String)> {
     );
     add("Initramfs", trial.provenance.initramfs.clone());
     facts
+}
+
+fn counted(heard: Witness) -> String {
+    let mut counted = format!(
+        "{} new tasks, {} of them threads of its own",
+        heard.forks, heard.kernel_threads
+    );
+    if let Some(execs) = heard.execs {
+        counted.push_str(&format!("; {execs} execs"));
+    }
+    counted
 }

@@ -3,6 +3,7 @@
 //! The templates are files, checked when this crate is compiled; every text that passes through them
 //! is escaped. Only the style sheet, the script and the plot, which are ours, go in as they are.
 
+mod conform;
 mod detail;
 mod glyph;
 mod heat;
@@ -17,6 +18,7 @@ use execlab_model::{
 use crate::{
     bound::bounded,
     conclude::conclude,
+    conformance::{Held, of_bounded},
     limits::limits,
     matrix::{Matrix, Role},
     metric::Metric,
@@ -28,6 +30,7 @@ use crate::{
     terminal::baselines,
     text::clean,
 };
+use conform::Conform;
 use detail::{Row, Trial};
 use heat::Heat;
 use plot::Plot;
@@ -62,6 +65,7 @@ pub fn html(results: &[TrialResult], repeats: &[Repeat]) -> String {
             })
             .collect(),
         heats: heat::heats(&matrix, &reasons),
+        conform: conform::conform(&of_bounded(&bounded, Held::committed())),
         plots: plot::plots(&matrix),
         rows: detail::rows(&matrix, &reasons, &columns),
         trials: detail::trials(&matrix),
@@ -97,6 +101,7 @@ struct Page {
     settings: Vec<(String, String)>,
     baselines: Vec<(String, String)>,
     heats: Vec<Heat>,
+    conform: Option<Conform>,
     plots: Vec<Plot>,
     columns: Vec<&'static Metric>,
     rows: Vec<Row>,

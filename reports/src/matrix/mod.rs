@@ -96,6 +96,8 @@ pub enum Role {
     /// The same once more, compared with it (A/A): what it seems to cost is what the lab cannot tell
     /// from nothing.
     Control,
+    /// The kernel itself counts, and nothing is compared with it.
+    Witness,
     /// Watches.
     Watcher,
 }
@@ -165,7 +167,7 @@ impl<'a> Matrix<'a> {
     /// control and everything with a monitor.
     pub fn compared(&self, setup: usize) -> impl Iterator<Item = &Cell<'a>> {
         self.of_setup(setup)
-            .filter(|c| self.role(c.at) != Role::Baseline)
+            .filter(|c| matches!(self.role(c.at), Role::Control | Role::Watcher))
     }
 
     /// The cell at a place.
@@ -279,6 +281,8 @@ impl Role {
             Self::Baseline
         } else if trial.is_control() {
             Self::Control
+        } else if trial.is_witness() {
+            Self::Witness
         } else {
             Self::Watcher
         }

@@ -5,6 +5,7 @@ mod fixture;
 
 mod across;
 mod conclusions;
+mod conformance;
 mod doubts;
 mod hostile;
 mod html;
@@ -14,3 +15,4 @@ mod sampled;
 mod schemas;
 mod summary;
 mod terminal;
+mod witness;

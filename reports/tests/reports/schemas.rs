@@ -38,6 +38,11 @@ fn the_schema_of_a_comparison_is_the_one_checked_in() {
 }
 
 #[test]
+fn the_schema_of_a_conformance_table_is_the_one_checked_in() {
+    compare("conformance.schema.json", &schema::conformance());
+}
+
+#[test]
 fn the_contract_of_a_line_is_in_the_schema() {
     let schema = schema::results();
     for name in [

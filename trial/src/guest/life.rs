@@ -19,7 +19,7 @@ const BAD: u8 = 17;
 
 /// Mounts, makes the cgroups; from here on what is printed goes to the serial log.
 pub fn begin(ports: &Ports) -> Result<(Programs, Cgroups), TrialError> {
-    mounts::switch_root(&["bin", "modules"])?;
+    mounts::switch_root(&["bin", "lib64", "modules"])?;
     use_console()?;
     ports.mark("booted");
     let bin = |name: &str| PathBuf::from("/bin").join(name);

@@ -58,9 +58,13 @@ pub fn is_real(command_line: &str) -> bool {
 /// figure of the first line; proc(5)). `None` where the kernel does not say.
 pub fn steal_ns(stat: &Path) -> Option<u64> {
     let text = fs::read_to_string(stat).ok()?;
-    let all_cpus = text.lines().next()?.strip_prefix("cpu ")?;
+    parse_steal_ns(&text)
+}
+
+pub(crate) fn parse_steal_ns(stat: &str) -> Option<u64> {
+    let all_cpus = stat.lines().next()?.strip_prefix("cpu ")?;
     let ticks: u64 = all_cpus.split_ascii_whitespace().nth(7)?.parse().ok()?;
-    Some(ticks * TICK_NS)
+    ticks.checked_mul(TICK_NS)
 }
 
 #[cfg(test)]
@@ -89,5 +93,7 @@ mod tests {
         assert_eq!(steal_ns(file.path()), Some(120_000_000));
         fs::write(file.path(), "cpu  1 2 3\n").unwrap();
         assert_eq!(steal_ns(file.path()), None);
+        let full = format!("cpu  1 2 3 4 5 6 7 {} 9 10\n", u64::MAX);
+        assert_eq!(parse_steal_ns(&full), None);
     }
 }

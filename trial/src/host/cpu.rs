@@ -26,10 +26,10 @@ impl Processors {
     }
 }
 
-fn parse_steal(stat: &str) -> Option<u64> {
+pub(crate) fn parse_steal(stat: &str) -> Option<u64> {
     const TICK_NS: u64 = 10_000_000;
     let steal = stat.lines().next()?.split_ascii_whitespace().nth(8)?;
-    steal.parse::<u64>().ok().map(|ticks| ticks * TICK_NS)
+    steal.parse::<u64>().ok()?.checked_mul(TICK_NS)
 }
 
 /// `cpuN/cpufreq/scaling_cur_freq` (Documentation/admin-guide/pm/cpufreq.rst).
@@ -40,7 +40,7 @@ fn scaling(cpus: &Path) -> Option<(u64, u64)> {
     range(texts.filter_map(|text| text.trim().parse().ok()))
 }
 
-fn parse_megahertz(cpuinfo: &str) -> Option<(u64, u64)> {
+pub(crate) fn parse_megahertz(cpuinfo: &str) -> Option<(u64, u64)> {
     let values = cpuinfo
         .lines()
         .filter_map(|line| line.strip_prefix("cpu MHz")?.split_once(':'))
@@ -48,7 +48,11 @@ fn parse_megahertz(cpuinfo: &str) -> Option<(u64, u64)> {
             // `2600.000`: kHz without the point, and without floats.
             let (whole, part) = value.trim().split_once('.')?;
             let part: u64 = part.get(..3)?.parse().ok()?;
-            Some(whole.parse::<u64>().ok()? * 1000 + part)
+            whole
+                .parse::<u64>()
+                .ok()?
+                .checked_mul(1000)?
+                .checked_add(part)
         });
     range(values)
 }
@@ -70,6 +74,9 @@ mod tests {
         let text = "cpu MHz\t\t: 2600.125\nx: 1\ncpu MHz\t\t: 1999.000\n";
         assert_eq!(parse_megahertz(text), Some((1_999_000, 2_600_125)));
         assert_eq!(parse_megahertz(""), None);
+        let full = u64::MAX;
+        assert_eq!(parse_steal(&format!("cpu  1 2 3 4 5 6 7 {full} 0\n")), None);
+        assert_eq!(parse_megahertz(&format!("cpu MHz : {full}.000\n")), None);
     }
 
     #[test]

@@ -6,11 +6,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use execlab_workloads::scenario::programs;
+
 /// Where sessions are kept. Not for users to choose: it has to be found again after all who knew of a
 /// session were killed, and to be gone after a boot, as everything is that was changed.
 pub const ROOT: &str = "/run/execlab";
 /// The programs that the harness puts into a session.
-pub const PROGRAMS: [&str; 3] = ["execlab-storm", "execlab-payload", "execlab-payload-bare"];
+pub const PROGRAMS: [&str; 6] = [
+    "execlab-storm",
+    "execlab-payload",
+    "execlab-payload-bare",
+    programs::COMPAT,
+    programs::DYNAMIC,
+    programs::IMAGE,
+];
 
 /// Who runs or cleans a session has this file of it locked.
 const MINDED: &str = "minded";

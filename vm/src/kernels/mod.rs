@@ -9,6 +9,9 @@ mod deb822;
 mod error;
 mod events;
 mod fetch;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod image;
 mod kernel;
 mod lock;

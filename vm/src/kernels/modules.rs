@@ -243,15 +243,15 @@ impl Walk<'_> {
 
 /// What a module says it needs.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Needs {
+pub(super) struct Needs {
     /// `depends=`: without these it cannot be loaded.
-    hard: Vec<String>,
+    pub(super) hard: Vec<String>,
     /// `softdep=pre:`: with these before it, it does better.
-    soft: Vec<String>,
+    pub(super) soft: Vec<String>,
 }
 
 impl Needs {
-    fn of(path: &Path, module: &[u8]) -> Result<Self, ModuleError> {
+    pub(super) fn of(path: &Path, module: &[u8]) -> Result<Self, ModuleError> {
         let error = |what: String| ModuleError::NotAModule {
             path: path.to_owned(),
             what,
@@ -265,7 +265,7 @@ impl Needs {
         ))
     }
 
-    fn of_modinfo(modinfo: &[u8]) -> Self {
+    pub(super) fn of_modinfo(modinfo: &[u8]) -> Self {
         let mut needs = Self::default();
         for entry in modinfo.split(|byte| *byte == 0) {
             let entry = String::from_utf8_lossy(entry);

@@ -1,4 +1,7 @@
 //! `absolute`: the file by its canonical absolute path. Whoever fails here sees nothing at all.
+//!
+//! The payload is a static program without a C library, so this is also the scenario of one: what the
+//! kernel does for it is the least that it does for any program.
 
 use execlab_model::workload::Workload;
 

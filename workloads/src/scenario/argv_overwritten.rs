@@ -4,7 +4,7 @@
 
 use execlab_model::workload::Workload;
 
-use super::{Family, Ground, Prepared, Scenario, SetupError, worker};
+use super::{Family, Ground, Prepared, Scenario, SetupError, acting};
 
 /// See the module.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Scenario for ArgvOverwritten {
     }
 
     fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {
-        let site = worker::site(ground, ["scrub".into()])?;
-        Ok(Prepared::ways(worker::brief_and_lasting(&site)))
+        let site = acting::site(ground, ["scrub".into()])?;
+        Ok(Prepared::ways(acting::brief_and_lasting(&site)))
     }
 }

@@ -5,7 +5,7 @@
 
 use execlab_model::workload::{Load, Workload};
 
-use super::{Family, Ground, Prepared, Scenario, SetupError, worker};
+use super::{Family, Ground, Prepared, Scenario, SetupError, acting};
 
 /// At once.
 const CHILDREN: u32 = 1_536;
@@ -38,13 +38,13 @@ impl Scenario for BurstOverBuffers {
     }
 
     fn only_in_guests(&self) -> Option<&'static str> {
-        Some(worker::RUNS_FIRST)
+        Some(acting::RUNS_FIRST)
     }
 
     fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {
-        worker::run_first()?;
+        acting::run_first()?;
         let padding = vec![b'p'; PADDING].into();
-        let site = worker::site(ground, ["end".into(), padding])?;
-        Ok(Prepared::ways([worker::way(site)]))
+        let site = acting::site(ground, ["end".into(), padding])?;
+        Ok(Prepared::ways([acting::way(site)]))
     }
 }

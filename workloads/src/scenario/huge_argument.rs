@@ -3,7 +3,7 @@
 
 use execlab_model::workload::Workload;
 
-use super::{Family, Ground, Prepared, Scenario, SetupError, worker};
+use super::{Family, Ground, Prepared, Scenario, SetupError, acting};
 
 /// Without its NUL.
 const BYTES: usize = 131_071;
@@ -27,7 +27,7 @@ impl Scenario for HugeArgument {
 
     fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {
         let huge = vec![b'h'; BYTES].into();
-        let site = worker::site(ground, ["end".into(), huge])?;
-        Ok(Prepared::ways([worker::way(site)]))
+        let site = acting::site(ground, ["end".into(), huge])?;
+        Ok(Prepared::ways([acting::way(site)]))
     }
 }

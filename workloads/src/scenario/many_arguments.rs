@@ -3,7 +3,7 @@
 
 use execlab_model::workload::Workload;
 
-use super::{Family, Ground, Prepared, Scenario, SetupError, worker};
+use super::{Family, Ground, Prepared, Scenario, SetupError, acting};
 
 /// All of them, name, id and lifetime included.
 const ARGUMENTS: usize = 20_000;
@@ -26,8 +26,8 @@ impl Scenario for ManyArguments {
     }
 
     fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {
-        let mut site = worker::site(ground, ["end".into()])?;
+        let mut site = acting::site(ground, ["end".into()])?;
         site.argv.resize(ARGUMENTS, "a".into());
-        Ok(Prepared::ways([worker::way(site)]))
+        Ok(Prepared::ways([acting::way(site)]))
     }
 }

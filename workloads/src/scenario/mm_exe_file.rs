@@ -4,7 +4,7 @@
 
 use execlab_model::workload::Workload;
 
-use super::{Family, Ground, Prepared, Scenario, SetupError, bytes, install, worker};
+use super::{Family, Ground, Prepared, Scenario, SetupError, acting, bytes, install};
 
 /// See the module.
 #[derive(Debug)]
@@ -33,8 +33,8 @@ impl Scenario for MmExeFile {
         let other = ground.dir.join("bin/other");
         // The kernel wants one that could be executed (`prctl_set_mm_exe_file`, kernel/sys.c).
         install(&ground.payload, &other)?;
-        let mut site = worker::site(ground, ["exe".into(), bytes(&other)])?;
+        let mut site = acting::site(ground, ["exe".into(), bytes(&other)])?;
         site.frames.stale.push(bytes(&other));
-        Ok(Prepared::ways(worker::brief_and_lasting(&site)))
+        Ok(Prepared::ways(acting::brief_and_lasting(&site)))
     }
 }

@@ -3,7 +3,7 @@
 
 use execlab_model::workload::Workload;
 
-use super::{Family, Ground, Prepared, Scenario, SetupError, worker};
+use super::{Family, Ground, Prepared, Scenario, SetupError, acting};
 
 /// What it calls itself.
 const NAME: &str = "sshd";
@@ -26,7 +26,7 @@ impl Scenario for PrctlName {
     }
 
     fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {
-        let site = worker::site(ground, ["name".into(), NAME.into()])?;
-        Ok(Prepared::ways(worker::brief_and_lasting(&site)))
+        let site = acting::site(ground, ["name".into(), NAME.into()])?;
+        Ok(Prepared::ways(acting::brief_and_lasting(&site)))
     }
 }

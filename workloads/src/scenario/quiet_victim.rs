@@ -9,7 +9,7 @@ use execlab_model::{
     workload::{Load, Workload},
 };
 
-use super::{Family, Ground, Prepared, Scenario, SetupError, Way, cgroup_dir, make_cgroup, worker};
+use super::{Family, Ground, Prepared, Scenario, SetupError, Way, acting, cgroup_dir, make_cgroup};
 use crate::spawn::Maker;
 
 /// The flood, at once.
@@ -48,11 +48,11 @@ impl Scenario for QuietVictim {
     }
 
     fn only_in_guests(&self) -> Option<&'static str> {
-        Some(worker::RUNS_FIRST)
+        Some(acting::RUNS_FIRST)
     }
 
     fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {
-        worker::run_first()?;
+        acting::run_first()?;
         let padding = vec![b'p'; PADDING].into();
         let neighbour = Side::new(ground, "neighbour", vec!["end".into(), padding])?;
         let victim = Side::new(ground, "victim", Vec::new())?;
@@ -80,12 +80,12 @@ impl Side {
         let (cgroup, cgroup_id) = make_cgroup(ground, &format!("system.slice/{label}.service"))?;
         let dir = cgroup_dir(&ground.cgroups, &cgroup);
         let folder = File::open(&dir).map_err(SetupError::at(format!("open {}", dir.display())))?;
-        let mut site = worker::site(ground, more)?;
+        let mut site = acting::site(ground, more)?;
         site.label = label.into();
         (site.cgroup, site.cgroup_id, site.in_container) = (cgroup, cgroup_id, true);
         let maker = Maker::IntoCgroup(folder.as_raw_fd());
         Ok(Self {
-            way: worker::way(site).made_by(maker),
+            way: acting::way(site).made_by(maker),
             cgroup: folder,
         })
     }

@@ -10,9 +10,8 @@
 use execlab_model::workload::Workload;
 
 use super::{
-    Family, Ground, Prepared, Scenario, SetupError, Way,
+    Family, Ground, Prepared, Scenario, SetupError, Way, acting,
     rewriter::{Gate, Plan, Stage},
-    worker,
 };
 use crate::{
     spawn::Maker,
@@ -42,7 +41,7 @@ impl Scenario for RewrittenArgv {
     }
 
     fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {
-        let mut site = worker::site(ground, [])?;
+        let mut site = acting::site(ground, [])?;
         site.argv.insert(1, REAL.into());
         let stage = Stage::new(DECOY.as_bytes(), REAL.as_bytes())?;
         let gate = Gate::new(b"PATH=/usr/bin")?;

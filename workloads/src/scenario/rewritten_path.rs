@@ -13,9 +13,8 @@
 use execlab_model::{truth::Site, workload::Workload};
 
 use super::{
-    Family, Ground, Prepared, Scenario, SetupError, Way, bare, bytes, install,
+    Family, Ground, Prepared, Scenario, SetupError, Way, acting, bare, bytes, install,
     rewriter::{Calls, Gate, Plan, Stage},
-    worker,
 };
 use crate::{
     spawn::Maker,
@@ -40,7 +39,7 @@ impl Scenario for RewrittenPath {
     }
 
     fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {
-        let site = worker::site(ground, [])?;
+        let site = acting::site(ground, [])?;
         let decoy = ground.dir.join("bin/decoy");
         install(&ground.payload, &decoy)?;
         let decoy = bytes(&bare::beside(&decoy));

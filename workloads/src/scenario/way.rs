@@ -49,8 +49,14 @@ impl Way {
         let bare = bare::name(given.as_slice());
         Self {
             bare: Some(vec![Step::Exec(Call::new(bare.clone(), vec![bare.into()]))]),
-            ..Self::of([]).exec(How::Execve, given.0, site)
+            ..Self::call(site)
         }
+    }
+
+    /// The same without a bare sibling.
+    pub fn call(site: Site) -> Self {
+        let given = site.given.clone();
+        Self::of([]).exec(How::Execve, given.0, site)
     }
 
     /// The child is made so, whatever the workload says.

@@ -1,59 +1,103 @@
-//! A file of the scenario's own that is called by its absolute path, with more than the usual arguments.
+//! What most scenarios start from: the payload as one file, and descriptors for it.
+
+use std::{
+    fs::{self, File},
+    os::fd::{FromRawFd, OwnedFd, RawFd},
+    path::{Path, PathBuf},
+};
 
 use execlab_model::{Bytes, truth::Site};
-use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
 
-use super::{Ground, Place, SetupError, Way, bytes, install};
-use crate::step::How;
+use super::{Ground, Place, SetupError, bytes, make_dir};
+use crate::step::{FIRST_OWN_FD, Step, text};
 
-/// Where it lies, below the ground.
-const FILE: &str = "bin/worker";
+/// Where [`open`] puts a file in the child.
+pub(super) const OPENED: RawFd = FIRST_OWN_FD;
 
-/// Installs it; its site in this process's own place, with these arguments behind the usual ones.
-pub(crate) fn site(
-    ground: &Ground,
-    arguments: impl IntoIterator<Item = Bytes>,
-) -> Result<Site, SetupError> {
-    let file = ground.dir.join(FILE);
-    install(&ground.payload, &file)?;
-    let mut site = Place::here(ground)?.site(bytes(&file), "/", &file)?;
-    site.argv.extend(arguments);
-    Ok(site)
+/// A folder with a payload called `worker`, and where this process is.
+#[derive(Debug)]
+pub(super) struct Worker {
+    /// The folder.
+    pub bin: PathBuf,
+    /// The file in it.
+    pub file: PathBuf,
+    /// Where the execs are.
+    pub place: Place,
 }
 
-/// One `execve` of a site's file by the string that it is given. Without a bare sibling, which would not have
-/// the same arguments.
-pub(crate) fn way(site: Site) -> Way {
-    Way::of([]).exec(How::Execve, site.given.0.clone(), site)
+impl Worker {
+    /// Installs it as `bin/worker` of the ground.
+    pub fn install(ground: &Ground) -> Result<Self, SetupError> {
+        let bin = ground.dir.join("bin");
+        let file = bin.join("worker");
+        super::install(&ground.payload, &file)?;
+        Ok(Self {
+            bin,
+            file,
+            place: Place::here(ground)?,
+        })
+    }
+
+    /// The site of the file by its absolute path.
+    pub fn site(&self) -> Result<Site, SetupError> {
+        self.called(bytes(&self.file))
+    }
+
+    /// The site of the file by another string, from the root directory; `argv[0]` stays its name.
+    pub fn called(&self, given: impl Into<Bytes>) -> Result<Site, SetupError> {
+        let mut site = self.place.site(given, "/", &self.file)?;
+        site.argv[0] = bytes(&self.file);
+        Ok(site)
+    }
 }
 
-/// Above the interval at which a monitor polls `/proc` by default, which is 100 ms.
-const LASTING_NS: u64 = 250_000_000;
-
-/// Two ways of one site: `brief` lives as long as the workload says, `lasting` so long that even a monitor
-/// that looks late finds the process, and what it has made of itself.
-pub(crate) fn brief_and_lasting(site: &Site) -> [Way; 2] {
-    let labelled = |label: &str| Site {
-        label: label.to_owned(),
-        ..site.clone()
-    };
-    let lasting = Way {
-        lifetime_ns: Some(LASTING_NS),
-        ..way(labelled("lasting"))
-    };
-    [way(labelled("brief")), lasting]
+/// The same site under a label.
+pub(super) fn labelled(label: impl Into<String>, site: Site) -> Site {
+    Site {
+        label: label.into(),
+        ..site
+    }
 }
 
-/// Has this process and its children run before everything else on their CPU: what a flood on many CPUs does to
-/// a monitor that reads on one of them, a burst does then on the only one there is.
-pub(crate) fn run_first() -> Result<(), SetupError> {
-    let first = libc::sched_param { sched_priority: 1 };
-    // SAFETY: the parameter lives through the call; 0 is this process.
-    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const first) };
-    Errno::result(result).map_err(SetupError::at("take real-time priority"))?;
+/// The payload at `to` without its bare sibling, for whose name there may be no room.
+pub(super) fn copy_alone(payload: &Path, to: &Path) -> Result<(), SetupError> {
+    make_dir(to.parent().expect("scenarios copy into folders"))?;
+    let what = format!("copy {} to {}", payload.display(), to.display());
+    fs::copy(payload, to).map_err(SetupError::at(what))?;
     Ok(())
 }
 
-/// Why such a scenario is for guests.
-pub(crate) const RUNS_FIRST: &str =
-    "it runs at real-time priority, and nothing else on its CPU meanwhile";
+/// The child opens the file, to be executed by [`OPENED`]. A program needs no descriptor of itself, so none
+/// is left to it.
+pub(super) fn open(file: &Path, flags: i32) -> Step {
+    Step::Open {
+        path: text(bytes(file).0),
+        flags: flags | libc::O_CLOEXEC,
+        at: OPENED,
+    }
+}
+
+/// What the kernel makes of a call by a descriptor alone (`alloc_bprm`, fs/exec.c).
+pub(super) fn dev_fd(fd: RawFd) -> Bytes {
+    format!("/dev/fd/{fd}").into_bytes().into()
+}
+
+/// By what path a descriptor of this process can be looked at, or called.
+pub(super) fn proc_fd(fd: RawFd) -> PathBuf {
+    format!("/proc/self/fd/{fd}").into()
+}
+
+/// Puts a file that children are to have where no other of their descriptors is; `kept` in their images as
+/// well.
+pub(super) fn give_to_children(file: &File, kept: bool) -> Result<OwnedFd, SetupError> {
+    let command = if kept {
+        FcntlArg::F_DUPFD(FIRST_OWN_FD)
+    } else {
+        FcntlArg::F_DUPFD_CLOEXEC(FIRST_OWN_FD)
+    };
+    let fd =
+        fcntl(file, command).map_err(SetupError::at("put a descriptor where children have it"))?;
+    // SAFETY: the descriptor is new and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}

@@ -7,16 +7,23 @@ use execlab_harness::{
     results::of_plan,
     store::{self, Lines, Resumed, RunDir, StoreError, read_lines, read_plan, read_repeats},
 };
-use execlab_model::{repeat::Repeat, result::TrialResult};
+use execlab_model::{exit::ExitCode, repeat::Repeat, result::TrialResult};
 
-use super::super::{
-    args::{Color, ReportArgs},
-    errors::ExpectedError,
-    output::{self, Stderr},
+use super::{
+    super::{
+        args::{Color, ReportArgs},
+        errors::ExpectedError,
+        output::{self, Stderr},
+    },
+    conformance,
 };
 
 /// Reports from results alone.
-pub fn run(args: &ReportArgs, color: Color, stderr: Stderr) -> Result<(), ExpectedError> {
+pub fn run(args: &ReportArgs, color: Color, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
+    if args.conformance {
+        return conformance::run(args, color, stderr);
+    }
+    let format = args.format.parse().map_err(ExpectedError::NoSuchFormat)?;
     if args.write {
         let Resumed {
             dir,
@@ -29,12 +36,27 @@ pub fn run(args: &ReportArgs, color: Color, stderr: Stderr) -> Result<(), Expect
             "done",
             &format!("wrote the reports of {}", args.results.display()),
         );
-        return Ok(());
+        return Ok(ExitCode::Ok);
     }
-    let (lines, repeats) = read(&args.results, stderr)?;
+    let (results, repeats) = whole(&args.results, stderr)?;
+    output::print(&documents::render(
+        &results,
+        &repeats,
+        format,
+        &output::screen(color),
+    ))?;
+    Ok(ExitCode::Ok)
+}
+
+/// As [`read`], with a line for each trial of the plan that has no result.
+pub(super) fn whole(
+    path: &Path,
+    stderr: Stderr,
+) -> Result<(Vec<TrialResult>, Vec<Repeat>), ExpectedError> {
+    let (lines, repeats) = read(path, stderr)?;
     let mut results = lines.items;
     // What is missing can be told only where the plan is.
-    if let Ok(plan) = read_plan(&args.results) {
+    if let Ok(plan) = read_plan(path) {
         let whole = of_plan(&plan, &results);
         let absent = whole.len() - results.len();
         if absent > 0 {
@@ -45,12 +67,7 @@ pub fn run(args: &ReportArgs, color: Color, stderr: Stderr) -> Result<(), Expect
         }
         results = whole;
     }
-    output::print(&documents::render(
-        &results,
-        &repeats,
-        args.format,
-        &output::screen(color),
-    ))
+    Ok((results, repeats))
 }
 
 /// Results and what was run again, from a run directory or a file of lines.

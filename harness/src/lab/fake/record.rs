@@ -2,7 +2,7 @@
 
 use execlab_model::{
     Bytes,
-    record::{Canary, Costs, GuestStatus, Record, WindowCost},
+    record::{Canary, Costs, GuestStatus, Record, WindowCost, Witness},
     seam::Ready,
     sighting::{Argv, LossReport, LossUnit, Sighting},
     truth::{Exec, Frames, ID_ARGUMENT, Namespaces, Outcome, Planned, Site, Truth},
@@ -59,6 +59,7 @@ pub(in crate::lab) fn of(
         costs: costs(trial, &truth, extra),
         monitor_peak_bytes: if watched { 1 << 20 } else { 0 },
         steal_ns: None,
+        witness: (!unsupported).then(|| witness(trial, &truth)),
         notes: Vec::new(),
         truth,
         sightings,
@@ -115,6 +116,16 @@ fn truth(trial: &TrialSpec) -> Truth {
         finished_ns: execs.last().map_or(STEP_NS, |e| e.ended_ns),
         worst_lateness_ns: 0,
         execs,
+    }
+}
+
+/// A kernel that counts right.
+fn witness(trial: &TrialSpec, truth: &Truth) -> Witness {
+    let counts = trial.backend.is_witness();
+    Witness {
+        forks: truth.forks,
+        kernel_threads: 0,
+        execs: counts.then_some(truth.execs.len() as u64),
     }
 }
 

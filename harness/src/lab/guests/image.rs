@@ -15,6 +15,8 @@ use execlab_vm::{
     kernels::{Kernel, ModuleError, ModuleFile},
 };
 
+use execlab_workloads::scenario::programs;
+
 use super::lacks;
 use crate::lab::{LabError, guest_files};
 
@@ -47,6 +49,11 @@ impl GuestImage {
             ("bin/execlab-payload-bare", guest_files::PAYLOAD_BARE),
         ] {
             files.program(path, program.to_vec());
+        }
+        let linker = programs::LINKER.trim_start_matches('/');
+        files.program(linker, guest_files::LINKER.to_vec());
+        for (name, program) in guest_files::beside_payload() {
+            files.program(&format!("bin/{name}"), program.into_owned());
         }
         for (scenario, modules) in modules {
             let mut list = String::new();

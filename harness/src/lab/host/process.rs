@@ -40,6 +40,9 @@ pub(super) fn furnish(session: &Session, plan: &[u8]) -> io::Result<()> {
     for (name, bytes) in programs {
         fs::write(session.program(name), bytes)?;
     }
+    for (name, bytes) in guest_files::beside_payload() {
+        fs::write(session.program(name), bytes)?;
+    }
     fs::write(session.plan(), plan)
 }
 

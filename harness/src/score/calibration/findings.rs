@@ -1,8 +1,11 @@
 //! What the scorer finds, and what it must find.
 
+use std::collections::BTreeMap;
+
 use execlab_model::{
     result::{
-        ArgvCounts, Completeness, FieldCounts, Honesty, Latency, PathClass, PathCounts, PidCounts,
+        ArgvCounts, Completeness, FieldCounts, Honesty, LabelCounts, Latency, PathClass,
+        PathCounts, PidCounts,
     },
     truth::Truth,
 };
@@ -53,15 +56,36 @@ impl Findings {
     }
 }
 
-/// Execs of which there is no sighting at all.
-pub(super) fn missed(truth: &Truth, plants: &[Plant]) -> u64 {
-    let mut seen = vec![false; truth.execs.len()];
+/// Whether there is any sighting of each exec.
+fn sighted(truth: &Truth, plants: &[Plant]) -> Vec<bool> {
+    let mut sighted = vec![false; truth.execs.len()];
     for plant in plants {
         if let About::Exec(worth) = &plant.about {
-            seen[worth.exec as usize] = true;
+            sighted[worth.exec as usize] = true;
         }
     }
-    seen.into_iter().filter(|seen| !seen).count() as u64
+    sighted
+}
+
+/// Execs of which there is no sighting at all.
+pub(super) fn missed(truth: &Truth, plants: &[Plant]) -> u64 {
+    let sighted = sighted(truth, plants).into_iter();
+    sighted.filter(|sighted| !sighted).count() as u64
+}
+
+/// Execs and misses by label; a site without a label has none.
+fn labels(truth: &Truth, plants: &[Plant]) -> BTreeMap<String, LabelCounts> {
+    let mut labels: BTreeMap<String, LabelCounts> = BTreeMap::new();
+    for site in truth.sites.iter().filter(|site| !site.label.is_empty()) {
+        labels.entry(site.label.clone()).or_default();
+    }
+    for (exec, sighted) in truth.execs.iter().zip(sighted(truth, plants)) {
+        if let Some(label) = labels.get_mut(&truth.site(exec).label) {
+            label.execs += 1;
+            label.missed += u64::from(!sighted);
+        }
+    }
+    labels
 }
 
 /// What the scorer must find, from what each plant is worth.
@@ -77,6 +101,7 @@ pub(super) fn expected(
     let mut found = Findings {
         completeness: Completeness {
             missed,
+            by_label: labels(truth, plants),
             ..Completeness::default()
         },
         late: 0,
@@ -137,6 +162,11 @@ pub(super) fn expected(
         latest = latest.max(exec.spawned_ns);
         let received_ns = plants[at].sighting.received_ns;
         latencies.push(received_ns.saturating_sub(exec.started_ns));
+        let label = &truth.site(exec).label;
+        if let Some(label) = found.completeness.by_label.get_mut(label) {
+            label.seen += 1;
+            label.best_path += u64::from(best.contains(&worth.path));
+        }
         count(&mut found, worth, best);
     }
     found.latency = percentiles(latencies);
@@ -177,13 +207,18 @@ fn percentiles(mut latencies: Vec<u64>) -> Option<Latency> {
 
 /// What the monitor says in execs, and what that is called.
 fn told(loss: LossFault, missed: u64) -> (Option<u64>, Honesty) {
+    use LossFault as L;
     match loss {
-        LossFault::Exact | LossFault::TooLittle(0) => (Some(missed), Honesty::Knew),
-        LossFault::Silent | LossFault::TooLittle(_) if missed == 0 => (Some(0), Honesty::Knew),
-        LossFault::Silent => (Some(0), Honesty::DidNotKnow),
-        LossFault::TooLittle(by) if by >= missed => (Some(0), Honesty::DidNotKnow),
-        LossFault::TooLittle(by) => (Some(missed - by), Honesty::KnewTooLittle),
-        LossFault::TooMuch(by) => (Some(missed + by), Honesty::KnewTooMuch),
-        LossFault::Unnumbered | LossFault::Events(_) => (None, Honesty::KnewWithoutANumber),
+        L::Exact | L::TooLittle(0) | L::OutsideToo(_) => (Some(missed), Honesty::Knew),
+        L::Silent | L::Zeroes | L::OutsideOnly(_) | L::TooLittle(_) if missed == 0 => {
+            (Some(0), Honesty::Knew)
+        }
+        L::Silent | L::Zeroes | L::OutsideOnly(_) => (Some(0), Honesty::DidNotKnow),
+        L::TooLittle(by) if by >= missed => (Some(0), Honesty::DidNotKnow),
+        L::TooLittle(by) => (Some(missed - by), Honesty::KnewTooLittle),
+        L::TooMuch(by) => (Some(missed + by), Honesty::KnewTooMuch),
+        L::Unnumbered | L::Events(_) | L::Records(_) | L::Uncounted | L::ExactAndMore => {
+            (None, Honesty::KnewWithoutANumber)
+        }
     }
 }

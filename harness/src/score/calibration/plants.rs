@@ -2,14 +2,17 @@
 
 use execlab_model::{
     result::PathClass,
-    sighting::{Argv, ContainerHint, Sighting},
+    sighting::{Argv, Sighting},
     truth::{Exec, Truth},
 };
 
 use super::{
-    change::{change_argv, change_path, ns_pid, omit, swap_container},
+    arguments::change_argv,
+    change::{late_container, ns_pid, omit, place_of, polled, swap_container, ticks},
     fault::{Fault, Permille},
+    paths::{change_path, right},
     random::Random,
+    scenes::has_id,
 };
 use crate::score::fields::{ArgvClass, FieldClass, PidClass};
 
@@ -35,6 +38,10 @@ pub(super) struct Worth {
     pub exec: u32,
     pub path: PathClass,
     pub suffixed: bool,
+    /// Whether a fault was planted in the path.
+    pub path_is_faulty: bool,
+    /// Whether its arguments carry an id when they are whole.
+    pub carries_id: bool,
     pub argv: ArgvClass,
     pub pid: PidClass,
     pub parent: FieldClass,
@@ -47,8 +54,13 @@ pub(super) struct Worth {
 impl Worth {
     /// Whether the argv id can be read and is this exec's.
     pub fn has_id(&self) -> bool {
-        matches!(self.argv, ArgvClass::Exact | ArgvClass::Joined)
+        self.carries_id && matches!(self.argv, ArgvClass::Exact | ArgvClass::Joined)
     }
+}
+
+/// Whether a source's time alone says which exec of a pid is meant.
+pub(super) fn is_timed(sighting: &Sighting) -> bool {
+    sighting.time_ns.is_some() && sighting.time_tolerance_ns == 0
 }
 
 /// The sightings of one truth.
@@ -105,14 +117,13 @@ impl<'a> Plants<'a> {
             Fault::Reorder(block) => self.reorder(block.max(1), random),
             Fault::SwapPids(share) => self.swap_pids(share, random),
             Fault::Path(share, how) => self.some(share, random, |truth, sighting, worth| {
-                let site = truth.site(&truth.execs[worth.exec as usize]);
-                change_path(site, how, sighting, worth);
+                change_path(truth, how, sighting, worth);
             }),
             Fault::Argv(share, how) => self.some(share, random, |_, sighting, worth| {
                 change_argv(how, sighting, worth);
             }),
-            Fault::Omit(share, field) => self.some(share, random, |_, sighting, worth| {
-                omit(field, sighting, worth);
+            Fault::Omit(share, field) => self.some(share, random, |truth, sighting, worth| {
+                omit(truth, field, sighting, worth);
             }),
             Fault::WrongParent(share) => self.some(share, random, |_, sighting, worth| {
                 sighting.ppid = Some(1);
@@ -123,11 +134,21 @@ impl<'a> Plants<'a> {
                 worth.credentials = FieldClass::Wrong;
             }),
             Fault::SwapContainer(share) => self.some(share, random, swap_container),
+            Fault::LateContainer(share) => self.some(share, random, late_container),
             Fault::NsPid(share, how) => self.some(share, random, |truth, sighting, worth| {
                 ns_pid(&truth.execs[worth.exec as usize], how, sighting, worth);
             }),
+            Fault::ThreadId(share) => self.lose_pids(share, random),
+            Fault::Ticks(share, tick_ns) => self.some(share, random, |_, sighting, worth| {
+                ticks(tick_ns, sighting, worth);
+            }),
+            Fault::Polled(share) => self.some(share, random, |truth, sighting, worth| {
+                polled(truth, sighting, worth);
+            }),
             Fault::Phantoms(count, sign) => self.invent_phantoms(count, sign, random),
             Fault::Foreign(count) => self.invent_foreign(count, random),
+            Fault::Neighbours(count) => self.invent_neighbours(count, random),
+            Fault::Canaries(count) => self.invent_canaries(count, random),
             Fault::SetUp(count) => self.invent_set_up(count, random),
             Fault::Loss(_) => {}
         }
@@ -176,66 +197,12 @@ impl<'a> Plants<'a> {
             }
         }
     }
-
-    /// Swaps the pids of pairs each of whose processes was alive when the other one exec'd, so that pid
-    /// and time are right for the other one and only the id tells.
-    fn swap_pids(&mut self, share: Permille, random: &mut Random) {
-        for at in 1..self.list.len() {
-            let (left, right) = self.list.split_at_mut(at);
-            let (a, b) = (&mut left[at - 1], &mut right[0]);
-            let (About::Exec(first), About::Exec(second)) = (&mut a.about, &mut b.about) else {
-                continue;
-            };
-            let fresh = |worth: &Worth, sighting: &Sighting| {
-                worth.has_id()
-                    && worth.pid == PidClass::Host
-                    && !worth.conflict
-                    && sighting.time_ns.is_some()
-            };
-            let execs = &self.truth.execs;
-            let (x, y) = (execs[first.exec as usize], execs[second.exec as usize]);
-            let swappable =
-                fresh(first, &a.sighting) && fresh(second, &b.sighting) && x.site == y.site;
-            let alone = |index: u32, exec: &Exec| {
-                let beside = [index.checked_sub(1), index.checked_add(1)];
-                let beside = beside.into_iter().flatten();
-                beside
-                    .filter_map(|i| execs.get(i as usize))
-                    .all(|other| other.pid != exec.pid)
-            };
-            let alive = |exec: &Exec, sighting: &Sighting| {
-                sighting
-                    .time_ns
-                    .is_some_and(|t| exec.spawned_ns <= t && t < exec.ended_ns)
-            };
-            let possible = swappable
-                && x.pid != y.pid
-                && alone(first.exec, &x)
-                && alone(second.exec, &y)
-                && alive(&x, &b.sighting)
-                && alive(&y, &a.sighting);
-            if !(possible && random.hits(share)) {
-                continue;
-            }
-            std::mem::swap(&mut a.sighting.pid, &mut b.sighting.pid);
-            std::mem::swap(&mut first.exec, &mut second.exec);
-            for (worth, exec, said) in [(&mut *first, y, x), (&mut *second, x, y)] {
-                worth.conflict = true;
-                worth.pid = PidClass::Wrong;
-                // The rest of what the sighting says is of the exec that its id names.
-                worth.argv = ArgvClass::Wrong;
-                let agrees = exec.uid == said.uid;
-                if worth.credentials == FieldClass::Right && !agrees {
-                    worth.credentials = FieldClass::Wrong;
-                }
-            }
-        }
-    }
 }
 
 fn perfect(truth: &Truth, at: u32, exec: &Exec) -> Plant {
     let site = truth.site(exec);
     let time_ns = exec.spawned_ns.midpoint(exec.started_ns);
+    let (path, suffixed) = right(site);
     Plant {
         sighting: Sighting {
             pid: Some(exec.pid),
@@ -245,22 +212,19 @@ fn perfect(truth: &Truth, at: u32, exec: &Exec) -> Plant {
             time_ns: Some(time_ns),
             time_tolerance_ns: 0,
             received_ns: exec.started_ns + 100 + u64::from(exec.id % 7) * 50,
-            path: Some(site.frames.exact.clone()),
+            path: Some(path),
             given: None,
             argv: Some(Argv::List(truth.argv(exec))),
             truncated: false,
             file: Some((site.dev, site.ino)),
-            container: ContainerHint {
-                cgroup: Some(site.cgroup.clone()),
-                cgroup_id: Some(site.cgroup_id),
-                mnt_ns: Some(site.namespaces.mnt),
-                pid_ns: Some(site.namespaces.pid),
-            },
+            container: place_of(site),
         },
         about: About::Exec(Worth {
             exec: at,
             path: PathClass::Exact,
-            suffixed: false,
+            suffixed,
+            path_is_faulty: false,
+            carries_id: has_id(site),
             argv: ArgvClass::Exact,
             pid: PidClass::Host,
             parent: FieldClass::Right,

@@ -2,14 +2,9 @@
 
 use std::collections::VecDeque;
 
-use execlab_model::{
-    Bytes,
-    truth::{
-        Exec, Frames, ID_ARGUMENT, LIFETIME_ARGUMENT, Namespaces, Outcome, Planned, Site, Truth,
-    },
-};
+use execlab_model::truth::{Exec, Outcome, Planned, Site, Truth};
 
-use super::random::Random;
+use super::{random::Random, scenes::Scene};
 
 /// When the first child is due, in nanoseconds; the storm's own processes are older.
 pub(super) const BEGAN_NS: u64 = 1_000_000_000;
@@ -30,8 +25,12 @@ pub struct Shape {
     pub pids: u32,
     /// How many execs one process makes, one after the other; at least 1.
     pub per_process: u32,
-    /// In how many containers they are made; 0 is none.
+    /// In how many containers some of them are made; 0 is none.
     pub containers: u32,
+    /// What is executed outside of containers.
+    pub scene: Scene,
+    /// How many children of the storm never become an exec.
+    pub attempts: u32,
 }
 
 impl Default for Shape {
@@ -42,6 +41,8 @@ impl Default for Shape {
             pids: u32::MAX,
             per_process: 1,
             containers: 0,
+            scene: Scene::Files,
+            attempts: 0,
         }
     }
 }
@@ -57,11 +58,14 @@ pub fn truth(shape: &Shape, seed: u64) -> Truth {
     let mut pids = Pids::new(shape.pids.max(at_once), FIRST_PID);
     // In a namespace the first process has pid 1, which is the container's init.
     let mut ns_pids = Pids::new(shape.pids.max(at_once).min(30_000 + at_once), 2);
-    let sites = sites(shape.containers);
+    let sites = shape.scene.sites(shape.containers);
     let mut busy: VecDeque<(u64, u32, u32)> = VecDeque::new();
     let mut execs: Vec<Exec> = Vec::with_capacity(shape.execs as usize);
     let mut now = BEGAN_NS;
     let mut finished_ns = now;
+    let mut joined = 0;
+    let mut attempts = shape.attempts;
+    let mut id = 0;
     while execs.len() < shape.execs as usize {
         // Whoever ended is reaped; where all places are taken the next child waits for one.
         busy.make_contiguous().sort_unstable();
@@ -75,22 +79,35 @@ pub fn truth(shape: &Shape, seed: u64) -> Truth {
             busy.pop_front();
         }
         now += 1_000 + random.below(20_000);
+        if attempts > 0 && random.hits(500) {
+            // A child that comes and goes without an exec: an id that no exec has, a pid that moves on.
+            attempts -= 1;
+            id += 1;
+            let pid = pids.take();
+            pids.free.push_back(pid);
+            now += 1_000 + random.below(20_000);
+        }
         let (pid, ns_pid) = (pids.take(), ns_pids.take());
         let mut spawned_ns = now;
+        let home = random.index(sites.len());
+        let sites_of_process = reachable(&sites, home);
         for _ in 0..shape.per_process.max(1) {
             if execs.len() == shape.execs as usize {
                 break;
             }
-            let site = random.index(sites.len());
+            let site = sites_of_process[random.index(sites_of_process.len())];
             let started_ns = spawned_ns + 5_000 + random.below(50_000);
             let lifetime_ns = random.below(4) * 10_000 * u64::from(at_once);
             let ended_ns = started_ns + lifetime_ns + 1_000 + random.below(10_000);
-            let id = u32::try_from(execs.len()).unwrap_or(u32::MAX);
             execs.push(Exec {
                 id,
                 site: u32::try_from(site).unwrap_or(0),
                 pid,
-                ns_pid: if shape.containers > 0 { ns_pid } else { pid },
+                ns_pid: if sites[site].in_container {
+                    ns_pid
+                } else {
+                    pid
+                },
                 parent: SPAWNER,
                 uid: 1_000 * (id % 2),
                 lifetime_ns,
@@ -99,43 +116,62 @@ pub fn truth(shape: &Shape, seed: u64) -> Truth {
                 ended_ns,
                 outcome: Outcome::Exited(0),
             });
+            id += 1;
             // The next image is called for at the end of this one's life, and ends it by starting.
             spawned_ns = ended_ns;
         }
-        join_processes(&mut execs, pid);
+        joined += join_processes(&mut execs, pid);
         let ended_ns = execs.last().map_or(now, |exec| exec.ended_ns);
         finished_ns = finished_ns.max(ended_ns);
         busy.push_back((ended_ns, pid, ns_pid));
     }
-    let forks = execs.len() as u64;
+    let attempts = u64::from(shape.attempts);
+    let planned = Planned {
+        execs: execs.len() as u64,
+        attempts,
+        forks: (execs.len() - joined) as u64 + attempts,
+        children: (execs.len() - joined) as u64 + attempts,
+    };
     Truth {
         sites,
-        attempts: 0,
-        forks,
-        planned: Planned {
-            execs: forks,
-            attempts: 0,
-            forks,
-            children: forks,
-        },
+        attempts,
+        forks: planned.forks,
+        planned,
         storm_pids: vec![SPAWNER, SPAWNER + 1],
         began_ns: BEGAN_NS,
         finished_ns,
-        worst_lateness_ns: 0,
         execs,
+        ..Truth::default()
     }
 }
 
-/// An exec of the process that was made last ends when the next image of it starts.
-fn join_processes(execs: &mut [Exec], pid: u32) {
+/// The sites that a process of this one's can execute: it stays in its PID namespace.
+fn reachable(sites: &[Site], home: usize) -> Vec<usize> {
+    let pid_ns = |at: usize| sites[at].namespaces.pid;
+    (0..sites.len())
+        .filter(|&at| pid_ns(at) == pid_ns(home))
+        .collect()
+}
+
+/// An exec of the process that was made last ends when the next image of it starts. How many execs of
+/// that process are not its first.
+fn join_processes(execs: &mut [Exec], pid: u32) -> usize {
+    let mut further = 0;
     for at in (1..execs.len()).rev() {
-        let next = execs[at];
-        let exec = &mut execs[at - 1];
+        let [exec, next] = &mut execs[at - 1..=at] else {
+            break;
+        };
         if exec.pid != pid || next.pid != pid || exec.ended_ns != next.spawned_ns {
             break;
         }
         exec.ended_ns = next.started_ns;
+        // Of some calls it is only known that the image before them ran.
+        if next.id.is_multiple_of(2) {
+            next.spawned_ns = exec.started_ns;
+        }
+        further += 1;
     }
+    further
 }
 
 /// Pids as a kernel gives them: the one that has been free for longest.
@@ -165,83 +201,6 @@ impl Pids {
     }
 }
 
-fn sites(containers: u32) -> Vec<Site> {
-    if containers > 0 {
-        return (0..containers).map(container).collect();
-    }
-    let site = |given: &str, exact: &str| Site {
-        label: String::new(),
-        given: given.into(),
-        cwd: "/opt/storm/work".into(),
-        frames: Frames {
-            exact: exact.into(),
-            stale: vec!["/opt/storm/old/renamed-payload".into()],
-            ..Frames::default()
-        },
-        argv: argv(given),
-        dev: 1,
-        ino: 2,
-        cgroup: "/storm".into(),
-        cgroup_id: 77,
-        namespaces: namespaces(4_026_531_840),
-        in_container: false,
-    };
-    let absolute = "/opt/storm/bin/absolute-payload";
-    let relative = "/opt/storm/bin/relative-payload";
-    let script = "/opt/storm/scripts/a-shell-script.sh";
-    let mut scripted = site(script, script);
-    scripted.frames.interpreter = Some("/usr/bin/interpreter".into());
-    vec![
-        site(absolute, absolute),
-        site("../bin/relative-payload", relative),
-        scripted,
-    ]
-}
-
-fn container(number: u32) -> Site {
-    let layer = format!("/var/lib/layers/{number}");
-    let exact = "/app/bin/contained-payload";
-    let host = |dir: &str| Bytes::from(format!("{layer}/{dir}{exact}").as_str());
-    Site {
-        label: String::new(),
-        given: "./contained-payload".into(),
-        cwd: "/app/bin".into(),
-        frames: Frames {
-            exact: exact.into(),
-            host: vec![host("merged"), host("upper")],
-            ..Frames::default()
-        },
-        argv: argv("./contained-payload"),
-        dev: 3,
-        ino: 4,
-        cgroup: Bytes::from(format!("/pods/pod-{number}/payload").as_str()),
-        cgroup_id: u64::from(5_000 + number),
-        namespaces: namespaces(4_026_532_000 + 10 * number),
-        in_container: true,
-    }
-}
-
-fn argv(given: &str) -> Vec<Bytes> {
-    vec![
-        given.into(),
-        ID_ARGUMENT.into(),
-        LIFETIME_ARGUMENT.into(),
-        "the last one".into(),
-    ]
-}
-
-fn namespaces(first: u32) -> Namespaces {
-    Namespaces {
-        mnt: first,
-        pid: first + 1,
-        uts: first + 2,
-        ipc: first + 3,
-        net: first + 4,
-        cgroup: first + 5,
-        user: first + 6,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
@@ -257,9 +216,13 @@ mod tests {
                 pids,
                 per_process,
                 containers: 2,
+                scene: Scene::Everything,
+                attempts: 4,
             };
             let truth = truth(&shape, 7);
             assert_eq!(truth.execs.len(), 500);
+            let processes = 500_u64.div_ceil(u64::from(per_process));
+            assert_eq!(truth.forks, processes + 4);
             let mut last: HashMap<u32, &Exec> = HashMap::new();
             for exec in &truth.execs {
                 assert!(exec.spawned_ns < exec.started_ns && exec.started_ns < exec.ended_ns);

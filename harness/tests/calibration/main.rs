@@ -3,12 +3,15 @@
 use execlab_harness::score::{
     Judgement,
     calibration::{
-        ArgvFault, Fault, Field, Findings, LossFault, NsPid, PathFault, Shape, Sign, plant, truth,
+        ArgvFault, Fault, Field, Findings, LossFault, NsPid, PathFault, Scene, Shape, Sign, plant,
+        truth,
     },
     judge,
 };
 use execlab_model::result::{Honesty, PathClass};
-use proptest::{collection::vec, prelude::*, sample::select};
+
+mod properties;
+mod scenes;
 
 const BEST: [PathClass; 2] = [PathClass::Exact, PathClass::Host];
 
@@ -18,6 +21,8 @@ const CLOSED: Shape = Shape {
     pids: 60,
     per_process: 1,
     containers: 0,
+    scene: Scene::Files,
+    attempts: 0,
 };
 const CROWD: Shape = Shape {
     at_once: 12,
@@ -34,9 +39,20 @@ const CONTAINERS: Shape = Shape {
     at_once: 6,
     pids: 30,
     containers: 3,
+    scene: Scene::Containers,
     ..CLOSED
 };
-const SHAPES: [Shape; 4] = [CLOSED, CROWD, PROCESSES, CONTAINERS];
+/// Everything at once.
+const ANYTHING: Shape = Shape {
+    at_once: 5,
+    pids: 12,
+    per_process: 2,
+    containers: 2,
+    scene: Scene::Everything,
+    attempts: 50,
+    ..CLOSED
+};
+const SHAPES: [Shape; 5] = [CLOSED, CROWD, PROCESSES, CONTAINERS, ANYTHING];
 
 /// Plants, scores, compares, and gives back what the scorer found.
 fn score(shape: &Shape, faults: &[Fault], seed: u64) -> (Findings, Judgement) {
@@ -120,31 +136,37 @@ fn swapped_pids_are_found_by_the_argv_id() {
 fn paths() {
     use PathFault as P;
     type Counter = fn(&Findings) -> u64;
-    let cases: [(P, Counter); 11] = [
-        (P::Cut, |f| f.path.truncated),
-        (P::CutFront, |f| f.path.truncated),
-        (P::Basename, |f| f.path.basename),
-        (P::Comm, |f| f.path.basename),
-        (P::AsGiven, |f| f.path.as_given),
-        (P::BehindCwd, |f| f.path.as_given),
-        (P::Host, |f| f.path.host),
-        (P::Interpreter, |f| f.path.interpreter),
-        (P::Stale, |f| f.path.stale),
-        (P::Wrong, |f| f.path.wrong),
-        (P::Deleted, |f| f.path.suffixed),
-    ];
-    for (fault, counter) in cases {
-        each(&[Fault::Path(300, fault)], |f| counter(f) > 20);
+    for fault in P::ALL {
+        let counter: Counter = match fault {
+            P::Cut | P::CutFront | P::SuffixOff => |f| f.path.truncated,
+            P::Basename | P::Comm | P::GivenName => |f| f.path.basename,
+            P::AsGiven | P::GivenOnly | P::BehindCwd | P::Lexical => |f| f.path.as_given,
+            P::Host | P::HostLayer => |f| f.path.host,
+            P::InRoot => |f| f.path.in_root,
+            P::Interpreter | P::InterpreterName => |f| f.path.interpreter,
+            P::Stale | P::StaleToo | P::FileBefore | P::FileAfter => |f| f.path.stale,
+            P::NextOwner | P::Wrong => |f| f.path.wrong,
+            P::Empty => |f| f.path.absent,
+            P::Deleted => |f| f.path.suffixed,
+            P::Undeleted => |f| 400 - f.path.suffixed,
+        };
+        each(&[Fault::Path(700, fault)], |f| counter(f) > 5);
     }
 }
 
 #[test]
 fn arguments_and_fields() {
     use ArgvFault as A;
-    each(&[Fault::Argv(300, A::Join)], |f| f.argv.joined > 50);
-    each(&[Fault::Argv(300, A::Cut)], |f| f.argv.truncated > 50);
-    each(&[Fault::Argv(300, A::CutDeep)], |f| f.argv.truncated > 50);
-    each(&[Fault::Argv(300, A::Wrong)], |f| f.argv.wrong > 50);
+    type Counter = fn(&Findings) -> u64;
+    for fault in A::ALL {
+        let counter: Counter = match fault {
+            A::Join | A::JoinNul | A::One => |f| f.argv.joined,
+            A::Cut | A::CutEnd | A::CutDeep | A::CutJoined => |f| f.argv.truncated,
+            A::Nothing => |f| f.argv.absent,
+            A::Wrong | A::Extra | A::Swap => |f| f.argv.wrong,
+        };
+        each(&[Fault::Argv(300, fault)], |f| counter(f) > 50);
+    }
     each(&[Fault::Omit(300, Field::Pid)], |f| f.pid.absent > 50);
     each(&[Fault::Omit(300, Field::Parent)], |f| f.parent.absent > 50);
     each(&[Fault::Omit(300, Field::User)], |f| {
@@ -161,6 +183,25 @@ fn arguments_and_fields() {
     each(&[Fault::WrongParent(300)], |f| f.parent.wrong > 50);
     each(&[Fault::WrongUser(300)], |f| f.credentials.wrong > 50);
     each(&[Fault::SwapContainer(300)], |f| f.container.wrong > 50);
+    each(&[Fault::LateContainer(500)], |f| f.container.wrong > 5);
+    each(&[Fault::Omit(1_000, Field::AllButOne)], |f| {
+        f.container.right == 400
+    });
+}
+
+#[test]
+fn times_that_are_coarse_or_of_later() {
+    each(&[Fault::Ticks(1_000, 4_000_000)], |f| {
+        f.completeness.seen == 400
+    });
+    each(&[Fault::Polled(1_000)], |f| f.completeness.seen == 400);
+}
+
+#[test]
+fn a_pid_that_no_process_has_is_a_miss_and_a_phantom() {
+    each(&[Fault::ThreadId(200)], |f| {
+        f.completeness.phantoms > 40 && f.completeness.phantoms == f.completeness.missed
+    });
 }
 
 #[test]
@@ -170,6 +211,12 @@ fn pids_of_a_namespace_are_no_host_pids() {
         let faults = [Fault::Omit(500, Field::Container), Fault::NsPid(500, how)];
         each(&faults, |f| f.pid.in_namespace > 50);
     }
+    // By each item of a container alone.
+    let faults = [
+        Fault::Omit(1_000, Field::AllButOne),
+        Fault::NsPid(1_000, NsPid::Apart),
+    ];
+    each(&faults, |f| f.pid.in_namespace == 400);
     let (_, judgement) = score(&CONTAINERS, &[Fault::NsPid(1_000, NsPid::Apart)], 2);
     assert!(judgement.notes[0].starts_with("400 sightings without a host pid"));
     let (_, judgement) = score(&CONTAINERS, &[Fault::Omit(1_000, Field::Pid)], 2);
@@ -178,18 +225,17 @@ fn pids_of_a_namespace_are_no_host_pids() {
 
 #[test]
 fn what_never_was_and_what_nobody_asked_for() {
-    for sign in [
-        Sign::Parent,
-        Sign::Pid,
-        Sign::PastPid,
-        Sign::Cgroup,
-        Sign::Id,
-    ] {
+    for sign in Sign::ALL {
         each(&[Fault::Phantoms(7, sign)], |f| {
             f.completeness.phantoms == 7
         });
     }
     each(&[Fault::Foreign(9)], |f| f.completeness.foreign == 9);
+    for faults in [Fault::Neighbours(9), Fault::Canaries(9)] {
+        each(&[faults], |f| {
+            f.completeness.foreign == 9 && f.completeness.phantoms == 0
+        });
+    }
     each(&[Fault::SetUp(5)], |f| {
         f.completeness.foreign == 5 && f.completeness.phantoms == 0
     });
@@ -199,20 +245,38 @@ fn what_never_was_and_what_nobody_asked_for() {
 fn honesty() {
     let cases = [
         (LossFault::Exact, Honesty::Knew),
-        (LossFault::TooLittle(2), Honesty::KnewTooLittle),
-        (LossFault::TooMuch(2), Honesty::KnewTooMuch),
+        (LossFault::TooLittle(1), Honesty::KnewTooLittle),
+        (LossFault::TooMuch(1), Honesty::KnewTooMuch),
         (LossFault::Silent, Honesty::DidNotKnow),
         (LossFault::Unnumbered, Honesty::KnewWithoutANumber),
         (LossFault::Events(40), Honesty::KnewWithoutANumber),
+        (LossFault::Records(40), Honesty::KnewWithoutANumber),
+        (LossFault::Uncounted, Honesty::KnewWithoutANumber),
+        (LossFault::ExactAndMore, Honesty::KnewWithoutANumber),
+        (LossFault::Zeroes, Honesty::DidNotKnow),
+        (LossFault::OutsideToo(5), Honesty::Knew),
+        (LossFault::OutsideOnly(5), Honesty::DidNotKnow),
     ];
     for (said, honesty) in cases {
         each(&[Fault::Drop(100), Fault::Loss(said)], |f| {
             f.honesty == honesty
         });
     }
-    each(&[Fault::Loss(LossFault::Silent)], |f| {
-        f.honesty == Honesty::Knew
-    });
+    // Where nothing was missed, only who says so was right.
+    let whole = [
+        (LossFault::Silent, Honesty::Knew),
+        (LossFault::Zeroes, Honesty::Knew),
+        (LossFault::OutsideOnly(5), Honesty::Knew),
+        (LossFault::TooLittle(2), Honesty::Knew),
+        (LossFault::TooMuch(2), Honesty::KnewTooMuch),
+        (LossFault::Unnumbered, Honesty::KnewWithoutANumber),
+    ];
+    for (said, honesty) in whole {
+        each(&[Fault::Loss(said)], |f| f.honesty == honesty);
+    }
+    // Who lost all and says less by as much says nothing.
+    let all_but_none = [Fault::Drop(1_000), Fault::Loss(LossFault::TooLittle(400))];
+    each(&all_but_none, |f| f.honesty == Honesty::DidNotKnow);
 }
 
 #[test]
@@ -228,96 +292,4 @@ fn the_same_seed_plants_the_same() {
     };
     assert_eq!(record(1), record(1));
     assert_ne!(record(1), record(2));
-}
-
-fn shapes() -> impl Strategy<Value = Shape> {
-    (1_u32..120, 1_u32..16, 0_u32..20, 1_u32..4, 0_u32..4).prop_map(
-        |(execs, at_once, more_pids, per_process, containers)| Shape {
-            execs,
-            at_once,
-            pids: at_once + more_pids,
-            per_process,
-            containers,
-        },
-    )
-}
-
-fn faults() -> impl Strategy<Value = Fault> {
-    use {ArgvFault as A, Field as F, PathFault as P};
-    let share = 0_u16..=1_000;
-    let paths = select(vec![
-        P::Cut,
-        P::CutFront,
-        P::Basename,
-        P::Comm,
-        P::AsGiven,
-        P::BehindCwd,
-        P::Host,
-        P::Interpreter,
-        P::Stale,
-        P::Wrong,
-        P::Deleted,
-    ]);
-    let fields = select(vec![
-        F::Pid,
-        F::Parent,
-        F::User,
-        F::Time,
-        F::Path,
-        F::Argv,
-        F::Container,
-    ]);
-    let signs = select(vec![
-        Sign::Parent,
-        Sign::Pid,
-        Sign::PastPid,
-        Sign::Cgroup,
-        Sign::Id,
-    ]);
-    let losses = select(vec![
-        LossFault::Exact,
-        LossFault::TooLittle(3),
-        LossFault::TooMuch(3),
-        LossFault::Silent,
-        LossFault::Unnumbered,
-        LossFault::Events(3),
-    ]);
-    prop_oneof![
-        share.clone().prop_map(Fault::Drop),
-        (share.clone(), share.clone()).prop_map(|(a, b)| Fault::DropWindow(a.min(b), a.max(b))),
-        (share.clone(), 0_u64..1_000_000).prop_map(|(s, by)| Fault::Duplicate(s, by)),
-        (share.clone(), 0_u64..2_000_000_000).prop_map(|(s, by)| Fault::Delay(s, by)),
-        share.clone().prop_map(Fault::Late),
-        (1_usize..40).prop_map(Fault::Reorder),
-        share.clone().prop_map(Fault::SwapPids),
-        (share.clone(), paths).prop_map(|(s, how)| Fault::Path(s, how)),
-        (
-            share.clone(),
-            select(vec![A::Join, A::Cut, A::CutDeep, A::Wrong])
-        )
-            .prop_map(|(s, how)| Fault::Argv(s, how)),
-        (share.clone(), fields).prop_map(|(s, field)| Fault::Omit(s, field)),
-        share.clone().prop_map(Fault::WrongParent),
-        share.clone().prop_map(Fault::WrongUser),
-        share.clone().prop_map(Fault::SwapContainer),
-        (share, select(vec![NsPid::InPlace, NsPid::Apart]))
-            .prop_map(|(s, how)| Fault::NsPid(s, how)),
-        (0_usize..9, signs).prop_map(|(n, sign)| Fault::Phantoms(n, sign)),
-        (0_usize..9).prop_map(Fault::Foreign),
-        (0_usize..9).prop_map(Fault::SetUp),
-        losses.prop_map(Fault::Loss),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
-
-    /// Whatever is planted into whatever storm is found, and nothing else.
-    #[test]
-    fn any_faults_are_found(shape in shapes(), faults in vec(faults(), 0..7), seed: u64) {
-        let truth = truth(&shape, seed);
-        let planted = plant(&truth, &faults, seed);
-        let judgement = judge(&planted.record(&truth), &BEST);
-        prop_assert_eq!(Findings::of(&judgement), planted.expected(&truth, &BEST));
-    }
 }

@@ -1,0 +1,168 @@
+//! The files in `conformance/`, as they are committed: whole, and each row predicted or explained.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+};
+
+use execlab_harness::registry;
+use execlab_reports::conformance::{Cell, Facet, Held, NOTHING, Rule, Table, problems};
+
+fn scenarios() -> BTreeSet<String> {
+    registry::scenarios().into_iter().map(|s| s.name).collect()
+}
+
+fn watchers() -> BTreeSet<String> {
+    let names = registry::backends().into_iter().map(|b| b.name);
+    names.filter(|name| name != "none").collect()
+}
+
+fn kernels() -> BTreeSet<String> {
+    registry::kernels().into_iter().collect()
+}
+
+#[test]
+fn every_row_is_as_predicted_or_explained_and_every_explanation_is_needed() {
+    let problems: Vec<String> = problems(Held::committed())
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert!(
+        problems.is_empty(),
+        "conformance/table.toml is refused:\n{}\nSay in conformance/explanations.toml why, in the words of the table",
+        problems.join("\n")
+    );
+}
+
+#[test]
+fn the_table_has_every_scenario_backend_and_locked_kernel_and_no_other() {
+    let mut wanted = BTreeSet::new();
+    for scenario in scenarios() {
+        for backend in watchers() {
+            for kernel in kernels() {
+                wanted.insert(format!("{scenario} × {backend} on {kernel}"));
+            }
+        }
+    }
+    let table = &Held::committed().table;
+    let found = table.iter().map(|(cell, _)| {
+        let Cell {
+            scenario,
+            backend,
+            kernel,
+        } = cell;
+        format!("{scenario} × {backend} on {kernel}")
+    });
+    let found: BTreeSet<String> = found.collect();
+    let missing: Vec<_> = wanted.difference(&found).collect();
+    let idle: Vec<_> = found.difference(&wanted).collect();
+    assert!(
+        missing.is_empty() && idle.is_empty(),
+        "renew the table by `cargo xtask conformance`; it lacks {missing:?}, and has {idle:?} which nobody builds"
+    );
+}
+
+#[test]
+fn every_scenario_has_a_prediction_and_every_prediction_a_scenario() {
+    let held = Held::committed();
+    let built = scenarios();
+    let planned: BTreeSet<String> = held.planned.iter().cloned().collect();
+    let come: Vec<_> = planned.intersection(&built).collect();
+    assert!(
+        come.is_empty(),
+        "these are built: take them off the list `planned` in conformance/expected.toml: {come:?}"
+    );
+    let known: BTreeSet<String> = built.union(&planned).cloned().collect();
+    let predicted: BTreeSet<String> = held.scenarios.keys().cloned().collect();
+    let without: Vec<_> = known.difference(&predicted).collect();
+    let idle: Vec<_> = predicted.difference(&known).collect();
+    assert!(
+        without.is_empty() && idle.is_empty(),
+        "conformance/expected.toml predicts nothing of {without:?}, and names {idle:?}, which nobody builds or plans"
+    );
+}
+
+#[test]
+fn rules_and_explanations_name_what_there_is() {
+    let held = Held::committed();
+    let names: BTreeSet<String> = held.scenarios.keys().cloned().collect();
+    let backends = watchers();
+    for rule in held.predictions.iter().chain(&held.explanations) {
+        let Rule {
+            backends: of,
+            scenarios: on,
+            ..
+        } = rule;
+        for (list, valid) in [(of, &backends), (on, &names)] {
+            for name in list.iter().flatten() {
+                assert!(
+                    valid.contains(name),
+                    "{}: {name} (valid: {valid:?})",
+                    rule.place()
+                );
+            }
+        }
+        if let Some(span) = &rule.kernels {
+            let some = kernels().iter().any(|kernel| span.holds(kernel));
+            assert!(some, "{} is about no locked kernel", rule.place());
+        }
+    }
+}
+
+#[test]
+fn every_facet_of_every_cell_is_predicted() {
+    let held = Held::committed();
+    for scenario in held.scenarios.keys() {
+        for backend in &watchers() {
+            for kernel in &kernels() {
+                let cell = Cell {
+                    scenario,
+                    backend,
+                    kernel,
+                };
+                let class = held.predicted(cell);
+                for facet in Facet::ALL {
+                    let words = class.of(facet).text(facet);
+                    assert_ne!(words, NOTHING, "{facet} of {cell:?}");
+                }
+            }
+        }
+    }
+}
+
+/// A rule that no cell follows, because later ones stand over it everywhere, says something that nobody
+/// reads any more.
+#[test]
+fn every_prediction_is_some_cells() {
+    let held = Held::committed();
+    let mut used: BTreeMap<usize, usize> = BTreeMap::new();
+    for scenario in held.scenarios.keys() {
+        for backend in &watchers() {
+            for kernel in &kernels() {
+                let cell = Cell {
+                    scenario,
+                    backend,
+                    kernel,
+                };
+                for facet in Facet::ALL {
+                    let last = held
+                        .predictions
+                        .iter()
+                        .rposition(|rule| rule.covers(cell) && rule.claims.contains_key(&facet));
+                    *used.entry(last.expect("predicted")).or_default() += 1;
+                }
+            }
+        }
+    }
+    for (at, rule) in held.predictions.iter().enumerate() {
+        assert!(used.contains_key(&at), "{} ({})", rule.place(), rule.why);
+    }
+}
+
+#[test]
+fn the_table_is_written_as_the_command_writes_it() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../conformance/table.toml");
+    let text = fs::read_to_string(path).unwrap();
+    assert_eq!(Table::parse(&text).unwrap().toml(), text);
+}

@@ -1,0 +1,124 @@
+//! What is held: the prediction, the explanations and the table, as they are committed in
+//! `conformance/` and built into the program.
+
+use std::{collections::BTreeMap, sync::OnceLock};
+
+use serde::Deserialize;
+
+use super::{
+    class::Class,
+    rules::{BadRule, Cell, RawRule, Rule, over},
+    table::{BadTable, Table},
+};
+
+/// See the module.
+#[derive(Debug, Clone, Default)]
+pub struct Held {
+    /// From which part of techniques.md a scenario's prediction is, by the scenario's name.
+    pub scenarios: BTreeMap<String, String>,
+    /// Scenarios that have a prediction and are not built yet.
+    pub planned: Vec<String>,
+    /// What techniques.md predicts; the later rules over the earlier ones.
+    pub predictions: Vec<Rule>,
+    /// Why what is measured differs from that.
+    pub explanations: Vec<Rule>,
+    /// What was measured.
+    pub table: Table,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawExpected {
+    #[serde(default)]
+    planned: Vec<String>,
+    scenarios: BTreeMap<String, String>,
+    rule: Vec<RawRule>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawExplanations {
+    #[serde(default)]
+    explanation: Vec<RawRule>,
+}
+
+/// A file that cannot be held against anything.
+#[derive(Debug, thiserror::Error)]
+pub enum BadHeld {
+    /// It is no TOML, or has other keys.
+    #[error("{file} is no such TOML: {source}")]
+    Toml {
+        /// Which.
+        file: &'static str,
+        /// What is wrong.
+        source: toml::de::Error,
+    },
+    /// One of its rules.
+    #[error("{file}, rule {number}: {source}")]
+    Rule {
+        /// Which.
+        file: &'static str,
+        /// The first is 1.
+        number: usize,
+        /// What is wrong.
+        source: BadRule,
+    },
+    /// The table.
+    #[error("table.toml: {0}")]
+    Table(#[from] BadTable),
+}
+
+impl Held {
+    /// Reads the texts of `expected.toml`, `explanations.toml` and `table.toml`.
+    pub fn parse(expected: &str, explanations: &str, table: &str) -> Result<Self, BadHeld> {
+        const EXPECTED: &str = "expected.toml";
+        const EXPLANATIONS: &str = "explanations.toml";
+        let toml = |file| move |source| BadHeld::Toml { file, source };
+        let expected: RawExpected = toml::from_str(expected).map_err(toml(EXPECTED))?;
+        let explanations: RawExplanations =
+            toml::from_str(explanations).map_err(toml(EXPLANATIONS))?;
+        Ok(Self {
+            scenarios: expected.scenarios,
+            planned: expected.planned,
+            predictions: rules(EXPECTED, expected.rule)?,
+            explanations: rules(EXPLANATIONS, explanations.explanation)?,
+            table: Table::parse(table)?,
+        })
+    }
+
+    /// What is committed.
+    pub fn committed() -> &'static Self {
+        static HELD: OnceLock<Held> = OnceLock::new();
+        HELD.get_or_init(|| {
+            Self::parse(
+                include_str!("../../../conformance/expected.toml"),
+                include_str!("../../../conformance/explanations.toml"),
+                include_str!("../../../conformance/table.toml"),
+            )
+            .unwrap_or_else(|error| panic!("conformance/: {error}"))
+        })
+    }
+
+    /// What techniques.md predicts of a cell, before it is known whether anything was seen.
+    pub fn predicted(&self, cell: Cell<'_>) -> Class {
+        over(&self.predictions, cell, Class::resting())
+    }
+
+    /// The explanations that are about a cell.
+    pub fn explaining<'h>(&'h self, cell: Cell<'h>) -> impl Iterator<Item = &'h Rule> {
+        self.explanations
+            .iter()
+            .filter(move |rule| rule.covers(cell))
+    }
+}
+
+fn rules(file: &'static str, raw: Vec<RawRule>) -> Result<Vec<Rule>, BadHeld> {
+    let read = |(number, raw)| {
+        Rule::read(raw).map_err(|source| BadHeld::Rule {
+            file,
+            number,
+            source,
+        })
+    };
+    (1..).zip(raw).map(read).collect()
+}

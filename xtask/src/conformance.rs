@@ -1,0 +1,192 @@
+//! `cargo xtask conformance`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde_json::Value;
+
+use crate::{kernels, machine, process};
+
+/// Renew the conformance table: every backend × every scenario on every locked series, 20 execs each.
+#[derive(Debug, Args)]
+pub struct Conformance {
+    /// Begin anew where an earlier run was cut off, instead of going on with it
+    #[arg(long)]
+    fresh: bool,
+    /// Make the table from this finished run instead of running anything
+    #[arg(long, value_name = "DIR", conflicts_with = "fresh")]
+    from: Option<PathBuf>,
+    /// Further arguments for `execlab run`, such as `-j 1`
+    #[arg(last = true)]
+    extra: Vec<String>,
+}
+
+const TABLE: &str = "conformance/table.toml";
+/// A run whose trials all ended and of which some monitors failed: that is a class too.
+const INCOMPLETE: i32 = 14;
+
+impl Conformance {
+    /// Runs the matrix, writes the table, and says which rows changed and which are still to be
+    /// explained. An unexplained row is an error, and so it is in `cargo xtask test`.
+    pub fn run(self) -> Result<()> {
+        machine::make_ready()?;
+        let execlab = process::execlab(process::Profile::Release)?;
+        let results = match &self.from {
+            Some(dir) => dir.clone(),
+            None => self.measure(&execlab)?,
+        };
+        let table = report(&execlab, &results, "toml")?;
+        let path = process::workspace().join(TABLE);
+        let before = fs::read_to_string(&path).unwrap_or_default();
+        let changed = changed(&before, &table);
+        fs::write(&path, &table).with_context(|| format!("cannot write {}", path.display()))?;
+        if changed.is_empty() {
+            eprintln!("{TABLE}: no row changed");
+        } else {
+            eprintln!("{TABLE}: rows that changed:");
+            for line in changed {
+                eprintln!("  {line}");
+            }
+        }
+        let missing = report(&execlab, &results, "explanations")?;
+        if !missing.is_empty() {
+            println!("{missing}");
+            bail!(
+                "rows differ from what techniques.md predicts and are not explained: add what is printed above to conformance/explanations.toml and say why"
+            );
+        }
+        // An explanation that is no longer needed is refused as well.
+        process::run(process::cargo().args([
+            "test",
+            "--quiet",
+            "--package",
+            "execlab-harness",
+            "--test",
+            "conformance",
+        ]))
+    }
+
+    /// A finished run of the whole matrix.
+    fn measure(&self, execlab: &Path) -> Result<PathBuf> {
+        let folder = process::workspace().join("target/conformance");
+        let (going, last) = (folder.join("run"), folder.join("last"));
+        let remove = |dir: &Path| match fs::remove_dir_all(dir) {
+            Err(error) if dir.exists() => {
+                Err(error).with_context(|| format!("cannot remove {}", dir.display()))
+            }
+            _ => Ok(()),
+        };
+        if self.fresh {
+            remove(&going)?;
+        }
+        let mut run = Command::new(execlab);
+        run.current_dir(process::workspace()).arg("run");
+        if going.exists() {
+            run.arg("--resume").arg(&going);
+        } else {
+            fs::create_dir_all(&folder)
+                .with_context(|| format!("cannot make {}", folder.display()))?;
+            run.arg("--out").arg(&going).args(matrix(execlab)?);
+        }
+        // The report is long, and the table follows.
+        run.args(["--format", "json"])
+            .args(&self.extra)
+            .stdout(Stdio::null());
+        eprintln!("$ {run:?}");
+        let status = run.status().context("failed to start execlab")?;
+        if !status.success() && status.code() != Some(INCOMPLETE) {
+            bail!(
+                "the run ended with {status}; called again this goes on with it, and with `--fresh` it begins anew"
+            );
+        }
+        remove(&last)?;
+        fs::rename(&going, &last).with_context(|| format!("cannot rename {}", going.display()))?;
+        Ok(last)
+    }
+}
+
+/// The matrix of the table: every scenario, every backend, the first kernel of every series that can be
+/// had. Nothing is run twice: that exact trials repeat is shown elsewhere.
+fn matrix(execlab: &Path) -> Result<Vec<String>> {
+    let named = |what: &str| -> Result<Vec<String>> {
+        let mut list = Command::new(execlab);
+        list.args(["list", what, "--format", "json"]);
+        let rows: Vec<Value> = serde_json::from_str(&process::output(&mut list)?)
+            .with_context(|| format!("`execlab list {what}` printed no JSON"))?;
+        let names = rows.iter().map(|row| row.get("name")?.as_str());
+        let names: Option<Vec<&str>> = names.collect();
+        let names = names.with_context(|| format!("one of the {what} has no name"))?;
+        Ok(names.into_iter().map(str::to_owned).collect())
+    };
+    let mut backends = named("backends")?;
+    backends.retain(|name| name != "none");
+    let arguments = [
+        ("--kernels", kernels::every_series(execlab)?.join(",")),
+        ("--backends", backends.join(",")),
+        ("--workloads", named("workloads")?.join(",")),
+        ("--load", "closed".to_owned()),
+        ("--execs", "20".to_owned()),
+        ("--seeds", "1".to_owned()),
+        ("--lab", "exact".to_owned()),
+    ];
+    let arguments = arguments
+        .into_iter()
+        .flat_map(|(flag, value)| [flag.to_owned(), value]);
+    Ok(arguments.chain(["--verify=none".to_owned()]).collect())
+}
+
+fn report(execlab: &Path, results: &Path, format: &str) -> Result<String> {
+    process::output(Command::new(execlab).arg("report").arg(results).args([
+        "--conformance",
+        "--format",
+        format,
+    ]))
+}
+
+/// Lines of a table that are in one of two only, each behind the name of its row.
+fn changed(before: &str, now: &str) -> Vec<String> {
+    let rows = |text: &str| {
+        let mut row = String::new();
+        let mut lines = Vec::new();
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            if line.starts_with('[') {
+                line.clone_into(&mut row);
+            } else if !line.is_empty() {
+                lines.push(format!("{row} {line}"));
+            }
+        }
+        lines
+    };
+    let (before, now) = (rows(before), rows(now));
+    let gone = before.iter().filter(|line| !now.contains(line));
+    let come = now.iter().filter(|line| !before.contains(line));
+    gone.map(|line| format!("- {line}"))
+        .chain(come.map(|line| format!("+ {line}")))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::changed;
+
+    #[test]
+    fn a_changed_line_is_told_with_its_row() {
+        let before =
+            "# a\nschema = 1\n\n[class.a.b]\n\"5.10\" = \"x\"\n\n[class.a.c]\n\"5.10\" = \"x\"\n";
+        let now =
+            "# b\nschema = 1\n\n[class.a.b]\n\"5.10\" = \"x\"\n\n[class.a.c]\n\"5.10\" = \"y\"\n";
+        assert_eq!(
+            changed(before, now),
+            [
+                "- [class.a.c] \"5.10\" = \"x\"",
+                "+ [class.a.c] \"5.10\" = \"y\""
+            ]
+        );
+        assert!(changed(now, now).is_empty());
+    }
+}
