@@ -179,3 +179,64 @@ impl Record {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::truth::{Exec, Outcome, Site};
+
+    fn record(site: u32) -> Record {
+        let exec = Exec {
+            id: 7,
+            site,
+            pid: 100,
+            ns_pid: 100,
+            parent: 1,
+            uid: 0,
+            lifetime_ns: 0,
+            spawned_ns: 1,
+            started_ns: 2,
+            ended_ns: 3,
+            outcome: Outcome::Exited(0),
+        };
+        Record {
+            release: String::new(),
+            status: GuestStatus::Completed,
+            ready: None,
+            canary: Canary::default(),
+            truth: Truth {
+                sites: vec![Site::default()],
+                execs: vec![exec],
+                ..Truth::default()
+            },
+            sightings: Vec::new(),
+            losses: Vec::new(),
+            drained_ns: 4,
+            costs: Costs::default(),
+            monitor_peak_bytes: 0,
+            steal_ns: None,
+            witness: None,
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_record_is_read_whole_or_not_at_all() {
+        let bytes = postcard::to_allocvec(&record(0)).unwrap();
+        assert_eq!(Record::from_bytes(&bytes), Ok(record(0)));
+        let more = [bytes.as_slice(), b"xy"].concat();
+        assert_eq!(Record::from_bytes(&more), Err(BadRecord::Followed(2)));
+        let less = Record::from_bytes(&bytes[..bytes.len() - 1]);
+        assert!(matches!(less, Err(BadRecord::Encoding(_))), "{less:?}");
+    }
+
+    #[test]
+    fn a_way_that_is_not_in_the_record_is_told() {
+        let bytes = postcard::to_allocvec(&record(1)).unwrap();
+        let error = Record::from_bytes(&bytes).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "says that exec 7 was made in way 1, and tells of 1 ways, counted from 0"
+        );
+    }
+}

@@ -10,7 +10,7 @@ use crate::{
     number::thousands,
     repeat::Repeatability,
     text::{clean, list, plural},
-    witness::{NOTHING_KNOWN, Witnesses},
+    witness::{Witnesses, expected},
 };
 
 /// The name of the fact that says what came out of repeats.
@@ -78,7 +78,7 @@ impl Overview {
                 .map(|line| (MACHINE, line)),
         );
         facts.extend(repeatability.line().map(|line| (RUN_AGAIN, line)));
-        let witnesses = Witnesses::new(results, NOTHING_KNOWN);
+        let witnesses = Witnesses::new(results, &expected);
         facts.extend(witnesses.line().map(|line| (WITNESS, line)));
         let mut warnings = repeatability.warnings();
         let errors = witnesses.disagreements.iter();

@@ -19,7 +19,7 @@ use crate::{
     metric::METRICS,
     repeat::Repeatability,
     text::clean,
-    witness::{NOTHING_KNOWN, Witnesses},
+    witness::{Witnesses, expected},
 };
 
 /// Version of the format.
@@ -150,7 +150,7 @@ impl Summary {
         let bounded = bounded(results);
         let matrix = Matrix::new(&bounded);
         let repeatability = Repeatability::new(results, repeats);
-        let witnesses = Witnesses::new(results, NOTHING_KNOWN);
+        let witnesses = Witnesses::new(results, &expected);
         let code = exit_code(results)
             .and(repeatability.exit_code())
             .and(witnesses.exit_code());

@@ -9,22 +9,46 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use execlab_model::{
     exit::ExitCode,
+    plan::BackendSpec,
     result::{Status, TrialResult, TruthCounts},
+    workload::Load,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    conformance::{Cell, Facet, Held, NOTHING_TO_SEE, Rule, series},
     number::thousands,
     text::{clean, plural},
 };
 
 /// Whether a backend sees every exec of a scenario on a kernel, by what is known of it; `None` where
-/// nothing is known. Takes the names of backend, scenario and kernel.
+/// nothing is known. Takes the names of backend and scenario and the series of the kernel.
 pub type Completeness<'a> = &'a dyn Fn(&str, &str, &str) -> Option<bool>;
 
-/// Where nobody knows of any backend whether it sees everything, agreement is not looked for.
-pub const NOTHING_KNOWN: Completeness<'static> = &|_, _, _| None;
+/// As [`Completeness`], by the committed prediction: every exec and no phantom is expected where that says
+/// so, of a backend that it names, and nothing explains why it is otherwise.
+pub fn expected(backend: &str, scenario: &str, kernel: &str) -> Option<bool> {
+    let held = Held::committed();
+    let names = |rule: &Rule| rule.backends.iter().flatten().any(|name| name == backend);
+    if !held.scenarios.contains_key(scenario) || !held.predictions.iter().any(names) {
+        return None;
+    }
+    let cell = Cell {
+        scenario,
+        backend,
+        kernel,
+    };
+    let class = held.predicted(cell);
+    let is = |facet, words: &[&str]| words.contains(&class.of(facet).text(facet).as_str());
+    let otherwise = held.explaining(cell).any(|explanation| {
+        [Facet::Seen, Facet::Phantoms]
+            .iter()
+            .any(|facet| explanation.claims.contains_key(facet))
+    });
+    let all = is(Facet::Seen, &["all", NOTHING_TO_SEE]) && is(Facet::Phantoms, &["no"]);
+    Some(all && !otherwise)
+}
 
 /// What witnesses say of the truths of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -140,13 +164,16 @@ struct Word {
 
 /// Backends that should see everything see the same, and that is what truth has.
 ///
-/// A loss that the backend itself reports explains what it missed: it is incomplete by its own word. Late
-/// sightings are sightings.
+/// Looked for only where the prediction was made for: no other load than a closed one, no settings of the
+/// user's own. A loss that the backend itself reports explains what it missed: it is incomplete by its
+/// own word. Late sightings are sightings.
 fn agreement(trials: &[&TrialResult], complete: Completeness<'_>) -> Option<String> {
     let expected = |t: &&&TrialResult| {
-        t.is_watched()
-            && t.status == Status::Completed
-            && complete(&t.backend.name, &t.workload.scenario, &t.kernel.name) == Some(true)
+        let as_predicted = t.workload.load == Load::Closed
+            && [BackendSpec::DEFAULT, "tuned"].contains(&t.backend.variant.as_str());
+        let (backend, scenario) = (&t.backend.name, &t.workload.scenario);
+        let said = series(&t.kernel).and_then(|kernel| complete(backend, scenario, kernel));
+        t.is_watched() && t.status == Status::Completed && as_predicted && said == Some(true)
     };
     let unexplained = |t: &TrialResult| {
         let seen = t.completeness.as_ref()?;

@@ -57,7 +57,7 @@ fn every_wrong_value_is_told_at_once() {
     --backends: unknown backend `wrie`; did you mean `wire`? (valid: none, wire, ledger)
     --backends: unknown variant of wire `tunde`; did you mean `tuned`? (valid: default, tuned)
     --backends: backend `none` has no settings: write `none`, or `none+witness` to have the kernel count the execs
-    --workloads: unknown scenario `relativ`; did you mean `relative`? (valid: absolute, relative)
+    --workloads: unknown scenario `relativ`; did you mean `relative`? (valid: absolute, relative, all)
     --load: `rate:0` is no load: write `closed`, `rate:N` (execs a second) or `burst:N` (execs at once), with N from 1 up
     --execs: `0` is no number of execs: write a whole number from 1 to 4000000
     --lifetime: `1m` is no duration: write `0` or a whole number with `ns`, `us`, `ms` or `s`, as in `1ms`

@@ -7,7 +7,7 @@ use execlab_model::{
     repeat::Repeat,
     result::{Status, TrialResult},
 };
-use execlab_reports::{Repeatability, Witnesses, witness::NOTHING_KNOWN};
+use execlab_reports::{Repeatability, Witnesses, witness::expected};
 
 /// The end of a run.
 #[derive(Debug, Clone)]
@@ -41,10 +41,7 @@ impl RunEnd {
             (cut_off, ExitCode::Incomplete),
             (self.panicked, ExitCode::Internal),
             (true, self.repeatability().exit_code()),
-            (
-                true,
-                Witnesses::new(&self.results, NOTHING_KNOWN).exit_code(),
-            ),
+            (true, Witnesses::new(&self.results, &expected).exit_code()),
         ];
         let statuses = self.results.iter().map(|line| code_of(line.status));
         others

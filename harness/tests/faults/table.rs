@@ -90,7 +90,7 @@ pub const SECTIONS: &[Section] = &[
             record_cut_short: "record cut short", "its second half is missing", LOST, 20, ["cut short: its end mark is missing"];
             record_bad_checksum: "record with a bad checksum", "one bit of it is another one", LOST, 20, ["checksum does not match"];
             record_of_another_trial: "record of another trial", "it has another nonce", LOST, 20, ["belongs to another trial"];
-            record_of_another_version: "record from another version", "its frame says the next format", LOST, 20, ["has format 2", "reads format 1", "install execlab again"];
+            record_of_another_version: "record from another version", "its frame says the next format", LOST, 20, ["the frame has format 4", "reads format 3", "install execlab again"];
             record_says_too_long: "record longer than the channel", "its frame says 2^64 - 1 bytes", LOST, 20, ["says it holds 18446744073709551615 bytes"];
             record_is_none: "record that is none", "a good frame around 0xa5 bytes", LOST, 20, ["record cannot be read"];
             record_of_huge_lengths: "record with lengths beyond any memory", "a good frame around a list of 2^63 entries", LOST, 20, ["record cannot be read"];

@@ -6,7 +6,7 @@ use execlab_model::{
     exit::ExitCode,
     plan::BackendSpec,
     result::{Lab, Status, TrialResult},
-    workload::{Load, Spawn},
+    workload::Spawn,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -117,7 +117,7 @@ pub fn conformance(results: &[TrialResult], held: &Held) -> Conformance {
 pub(crate) fn of_bounded(results: &[TrialResult], held: &Held) -> Conformance {
     let mut found = Found::default();
     for trial in results.iter().filter(|trial| trial.is_watched()) {
-        found.take(trial);
+        found.take(trial, held);
     }
     found.unmeasured.sort_by(|a, b| a.trial.cmp(&b.trial));
     let mut table = Table::default();
@@ -159,8 +159,8 @@ struct Found {
 }
 
 impl Found {
-    fn take(&mut self, trial: &TrialResult) {
-        let Some(kernel) = series(&trial.kernel).filter(|_| is_conforming(trial)) else {
+    fn take(&mut self, trial: &TrialResult, held: &Held) {
+        let Some(kernel) = series(&trial.kernel).filter(|_| is_conforming(trial, held)) else {
             self.left_out += 1;
             return;
         };
@@ -191,13 +191,13 @@ impl Found {
 }
 
 /// Whether a trial was run in the manner that the table is about: the exact lab, every setting as it
-/// comes, execs one after the other.
-fn is_conforming(trial: &TrialResult) -> bool {
+/// comes, execs one after the other unless the scenario is made for another load.
+fn is_conforming(trial: &TrialResult, held: &Held) -> bool {
     let workload = &trial.workload;
     trial.lab == Lab::Exact
         && trial.cpus == 1
         && trial.backend.variant == BackendSpec::DEFAULT
-        && workload.load == Load::Closed
+        && workload.load == held.load(&workload.scenario)
         && workload.lifetime_ns == 0
         && workload.spawn == Spawn::default()
         && workload.population == 0

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, sync::OnceLock};
 
+use execlab_model::workload::Load;
 use serde::Deserialize;
 
 use super::{
@@ -18,6 +19,8 @@ pub struct Held {
     pub scenarios: BTreeMap<String, String>,
     /// Scenarios that have a prediction and are not built yet.
     pub planned: Vec<String>,
+    /// Loads of the scenarios that ask for their own; of all others it is [`Load::Closed`].
+    pub loads: BTreeMap<String, Load>,
     /// What techniques.md predicts; the later rules over the earlier ones.
     pub predictions: Vec<Rule>,
     /// Why what is measured differs from that.
@@ -31,6 +34,8 @@ pub struct Held {
 struct RawExpected {
     #[serde(default)]
     planned: Vec<String>,
+    #[serde(default)]
+    loads: BTreeMap<String, Load>,
     scenarios: BTreeMap<String, String>,
     rule: Vec<RawRule>,
 }
@@ -80,6 +85,7 @@ impl Held {
         Ok(Self {
             scenarios: expected.scenarios,
             planned: expected.planned,
+            loads: expected.loads,
             predictions: rules(EXPECTED, expected.rule)?,
             explanations: rules(EXPLANATIONS, explanations.explanation)?,
             table: Table::parse(table)?,
@@ -97,6 +103,11 @@ impl Held {
             )
             .unwrap_or_else(|error| panic!("conformance/: {error}"))
         })
+    }
+
+    /// The load under which a scenario is measured.
+    pub fn load(&self, scenario: &str) -> Load {
+        self.loads.get(scenario).copied().unwrap_or(Load::Closed)
     }
 
     /// What techniques.md predicts of a cell, before it is known whether anything was seen.

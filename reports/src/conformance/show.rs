@@ -181,8 +181,8 @@ impl Conformance {
         if self.left_out > 0 {
             let trials = plural(self.left_out, "trial");
             let line = format!(
-                "{trials} with a monitor left out: the table is about the lab exact, load closed, \
-                 one CPU and every setting as it comes"
+                "{trials} with a monitor left out: the table is about the lab exact, one CPU, \
+                 and load and every setting as they come"
             );
             parts.push((line, Vec::new()));
         }

@@ -34,7 +34,8 @@ pub struct Spread {
     pub min: f64,
     /// Largest.
     pub max: f64,
-    /// Standard deviation, of a sample; `None` of one.
+    /// Standard deviation, of a sample; `None` of one, and where it is beyond any number (JSON has none for
+    /// that).
     pub sd: Option<f64>,
     /// Of so many.
     pub count: usize,
@@ -55,7 +56,9 @@ impl Spread {
             mean,
             min,
             max,
-            sd: (count > 1).then(|| (squares / (count - 1) as f64).sqrt()),
+            sd: (count > 1)
+                .then(|| (squares / (count - 1) as f64).sqrt())
+                .filter(|sd| sd.is_finite()),
             count,
         })
     }
@@ -168,6 +171,12 @@ mod tests {
         let even = Spread::of(&[4.0, 1.0, 2.0, 9.0]).unwrap();
         assert_eq!((even.median, even.mean), (3.0, 4.0));
         assert_eq!(even.sd.unwrap().to_string(), "3.559026084010437");
+    }
+
+    #[test]
+    fn figures_that_no_square_holds_have_no_deviation() {
+        let spread = Spread::of(&[-1e300, 1.0, 1e300]).unwrap();
+        assert_eq!((spread.median, spread.sd), (1.0, None));
     }
 
     proptest! {

@@ -6,8 +6,11 @@ use execlab_model::{
     record::Witness,
     repeat::Repeat,
     result::{Completeness, Honesty, Loss, Status, TrialResult, TruthCounts},
+    workload::Load,
 };
-use execlab_reports::{Summary, TerminalOptions, Witnesses, html, markdown, terminal};
+use execlab_reports::{
+    Summary, TerminalOptions, Witnesses, html, markdown, terminal, witness::expected,
+};
 
 use crate::fixture;
 
@@ -89,6 +92,27 @@ fn what_one_complete_backend_misses_in_silence_is_unexplained() {
 fn complete_backends_that_agree_against_truth_put_it_in_doubt() {
     let lines = [watched("audit", 2, 0, 0), watched("ebpf", 2, 0, 0)];
     insta::assert_snapshot!(found(&lines).join("\n"), @"truth in doubt: all of audit+default, ebpf+default that should see every exec missed 2 execs and saw 0 execs that truth does not have alike (the first is 6.1/audit+default/relative/closed/exact/1)");
+}
+
+#[test]
+fn what_is_expected_is_what_is_committed() {
+    let of = |backend, scenario| expected(backend, scenario, "6.1");
+    assert_eq!(of("ebpf", "relative"), Some(true));
+    assert_eq!(of("proc-poll", "relative"), Some(false), "it races");
+    assert_eq!(of("somebody-else-s", "relative"), None);
+    assert_eq!(of("ebpf", "no-such-scenario"), None);
+}
+
+#[test]
+fn nothing_is_expected_of_other_loads_and_settings() {
+    let odd = |change: fn(&mut TrialResult)| {
+        let mut line = watched("ebpf", 7, 0, 0);
+        change(&mut line);
+        found(&[line, watched("audit", 0, 0, 0)])
+    };
+    assert_eq!(odd(|_| {}).len(), 1);
+    assert!(odd(|line| line.workload.load = Load::Burst(9)).is_empty());
+    assert!(odd(|line| line.backend.variant = "small".into()).is_empty());
 }
 
 #[test]

@@ -14,7 +14,8 @@ use execlab_model::plan::{Contents, PlanFile};
 
 use crate::TrialError;
 
-/// Puts the files below `root`, each with its folders; fails where something is there already.
+/// Puts the files below `root`, each with its folders, in place of what is there already: a distribution's
+/// programs want its own linker, not the one that other scenarios have.
 pub fn place(root: &Path, files: &[PlanFile]) -> Result<(), TrialError> {
     for file in files {
         let path = root.join(std::ffi::OsStr::from_bytes(file.path.as_slice()));
@@ -29,6 +30,9 @@ pub fn place(root: &Path, files: &[PlanFile]) -> Result<(), TrialError> {
 fn put(path: &Path, contents: &Contents) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
+    }
+    if path.symlink_metadata().is_ok() {
+        fs::remove_file(path)?;
     }
     match contents {
         Contents::File(mode, bytes) => {
@@ -64,7 +68,14 @@ mod tests {
             fs::metadata(&there).unwrap().permissions().mode() & 0o7777,
             0o755
         );
-        let error = place(dir.path(), &files).unwrap_err().to_string();
-        assert!(error.contains("bin/dash"), "{error}");
+        let other = [file(
+            "bin/dash",
+            Contents::File(0o644, Bytes(b"new".to_vec())),
+        )];
+        place(dir.path(), &other).unwrap();
+        assert_eq!(fs::read(&there).unwrap(), b"new");
+        let folder = [file("bin", Contents::Link("sbin".into()))];
+        let error = place(dir.path(), &folder).unwrap_err().to_string();
+        assert!(error.contains("/bin in its place"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! `binfmt-misc`: a file in a format that root has taught the kernel, by its first bytes or by the end of
 //! its name. As with a script, the file that was executed is not the image that runs
-//! (`load_misc_binary`, fs/binfmt_misc.c). One way for each flag that changes what can be seen:
+//! (`load_misc_binary`, `fs/binfmt_misc.c`). One way for each flag that changes what can be seen:
 //!
 //! | way | flag | what is different |
 //! |---|---|---|

@@ -1,7 +1,7 @@
 //! `script`: a text that begins with `#!` and the payload's path, called by its absolute path and as
 //! `./tool`. The file that was executed is the script. The image that runs is its interpreter's, and
 //! that is what `/proc/PID/exe` names; only the string of the call, the name of the process (`comm`) and
-//! the arguments still tell of the script (`load_script`, fs/binfmt_script.c).
+//! the arguments still tell of the script (`load_script`, `fs/binfmt_script.c`).
 
 use execlab_model::workload::Workload;
 

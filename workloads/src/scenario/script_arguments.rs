@@ -1,6 +1,6 @@
 //! `script-arguments`: what stands behind the interpreter in a script's first line is one argument, blanks and
 //! all, without the blanks at its ends; and the kernel looks no further than 255 bytes
-//! (`load_script`, fs/binfmt_script.c). Whoever cuts it into words reports arguments that nobody got.
+//! (`load_script`, `fs/binfmt_script.c`). Whoever cuts it into words reports arguments that nobody got.
 
 use execlab_model::{Bytes, workload::Workload};
 

@@ -92,10 +92,8 @@ mod tests {
         for (place, bytes) in places {
             assert!(low(place) > 0);
             // SAFETY: written just now, with this length.
-            assert_eq!(
-                unsafe { std::slice::from_raw_parts(place, bytes.len()) },
-                bytes
-            );
+            let found = unsafe { std::slice::from_raw_parts(place, bytes.len()) };
+            assert_eq!(found, bytes);
         }
         // SAFETY: as above.
         assert_eq!(unsafe { *table.add(2) }, 3);

@@ -155,7 +155,7 @@ impl ReadyCall {
     }
 }
 
-/// `execve` of the 32-bit interface (arch/x86/entry/syscalls/syscall_32.tbl): number in eax, arguments in
+/// `execve` of the 32-bit interface (`arch/x86/entry/syscalls/syscall_32.tbl`): number in eax, arguments in
 /// ebx, ecx and edx. Returns the negative errno.
 ///
 /// # Safety
@@ -177,8 +177,10 @@ unsafe fn execve_int80(path: u32, argv: u32, envp: u32) -> c_int {
             lateout("r8") _, lateout("r9") _, lateout("r10") _, lateout("r11") _,
         );
     }
-    // The kernel writes eax as a signed number.
-    result as u32 as c_int
+    // The kernel writes eax as a signed number, and what is above it means nothing.
+    #[allow(clippy::cast_possible_truncation, reason = "eax is the lower half")]
+    let eax = result as u32;
+    eax.cast_signed()
 }
 
 /// Runs the steps; the end of a child that has no exec among them, or whose exec failed.

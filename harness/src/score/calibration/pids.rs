@@ -69,12 +69,18 @@ impl Plants<'_> {
     /// Gives a share of the sightings a pid that no process has. Its exec is missed then, and what is
     /// left blames the storm, if only by its parent or its cgroup.
     pub fn lose_pids(&mut self, share: Permille, random: &mut Random) {
+        let truth = self.truth;
         let mut thread = NOBODY;
         for plant in &mut self.list {
             let About::Exec(worth) = &plant.about else {
                 continue;
             };
-            let blames = worth.parent == FieldClass::Right || worth.container == FieldClass::Right;
+            // The initial namespaces are everybody's.
+            let hint = &plant.sighting.container;
+            let contained = truth.site(&truth.execs[worth.exec as usize]).in_container;
+            let by_place = contained || hint.cgroup.is_some() || hint.cgroup_id.is_some();
+            let blames = worth.parent == FieldClass::Right
+                || worth.container == FieldClass::Right && by_place;
             if worth.pid == PidClass::Host && blames && random.hits(share) {
                 thread += 1;
                 plant.sighting.pid = Some(thread);

@@ -150,6 +150,20 @@ fn a_trial_that_was_run_in_another_manner_is_left_out_and_counted() {
 }
 
 #[test]
+fn a_scenario_that_asks_for_its_own_load_is_measured_under_it() {
+    let mut held = held("", "");
+    held.loads.insert("plain".into(), Load::Burst(9));
+    let mut trials = vec![whole("6.1", "sure", "plain"); 2];
+    trials[1].kernel.name = "6.12".into();
+    trials[1].workload.load = Load::Burst(9);
+    let table = conformance(&trials, &held);
+    assert_eq!(
+        (table.kernels, table.left_out),
+        (vec!["6.12".to_owned()], 1)
+    );
+}
+
+#[test]
 fn a_kernel_by_its_release_or_from_a_file_is_of_its_series() {
     let mut trials = vec![whole("6.1.0-56-cloud-amd64", "sure", "plain")];
     trials.push(whole("7.2", "sure", "plain"));
