@@ -90,7 +90,7 @@ pub struct Site {
     pub label: String,
     /// The string passed to `execve`.
     pub given: Bytes,
-    /// The working directory at the call, from the exec's own root.
+    /// The working directory at the call, from the exec's own root; empty where each exec has one of its own.
     pub cwd: Bytes,
     /// The executed file in each frame.
     pub frames: Frames,

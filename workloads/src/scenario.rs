@@ -98,6 +98,7 @@ pub mod renamed_after;
 pub mod rewritten_argv;
 pub mod rewritten_path;
 pub mod runtime_bubblewrap;
+pub mod runtime_crun;
 pub mod script;
 pub mod script_arguments;
 pub mod script_by_fd;
@@ -184,6 +185,7 @@ pub const SCENARIOS: &[&dyn Scenario] = &[
     &cgroup_v1::CgroupV1,
     &cgroup_moved_before::CgroupMovedBefore,
     &cgroup_moved_after::CgroupMovedAfter,
+    &runtime_crun::RuntimeCrun,
     &runtime_bubblewrap::RuntimeBubblewrap,
     // Against the monitor.
     &rewritten_path::RewrittenPath,

@@ -1,4 +1,4 @@
-//! Evidence of programs that are not ours and whose arguments carry an id.
+//! Evidence of programs that are not ours, and whose arguments or working directory carry an id.
 
 use std::{collections::HashMap, io};
 
@@ -8,8 +8,9 @@ use super::{EVIDENCE_MAGIC, Evidence, Testimony};
 use crate::witness::{Image, Log};
 
 impl Testimony for Log {
-    /// Of the images that have an id among their arguments, the first one in each. A process that executes
-    /// itself again with the same arguments has further images: each has the id behind the one before.
+    /// Of the images that have an id: the first one among their arguments, or else the last component of their
+    /// working directory. A process that executes itself again in the same way has further images: each has the
+    /// id behind the one before.
     fn evidence(&self) -> io::Result<Vec<Evidence>> {
         Ok(by_ids(self.read()?))
     }
@@ -23,6 +24,7 @@ fn by_ids(mut images: Vec<Image>) -> Vec<Evidence> {
             .argv
             .iter()
             .map(Bytes::as_slice)
+            .chain([image.cwd.basename()])
             .find_map(parse_id_argument)?;
         let further: &mut u32 = seen.entry((first, image.pid)).or_default();
         let id = first + *further;
@@ -45,18 +47,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn images_have_the_ids_of_their_arguments_and_those_behind() {
-        let image = |pid, started_ns, argv: &[&str]| Image {
+    fn images_have_the_ids_that_they_carry_and_those_behind() {
+        let image = |pid, started_ns, cwd: &str, argv: &[&str]| Image {
             pid,
             started_ns,
+            cwd: cwd.into(),
             argv: argv.iter().map(|&text| text.into()).collect(),
             ..Image::default()
         };
         let images = vec![
-            image(9, 40, &["crun", "x00000010", "x00000011"]),
-            image(9, 30, &["crun", "x00000010", "x00000011"]),
-            image(8, 35, &["crun", "run"]),
-            image(7, 50, &["bwrap", "--setenv", "A", "x00000020"]),
+            image(9, 40, "/bundles/x00000010", &["crun", "run"]),
+            image(9, 30, "/bundles/x00000010", &["crun", "run"]),
+            image(8, 35, "/x00000012/tmp", &["crun", "run"]),
+            image(7, 50, "/x00000030", &["bwrap", "x00000020", "x00000021"]),
         ];
         let found: Vec<_> = by_ids(images)
             .iter()

@@ -1,4 +1,4 @@
-//! What scenarios with a real runtime share: the payload where the runtime binds it, and two witnesses.
+//! What scenarios with a real runtime share: the payload where the runtime finds it, and two witnesses.
 //!
 //! The runtime is linked dynamically: an object that the linker preloads into it reports its images
 //! ([`crate::witness`]). The payload, inside, reports itself through a socket that is bound into the container, and
@@ -6,9 +6,12 @@
 
 use std::path::PathBuf;
 
-use execlab_model::Bytes;
+use execlab_model::{
+    Bytes,
+    truth::{Namespaces, Site},
+};
 
-use super::{Ground, Prepared, SetupError, Way, install, make_dir};
+use super::{Ground, Place, Prepared, SetupError, Way, bytes, install, make_dir, worker::labelled};
 use crate::{
     evidence::{Listener, TELL_ACT},
     step::{Step, text},
@@ -24,18 +27,22 @@ pub(super) const RUN: &str = "/run/execlab";
 /// The payload's file inside.
 pub(super) const WORKER: &str = "/app/worker";
 
-/// The folders that a runtime binds.
+/// The folders of the containers.
 pub(super) struct Stage {
-    /// With the payload in it; becomes [`APP`].
+    /// What may become their root.
+    pub root: PathBuf,
+    /// With the payload in it, below the root; is [`APP`] inside.
     pub app: PathBuf,
     /// With the socket in it; becomes [`RUN`].
     pub run: PathBuf,
+    place: Place,
     testimonies: (Listener, Log),
 }
 
 impl Stage {
     pub fn set(ground: &Ground) -> Result<Self, SetupError> {
-        let (app, run) = (ground.dir.join("app"), ground.dir.join("run"));
+        let (root, run) = (ground.dir.join("root"), ground.dir.join("run"));
+        let app = root.join("app");
         install(&ground.payload, &app.join("worker"))?;
         make_dir(&run)?;
         let socket = run.join("socket");
@@ -43,23 +50,48 @@ impl Stage {
             .map_err(SetupError::at(format!("listen at {}", socket.display())))?;
         let log = Log::install("/".as_ref(), "/execlab-witness.log".as_ref())?;
         Ok(Self {
+            root,
             app,
             run,
+            place: Place::here(ground)?,
             testimonies: (listener, log),
         })
     }
 
+    /// An image of the runtime itself, which runs where the storm does.
+    pub fn runtime(&self, label: &str, file: &str, argv: Vec<Bytes>) -> Result<Site, SetupError> {
+        let site = self.place.site(file, "/", file)?;
+        Ok(Site {
+            argv,
+            ..labelled(label, site)
+        })
+    }
+
+    /// The payload inside. Each container has namespaces of its own, so truth has the inodes of none.
+    pub fn inside(&self) -> Result<Site, SetupError> {
+        let file = self.app.join("worker");
+        let place = Place {
+            namespaces: Namespaces::default(),
+            ..self.place.clone()
+        };
+        let mut site = labelled("inside", place.site(WORKER, "/", &file)?);
+        site.frames.exact = WORKER.into();
+        site.frames.host = vec![bytes(&file)];
+        site.argv = worker("{id}");
+        Ok(site)
+    }
+
     /// What scenarios return.
-    pub fn prepared(self, ways: impl IntoIterator<Item = Way>) -> Prepared {
+    pub fn prepared(self, way: Way) -> Prepared {
         let (listener, log) = self.testimonies;
         Prepared {
             testimonies: vec![Box::new(listener), Box::new(log)],
-            ..Prepared::ways(ways)
+            ..Prepared::ways([way])
         }
     }
 }
 
-/// Arguments of the payload, from its path on, whose id lies so far behind the runtime's own.
+/// Arguments of the payload, from its path on, with its id as the caller has it.
 pub(super) fn worker(id: &str) -> Vec<Bytes> {
     let tell = Bytes(TELL_ACT.to_vec());
     let socket = format!("{RUN}/socket");
@@ -74,11 +106,10 @@ pub(super) fn worker(id: &str) -> Vec<Bytes> {
 
 /// What a child does before it becomes the runtime: the storm's own standard streams are its line to the trial
 /// runner.
-pub(super) fn without_streams() -> [Step; 3] {
-    let null = |at| Step::Open {
+pub(super) fn without_streams() -> [Step; 2] {
+    [0, 1].map(|at| Step::Open {
         path: text("/dev/null"),
         flags: libc::O_RDWR,
         at,
-    };
-    [null(0), null(1), Step::chdir("/")]
+    })
 }

@@ -1,13 +1,11 @@
 //! `runtime-bubblewrap`: execs in sandboxes that a distribution's own `bwrap` makes, as an unprivileged user,
 //! one for each child. Two execs: `bwrap` itself, and the payload as process 1 inside.
-//!
-//! Every sandbox has namespaces of its own, so truth has the inodes of none.
 
-use execlab_model::{Bytes, truth::Namespaces, workload::Workload};
+use execlab_model::{Bytes, workload::Workload};
 
 use super::{
-    Family, Ground, Place, Prepared, Scenario, SetupError, Way, bytes,
-    runtime::{APP, IN_GUESTS, RUN, Stage, WORKER, without_streams, worker},
+    Family, Ground, Prepared, Scenario, SetupError, Way, bytes,
+    runtime::{APP, IN_GUESTS, RUN, Stage, without_streams, worker},
 };
 use crate::step::{How, Step};
 
@@ -42,7 +40,7 @@ impl Scenario for RuntimeBubblewrap {
 
     fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {
         let stage = Stage::set(ground)?;
-        let place = Place::here(ground)?;
+        // The variable brings the id of this exec before that of the one inside.
         let mut argv: Vec<Bytes> = ["bwrap", "--setenv", "EXECLAB", "{id}"]
             .map(Into::into)
             .into();
@@ -53,27 +51,14 @@ impl Scenario for RuntimeBubblewrap {
         argv.extend(["--as-pid-1", "--die-with-parent", "--proc", "/proc"].map(Into::into));
         argv.extend(["--ro-bind".into(), bytes(&stage.app), APP.into()]);
         argv.extend(["--bind".into(), bytes(&stage.run), RUN.into()]);
-        let inner = worker("{id+1}");
-        argv.extend(inner.iter().cloned());
+        argv.extend(worker("{id+1}"));
 
-        let mut outside = place.site(BWRAP, "/", BWRAP)?;
-        outside.label = "bwrap".into();
-        outside.argv = argv;
-        let file = stage.app.join("worker");
-        let place = Place {
-            namespaces: Namespaces::default(),
-            ..place
-        };
-        let mut inside = place.site(WORKER, "/", &file)?;
-        inside.label = "inside".into();
-        inside.frames.exact = WORKER.into();
-        inside.frames.host = vec![bytes(&file)];
-        inside.argv = worker("{id}");
-
-        let steps = without_streams().into_iter();
+        let outside = stage.runtime("bwrap", BWRAP, argv)?;
+        let inside = stage.inside()?;
+        let steps = without_streams().into_iter().chain([Step::chdir("/")]);
         let way = Way::of(steps.chain(Step::become_user(USER, USER)))
             .exec(How::Execve, BWRAP, outside)
             .then(inside);
-        Ok(stage.prepared([way]))
+        Ok(stage.prepared(way))
     }
 }
