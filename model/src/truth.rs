@@ -96,9 +96,9 @@ pub struct Site {
     pub frames: Frames,
     /// Arguments, with [`ID_ARGUMENT`] and [`LIFETIME_ARGUMENT`] in their places.
     pub argv: Vec<Bytes>,
-    /// Device of the executed file as `stat` gives it.
+    /// Device of the executed file as `stat` gives it; 0 where each exec has a file of its own.
     pub dev: u64,
-    /// Inode of the executed file.
+    /// Inode of the executed file; 0 where each exec has a file of its own.
     pub ino: u64,
     /// Path below the root of the cgroup v2 hierarchy, with a leading slash.
     pub cgroup: Bytes,

@@ -1,9 +1,13 @@
 //! `runtime-crun`: execs in containers that a distribution's own `crun` makes from OCI bundles, as root, one for
-//! each child. Three execs: `crun`; the same process once more, from a mount of the program that it made,
-//! opened and took away again (so that no container can write to the program, CVE-2019-5736); and the payload as
-//! process 1 inside.
+//! each child. No container may write to the program that made it (CVE-2019-5736), so `crun` executes itself
+//! again from a copy. Four execs:
 //!
-//! The kernel names the second one `/`: a path begins at the root of its mount, which is the file itself.
+//! 1. `crun`, by its name;
+//! 2. the same file through a mount of its own that was taken away again. The kernel names it `/`: a path begins at
+//!    the root of its mount, and that is the file;
+//! 3. a sealed copy in memory. On a disk the second image is content with itself; on tmpfs, of which guests are made,
+//!    it can ask for its seals (`F_GET_SEALS`, fcntl(2)), and they are not all set;
+//! 4. in a further process, the payload as process 1 inside.
 //!
 //! Each child has a bundle of its own, a folder that is named after the id of its first exec, and is in it when
 //! it becomes `crun`. The payload's arguments are in the bundle, so that it ends at once whatever the
@@ -24,8 +28,11 @@ use super::{
 use crate::step::{How, Step, Syscall, Value};
 
 const CRUN: &str = "/usr/bin/crun";
-/// The string by which it executes itself again: the kernel makes it of the descriptor.
+/// The string by which it executes itself again: the kernel makes it of the descriptor, the first one that is
+/// free behind the storm's evidence.
 const AGAIN: &str = "/dev/fd/4";
+/// What it calls its copy.
+const MEMORY: &str = "/memfd:crun_cloned:/proc/self/exe";
 /// A bundle's configuration, with a place for the payload's id. Paths begin at the bundle.
 const CONFIG: &str = include_str!("runtime_crun/config.json");
 const ID_PLACE: &str = "@id@";
@@ -40,7 +47,7 @@ impl Scenario for RuntimeCrun {
     }
 
     fn about(&self) -> &'static str {
-        "`crun` runs a container for each child; its exec, its exec of itself and the one inside"
+        "`crun` runs a container for each child; its execs, of itself again too, and the one inside"
     }
 
     fn family(&self) -> Family {
@@ -76,10 +83,18 @@ impl Scenario for RuntimeCrun {
                 ..stage.runtime(label, CRUN, argv.clone())?
             })
         };
-        let again = Site {
+        let from_mount = Site {
             given: AGAIN.into(),
-            ..crun("crun again")?
+            ..crun("crun from a mount")?
         };
+        let mut from_memory = Site {
+            given: AGAIN.into(),
+            // Each child makes one.
+            dev: 0,
+            ino: 0,
+            ..crun("crun from memory")?
+        };
+        from_memory.frames.exact = MEMORY.into();
         let bundles = ground.dir.join("bundles");
         let into_bundle = Syscall {
             number: libc::SYS_chdir,
@@ -89,14 +104,14 @@ impl Scenario for RuntimeCrun {
             .step(Step::chdir(bytes(&bundles).0))
             .step(Step::Do(into_bundle))
             .exec(How::Execve, CRUN, crun("crun")?)
-            .then(again)
+            .then(from_mount)
+            .then(from_memory)
             .then(stage.inside()?);
         way.lifetime_ns = Some(0);
 
-        let execs = u32::try_from(way.sites.len()).expect("three");
+        let execs = u32::try_from(way.sites.len()).expect("four");
         for first in (0..workload.execs).map(|child| child * execs) {
-            let [bundle, payload] =
-                [first, first + execs - 1].map(|id| text_of(id_argument(id)));
+            let [bundle, payload] = [first, first + execs - 1].map(|id| text_of(id_argument(id)));
             let bundle = bundles.join(bundle);
             make_dir(&bundle)?;
             let file = bundle.join("config.json");
