@@ -170,6 +170,13 @@ pub struct Own {
     pub load: Option<Load>,
     /// With fewer execs it does not show what it shows.
     pub least_execs: u32,
+    /// With more a guest's memory is full.
+    #[serde(default = "no_limit")]
+    pub most_execs: u32,
+}
+
+fn no_limit() -> u32 {
+    u32::MAX
 }
 
 fn yes() -> bool {

@@ -100,6 +100,8 @@ pub struct ScenarioInfo {
     pub load: Option<Load>,
     /// The fewest execs with which it shows what it shows.
     pub least_execs: u32,
+    /// The most execs of which a guest's memory holds what monitors say.
+    pub most_execs: u32,
 }
 
 /// All names of this build.
@@ -200,6 +202,7 @@ pub fn scenarios() -> Vec<ScenarioInfo> {
             only_in_guests: scenario.only_in_guests(),
             load: scenario.load(),
             least_execs: scenario.least_execs(),
+            most_execs: scenario.most_execs(),
         })
         .collect()
 }
@@ -247,6 +250,7 @@ pub(crate) fn example() -> Registry {
                 only_in_guests: None,
                 load: None,
                 least_execs: 1,
+                most_execs: u32::MAX,
             })
             .to_vec(),
         kernels: ["5.10", "6.1", "6.12"].map(str::to_owned).to_vec(),

@@ -93,6 +93,7 @@ pub fn blank(trial: &TrialSpec, digest: &str) -> TrialResult {
         witness: None,
         completeness: None,
         path: None,
+        given: None,
         argv: None,
         pid: None,
         parent: None,
@@ -163,8 +164,15 @@ fn score(line: &mut TrialResult, record: &Record, best: &[PathClass], baselines:
         return;
     }
     let storm = score::Storm::new(line.lab, line.is_watched(), &record.truth);
-    let heard = record.witness.as_ref();
-    if let Some(reason) = heard.and_then(|heard| storm.contradiction(heard)) {
+    let said = match &record.witness {
+        // What was to be held against truth is never taken for agreement with it.
+        None => Some("the kernel's count of forks is missing".to_owned()),
+        Some(heard) if line.is_witness() && heard.execs.is_none() => {
+            Some("the kernel's count of execs is missing".to_owned())
+        }
+        Some(heard) => storm.contradiction(heard),
+    };
+    if let Some(reason) = said {
         line.status = Status::Lost;
         line.reason = Some(reason);
         return;

@@ -8,7 +8,7 @@ use std::{
 
 use execlab_harness::registry;
 use execlab_model::workload::Load;
-use execlab_reports::conformance::{Cell, Facet, Held, NOTHING, Rule, Table, problems};
+use execlab_reports::conformance::{Cell, Facet, Held, NOTHING, Rule, Span, Table, problems};
 
 fn scenarios() -> BTreeSet<String> {
     registry::scenarios().into_iter().map(|s| s.name).collect()
@@ -63,6 +63,30 @@ fn the_table_has_every_scenario_backend_and_locked_kernel_and_no_other() {
         missing.is_empty() && idle.is_empty(),
         "renew the table by `cargo xtask conformance`; it lacks {missing:?}, and has {idle:?} which nobody builds"
     );
+}
+
+/// From which kernel on a scenario can be done is a claim of its own: it is refused, with what the kernel said,
+/// on every older one, and done on every other.
+#[test]
+fn a_scenario_is_refused_by_the_kernels_before_its_first_and_by_no_other() {
+    let first: BTreeMap<String, Span> = registry::scenarios()
+        .into_iter()
+        .filter_map(|s| Some((s.name, format!("{}-", s.since?).parse().unwrap())))
+        .collect();
+    let mut refused = BTreeSet::new();
+    for (cell, entry) in Held::committed().table.iter() {
+        let Cell {
+            scenario, kernel, ..
+        } = cell;
+        let seen = entry.class.of(Facet::Seen).text(Facet::Seen);
+        let can = first.get(scenario).is_none_or(|span| span.holds(kernel));
+        assert_eq!(seen != "unsupported", can, "{scenario} on {kernel}: {seen}");
+        if !can {
+            refused.insert(scenario.to_owned());
+        }
+    }
+    let claimed: BTreeSet<String> = first.into_keys().collect();
+    assert_eq!(refused, claimed, "no locked kernel is older than the first");
 }
 
 #[test]

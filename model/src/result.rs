@@ -511,6 +511,9 @@ pub struct TrialResult {
     pub completeness: Option<Completeness>,
     /// How paths were reported.
     pub path: Option<PathCounts>,
+    /// How the strings of the calls were reported, beside paths or in their place.
+    #[serde(default)]
+    pub given: Option<FieldCounts>,
     /// How arguments were reported.
     pub argv: Option<ArgvCounts>,
     /// How process ids were reported.

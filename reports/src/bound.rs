@@ -91,6 +91,7 @@ fn cut(result: &mut TrialResult) -> bool {
         truth: _,
         completeness: _,
         path: _,
+        given: _,
         argv: _,
         pid: _,
         parent: _,

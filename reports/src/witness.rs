@@ -22,13 +22,22 @@ use crate::{
     text::{clean, plural},
 };
 
-/// Whether a backend sees every exec of a scenario on a kernel, by what is known of it; `None` where
-/// nothing is known. Takes the names of backend and scenario and the series of the kernel.
-pub type Completeness<'a> = &'a dyn Fn(&str, &str, &str) -> Option<bool>;
+/// What is expected of a backend in a scenario on a kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    /// That it sees every exec.
+    pub every_exec: bool,
+    /// That it sees nothing that truth does not have.
+    pub no_phantom: bool,
+}
 
-/// As [`Completeness`], by the committed prediction: every exec and no phantom is expected where that says
-/// so, of a backend that it names, and nothing explains why it is otherwise.
-pub fn expected(backend: &str, scenario: &str, kernel: &str) -> Option<bool> {
+/// What is expected, by what is known; `None` where nothing is. Takes the names of backend and scenario and the
+/// series of the kernel.
+pub type Expectation<'a> = &'a dyn Fn(&str, &str, &str) -> Option<Expected>;
+
+/// As [`Expectation`], by the committed prediction: where that says so, of a backend that it names, and nothing
+/// explains why it is otherwise.
+pub fn expected(backend: &str, scenario: &str, kernel: &str) -> Option<Expected> {
     let held = Held::committed();
     let names = |rule: &Rule| rule.backends.iter().flatten().any(|name| name == backend);
     if !held.scenarios.contains_key(scenario) || !held.predictions.iter().any(names) {
@@ -41,13 +50,14 @@ pub fn expected(backend: &str, scenario: &str, kernel: &str) -> Option<bool> {
     };
     let class = held.predicted(cell);
     let is = |facet, words: &[&str]| words.contains(&class.of(facet).text(facet).as_str());
-    let otherwise = held.explaining(cell).any(|explanation| {
-        [Facet::Seen, Facet::Phantoms]
-            .iter()
-            .any(|facet| explanation.claims.contains_key(facet))
-    });
-    let all = is(Facet::Seen, &["all", NOTHING_TO_SEE]) && is(Facet::Phantoms, &["no"]);
-    Some(all && !otherwise)
+    let explained = |facet| {
+        let mut all = held.explaining(cell);
+        all.any(|explanation| explanation.claims.contains_key(&facet))
+    };
+    Some(Expected {
+        every_exec: is(Facet::Seen, &["all", NOTHING_TO_SEE]) && !explained(Facet::Seen),
+        no_phantom: is(Facet::Phantoms, &["no"]) && !explained(Facet::Phantoms),
+    })
 }
 
 /// What witnesses say of the truths of a run.
@@ -66,8 +76,8 @@ pub struct Witnesses {
 }
 
 impl Witnesses {
-    /// Of all results of a run; `complete` says which backends should see every exec.
-    pub fn new(results: &[TrialResult], complete: Completeness<'_>) -> Self {
+    /// Of all results of a run; `expected` says what backends should see.
+    pub fn new(results: &[TrialResult], expected: Expectation<'_>) -> Self {
         let mut new = Self::default();
         for (heard, truth) in results.iter().filter_map(|t| Some((t.witness?, t.truth?))) {
             new.forks_counted += 1;
@@ -79,7 +89,7 @@ impl Witnesses {
         }
         for trials in storms(results) {
             new.disagreements.extend(truths(&trials));
-            new.disagreements.extend(agreement(&trials, complete));
+            new.disagreements.extend(agreement(&trials, expected));
         }
         new
     }
@@ -167,28 +177,31 @@ struct Word {
 /// Looked for only where the prediction was made for: no other load than a closed one, no settings of the
 /// user's own. A loss that the backend itself reports explains what it missed: it is incomplete by its
 /// own word. Late sightings are sightings.
-fn agreement(trials: &[&TrialResult], complete: Completeness<'_>) -> Option<String> {
-    let expected = |t: &&&TrialResult| {
+fn agreement(trials: &[&TrialResult], expected: Expectation<'_>) -> Option<String> {
+    let unexplained = |t: &TrialResult| {
         let as_predicted = t.workload.load == Load::Closed
             && [BackendSpec::DEFAULT, "tuned"].contains(&t.backend.variant.as_str());
-        let (backend, scenario) = (&t.backend.name, &t.workload.scenario);
-        let said = series(&t.kernel).and_then(|kernel| complete(backend, scenario, kernel));
-        t.is_watched() && t.status == Status::Completed && as_predicted && said == Some(true)
-    };
-    let unexplained = |t: &TrialResult| {
+        if !t.is_watched() || t.status != Status::Completed || !as_predicted {
+            return None;
+        }
+        let expected = expected(&t.backend.name, &t.workload.scenario, series(&t.kernel)?)?;
         let seen = t.completeness.as_ref()?;
-        let told = t
-            .loss
-            .as_ref()
-            .is_some_and(|loss| loss.self_reported != Some(0));
-        Some(Word {
-            missed: if told { 0 } else { seen.missed },
-            phantoms: seen.phantoms,
-        })
+        // A loss without a number may be any.
+        let told = t.loss.as_ref().map_or(Some(0), |loss| loss.self_reported);
+        let missed = told.map_or(0, |told| seen.missed.saturating_sub(told));
+        let word = Word {
+            missed: if expected.every_exec { missed } else { 0 },
+            phantoms: if expected.no_phantom {
+                seen.phantoms
+            } else {
+                0
+            },
+        };
+        // Who is not to see everything has no say in what there was, but may invent nothing either.
+        (expected.every_exec || word.phantoms > 0).then_some(word)
     };
     let words: Vec<(&TrialResult, Word)> = trials
         .iter()
-        .filter(expected)
         .filter_map(|t| Some((*t, unexplained(t)?)))
         .collect();
     let nothing = Word {
@@ -208,12 +221,12 @@ fn agreement(trials: &[&TrialResult], complete: Completeness<'_>) -> Option<Stri
     let in_unison = odd.len() > 1 && odd.len() == words.len() && odd.iter().all(|(_, w)| w == word);
     Some(if in_unison {
         format!(
-            "truth in doubt: all of {} that should see every exec {said} alike (the first is {trial})",
+            "truth in doubt: all of {} that should see every exec and no other {said} alike (the first is {trial})",
             names.join(", ")
         )
     } else {
         format!(
-            "unexplained: {} should see every exec, and {trial} {said}, of which it says nothing; {} of {} agree with truth",
+            "unexplained: {} should see every exec and no other, and {trial} {said}, of which it says nothing; {} of {} agree with truth",
             names.join(", "),
             words.len() - odd.len(),
             plural(words.len(), "complete backend")

@@ -11,6 +11,7 @@
 //! | `swap A B` | lets two files change places |
 //! | `write PATH TEXT` | writes a text to a file that is there |
 //! | `name TEXT` | `prctl(PR_SET_NAME)` |
+//! | `secure` | nothing, if the kernel says that the exec changed privileges (`AT_SECURE`, getauxval(3)) |
 //! | `scrub` | overwrites its own arguments |
 //! | `exe PATH` | makes this file its `/proc/PID/exe`, and lives on without any of its own pages |
 //! | `end` | nothing behind this is an act |
@@ -19,7 +20,7 @@ use core::arch::{asm, global_asm};
 
 use crate::{
     layout::NO_EVIDENCE,
-    stack::{Stack, Text},
+    stack::{AT_SECURE, Stack, Text},
     sys::{self, Timespec, syscall},
 };
 
@@ -84,6 +85,8 @@ impl<'a> Acts<'a> {
                 } else if act.is(b"name") {
                     let name = self.next().address();
                     syscall(sys::PRCTL, [sys::PR_SET_NAME, name, 0, 0, 0]) == 0
+                } else if act.is(b"secure") {
+                    self.stack.auxiliary(AT_SECURE) == Some(1)
                 } else if act.is(b"scrub") {
                     for n in 0..self.stack.arguments() {
                         self.stack.argument(n).fill(b'y');

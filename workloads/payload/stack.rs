@@ -3,6 +3,7 @@
 use core::marker::PhantomData;
 
 const AT_UID: usize = 11;
+pub const AT_SECURE: usize = 23;
 
 /// The stack at entry.
 pub struct Stack<'a> {
@@ -75,6 +76,11 @@ impl<'a> Stack<'a> {
 
     /// The real uid that the kernel gave to this image: no call needed.
     pub fn real_uid(&self) -> u32 {
+        self.auxiliary(AT_UID).map_or(u32::MAX, |uid| uid as u32)
+    }
+
+    /// An entry of the auxiliary vector (getauxval(3)).
+    pub fn auxiliary(&self, key: usize) -> Option<usize> {
         let mut at = self.envp.cast::<usize>();
         // SAFETY: the environment ends with a null, the auxiliary vector after it with AT_NULL (0).
         unsafe {
@@ -83,13 +89,13 @@ impl<'a> Stack<'a> {
             }
             let mut pair = at.add(1);
             while *pair != 0 {
-                if *pair == AT_UID {
-                    return *pair.add(1) as u32;
+                if *pair == key {
+                    return Some(*pair.add(1));
                 }
                 pair = pair.add(2);
             }
         }
-        u32::MAX
+        None
     }
 }
 

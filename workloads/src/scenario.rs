@@ -115,7 +115,7 @@ pub mod user_namespace;
 pub mod vfork;
 
 pub(crate) use place::{Place, bytes, cgroup_dir, cgroup_id, make_cgroup, namespaces};
-pub use way::Way;
+pub use way::{Way, Witnessed};
 
 /// Every scenario, in the order in which lists and reports show them. The only list.
 pub const SCENARIOS: &[&dyn Scenario] = &[
@@ -288,6 +288,11 @@ pub trait Scenario: Sync {
     /// The fewest children with which it shows what it shows; fewer are not run.
     fn least_execs(&self) -> u32 {
         1
+    }
+
+    /// The most children of which a guest's memory holds what monitors say; more are not run.
+    fn most_execs(&self) -> u32 {
+        u32::MAX
     }
 
     /// Prepares files and namespaces for this workload, in the process that will make the execs. Nothing

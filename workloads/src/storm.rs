@@ -1,7 +1,8 @@
 //! The storm: a process that takes orders, makes execs and keeps truth.
 
 use std::{
-    fs::File,
+    collections::HashSet,
+    fs::{self, File},
     io::{self, Read, Write},
 };
 
@@ -45,6 +46,8 @@ struct Storm {
     /// Of images that inherit nothing.
     appended: File,
     own_pid_ns: u32,
+    /// Processes that were there before a storm of programs that are not ours.
+    strangers: HashSet<u32>,
     ledger: Ledger,
     progress: Progress,
 }
@@ -137,6 +140,7 @@ impl Storm {
             evidence,
             appended,
             own_pid_ns,
+            strangers: HashSet::new(),
             progress,
         })
     }
@@ -152,6 +156,9 @@ impl Storm {
     }
 
     fn run(&mut self) -> Result<(), String> {
+        if self.prepared.witness.is_some() {
+            self.strangers = processes().map_err(|e| format!("cannot list processes: {e}"))?;
+        }
         let ways = self.prepared.ways.iter();
         let ways: Vec<_> = ways.map(|way| (ids_of(way), way.lifetime_ns)).collect();
         let mut driver = load::Driver {
@@ -207,9 +214,10 @@ impl Storm {
             let images = witness.log.read().map_err(|e| e.to_string())?;
             let children = self
                 .ledger
-                .children_of(&self.prepared.ways, |way| way.witnessed);
+                .children_of(&self.prepared.ways, |way| way.witnessed.is_some());
             let (place, executed) = (&witness.place, witnessed::executed);
-            witnessed::join(&images, &children, place, executed, &mut truth)
+            let strangers = &self.strangers;
+            witnessed::join(&images, &children, strangers, place, executed, &mut truth)
                 .map_err(|e| e.to_string())?;
         }
         truth.storm_pids.extend(
@@ -220,6 +228,17 @@ impl Storm {
         );
         Ok(truth)
     }
+}
+
+/// All processes but the first, which inherits everybody's orphans, and this one.
+fn processes() -> io::Result<HashSet<u32>> {
+    let mut all = HashSet::new();
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        all.extend(name.to_str().and_then(|name| name.parse::<u32>().ok()));
+    }
+    all.retain(|&pid| pid != 1 && pid != std::process::id());
+    Ok(all)
 }
 
 /// How many ids a child has: at least one, so that attempts have one too.

@@ -6,7 +6,7 @@
 use std::{
     ffi::OsStr,
     fs::{self, File},
-    io,
+    io::{self, Write},
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
@@ -107,7 +107,10 @@ impl Log {
         let log = inside(log);
         let file = evidence::create_appended(&log).map_err(at(&log))?;
         write(&so, &bytes)?;
-        write(&list, format!("{OBJECT}\n").as_bytes())?;
+        // A list that is there already is somebody's: it is not ours to replace, nor to take away afterwards.
+        File::create_new(&list)
+            .and_then(|mut file| file.write_all(format!("{OBJECT}\n").as_bytes()))
+            .map_err(at(&list))?;
         Ok(Self { file, list })
     }
 

@@ -76,8 +76,6 @@ impl HostLab {
         }
     }
 
-    /// Runs a trial in a session of its own, unless an earlier one has spoiled the machine: what comes
-    /// after it would take the spoiled machine for the one that it has to leave.
     /// What a trial ends as that is not for a machine that others use, or whose modules are not loaded.
     fn cannot_run(trial: &TrialSpec) -> Option<Outcome> {
         let scenario = execlab_workloads::scenario::find(&trial.workload.scenario)?;
@@ -93,6 +91,8 @@ impl HostLab {
         Some(Outcome::Unsupported { reason })
     }
 
+    /// Runs a trial in a session of its own, unless an earlier one has spoiled the machine: what comes
+    /// after it would take the spoiled machine for the one that it has to leave.
     fn run_alone(&self, trial: &TrialSpec, digest: &str, log: &Path) -> Outcome {
         let mut spoiled = self.spoiled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(reason) = &*spoiled {

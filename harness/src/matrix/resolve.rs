@@ -107,8 +107,9 @@ fn own(scenarios: &[String], registry: &Registry, usual_load: bool) -> BTreeMap<
         let own = Own {
             load: scenario.load.filter(|_| usual_load),
             least_execs: scenario.least_execs,
+            most_execs: scenario.most_execs,
         };
-        let asks = own.load.is_some() || own.least_execs > 1;
+        let asks = own.load.is_some() || own.least_execs > 1 || own.most_execs < u32::MAX;
         asks.then(|| (name.clone(), own))
     };
     scenarios.iter().filter_map(asks).collect()

@@ -174,6 +174,7 @@ fn scenarios_ask_for_their_own_load_unless_one_is_named() {
     let mut registry = example();
     registry.scenarios[1].load = Some(Load::Burst(9));
     registry.scenarios[1].least_execs = 300;
+    registry.scenarios[0].most_execs = 15;
     let shapes = |loads: Option<Vec<Given>>| -> Vec<_> {
         let selection = Selection {
             workloads: Some(vec![Given::flag("--workloads", "all")]),
@@ -188,8 +189,8 @@ fn scenarios_ask_for_their_own_load_unless_one_is_named() {
         plan.trials.iter().map(shape).collect()
     };
     let (closed, burst) = (Load::Closed, Load::Burst(9));
-    assert_eq!(shapes(None), [(closed, 20), (burst, 300)]);
+    assert_eq!(shapes(None), [(closed, 15), (burst, 300)]);
     let rate = vec![Given::flag("--load", "rate:7")];
     let rate_7 = Load::Rate(7);
-    assert_eq!(shapes(Some(rate)), [(rate_7, 20), (rate_7, 300)]);
+    assert_eq!(shapes(Some(rate)), [(rate_7, 15), (rate_7, 300)]);
 }

@@ -121,7 +121,9 @@ fn workloads(matrix: &Matrix) -> Vec<Workload> {
         let own = matrix.own.get(scenario);
         let own_load = own.and_then(|own| own.load);
         let loads = own_load.as_ref().map_or(&matrix.loads[..], slice::from_ref);
-        let execs = matrix.execs.max(own.map_or(1, |own| own.least_execs));
+        let execs = own.map_or(matrix.execs, |own| {
+            matrix.execs.clamp(own.least_execs, own.most_execs)
+        });
         for &load in loads {
             for &lifetime_ns in &matrix.lifetimes_ns {
                 for &spawn in &matrix.spawns {

@@ -5,7 +5,7 @@
 //! parses or compares. So the scorer is right where its findings equal the expected ones, field by
 //! field.
 //!
-//! ```
+//! ```ignore
 //! use execlab_harness::score::{
 //!     calibration::{Fault, Findings, Shape, plant, truth},
 //!     judge,
@@ -41,7 +41,7 @@ use execlab_model::{
     truth::Truth,
 };
 
-pub use fault::{ArgvFault, Fault, Field, LossFault, NsPid, PathFault, Permille, Sign};
+pub use fault::{ArgvFault, Fault, Field, Given, LossFault, NsPid, PathFault, Permille, Sign};
 pub use findings::Findings;
 pub use scenes::Scene;
 pub use truths::{Shape, truth};

@@ -106,6 +106,11 @@ pub fn credentials(sighting: &Sighting, exec: &Exec) -> FieldClass {
     FieldClass::of(sighting.uid.as_ref(), &exec.uid)
 }
 
+/// The string of the call, byte for byte. Beside the path of an interpreter it says which script was executed.
+pub fn given(sighting: &Sighting, site: &Site) -> FieldClass {
+    FieldClass::of(sighting.given.as_ref(), &site.given)
+}
+
 /// Cgroup and namespaces: right where every offered item is, absent where none is offered.
 pub fn container(sighting: &Sighting, site: &Site) -> FieldClass {
     let hint = &sighting.container;

@@ -42,6 +42,8 @@ pub struct Judgement {
     pub late: u64,
     /// Paths of seen execs.
     pub path: PathCounts,
+    /// Strings of calls of seen execs.
+    pub given: FieldCounts,
     /// Arguments of seen execs.
     pub argv: ArgvCounts,
     /// Process ids of seen execs.
@@ -90,6 +92,7 @@ impl Judgement {
         line.completeness = Some(self.completeness);
         line.late = self.late;
         line.path = Some(self.path);
+        line.given = Some(self.given);
         line.argv = Some(self.argv);
         line.pid = Some(self.pid);
         line.parent = Some(self.parent);
@@ -134,6 +137,7 @@ pub fn judge(record: &Record, best: &[PathClass]) -> Judgement {
         completeness,
         late,
         path,
+        given,
         argv,
         pid,
         parent,
@@ -162,6 +166,7 @@ pub fn judge(record: &Record, best: &[PathClass]) -> Judgement {
         completeness,
         late,
         path,
+        given,
         argv,
         pid,
         parent,
@@ -224,6 +229,7 @@ struct Tally<'a> {
     completeness: Completeness,
     late: u64,
     path: PathCounts,
+    given: FieldCounts,
     argv: ArgvCounts,
     pid: PidCounts,
     parent: FieldCounts,
@@ -247,6 +253,7 @@ impl<'a> Tally<'a> {
             },
             late: 0,
             path: PathCounts::default(),
+            given: FieldCounts::default(),
             argv: ArgvCounts::default(),
             pid: PidCounts::default(),
             parent: FieldCounts::default(),
@@ -301,6 +308,8 @@ impl<'a> Tally<'a> {
         let slot = self.matching.lanes.slot(index);
         self.order.add(slot.from, slot.started);
         self.path(index, exec, sighting);
+        let given = fields::given(sighting, site);
+        *given.count(&mut self.given) += 1;
         self.argv(exec, site, sighting);
         self.pid(at, exec, sighting);
 

@@ -154,7 +154,8 @@ impl<'a> Names<'a> {
             let last = last_component(name);
             !last.is_empty() && (last == reported || last.get(..COMM) == Some(reported))
         };
-        !reported.contains(&b'/') && (last(&self.site.frames.exact) || last(&self.site.given))
+        // Only a program in memory has slashes there.
+        last(&self.site.frames.exact) || last(&self.site.given)
     }
 }
 
@@ -296,12 +297,15 @@ mod tests {
                 PathClass::Exact,
             ),
             ("memfd:runc_clon", PathClass::Basename),
+            ("memfd:runc_cloned:/proc/self/exe", PathClass::Basename),
             ("200", PathClass::Basename),
             ("exe", PathClass::Truncated),
         ];
         for (reported, expected) in cases {
             assert_eq!(class(&site, reported).0, expected, "{reported}");
         }
+        site.frames.exact = "/memfd:a/bcdefghijklmn".into();
+        assert_eq!(class(&site, "memfd:a/bcdefgh").0, PathClass::Basename);
     }
 
     #[test]

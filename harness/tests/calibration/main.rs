@@ -3,8 +3,8 @@
 use execlab_harness::score::{
     Judgement,
     calibration::{
-        ArgvFault, Fault, Field, Findings, LossFault, NsPid, PathFault, Scene, Shape, Sign, plant,
-        truth,
+        ArgvFault, Fault, Field, Findings, Given, LossFault, NsPid, PathFault, Scene, Shape, Sign,
+        plant, truth,
     },
     judge,
 };
@@ -130,6 +130,20 @@ fn swapped_pids_are_found_by_the_argv_id() {
     assert_eq!(found.completeness.seen, 400);
     assert!(judgement.notes[0].contains("argv id names another exec"));
     assert!(judgement.examples.iter().any(|e| e.what == "pid"));
+}
+
+#[test]
+fn strings_of_calls_beside_paths() {
+    let (found, _) = score(&CLOSED, &[Fault::Given(1_000, Given::Right)], 3);
+    assert_eq!((found.given.right, found.path.exact), (400, 400));
+    each(&[Fault::Given(300, Given::Cut)], |f| f.given.wrong > 50);
+    each(&[Fault::Given(300, Given::Other)], |f| {
+        f.given.wrong > 50 && f.given.absent > 200
+    });
+    // A path that is not there is told by the string, and that is in its own field too.
+    each(&[Fault::Path(500, PathFault::GivenOnly)], |f| {
+        f.given.right > 100
+    });
 }
 
 #[test]

@@ -53,6 +53,8 @@ fn faults() -> impl Strategy<Value = Fault> {
         1 => share().prop_map(Fault::SwapPids),
         // Of paths there is the most to get wrong.
         4 => (share(), select(PathFault::ALL.to_vec())).prop_map(|(s, how)| Fault::Path(s, how)),
+        1 => (share(), select(vec![Given::Right, Given::Cut, Given::Other]))
+            .prop_map(|(s, how)| Fault::Given(s, how)),
         2 => (share(), select(ArgvFault::ALL.to_vec())).prop_map(|(s, how)| Fault::Argv(s, how)),
         2 => (share(), select(Field::ALL.to_vec())).prop_map(|(s, f)| Fault::Omit(s, f)),
         1 => share().prop_map(Fault::WrongParent),

@@ -5,8 +5,9 @@ use execlab_reports::conformance::{Held, conformance};
 
 use super::{kernels, matrix, run};
 
-/// Beside the scenarios of the matrix, which is run anyway.
-const MORE: [&str; 1] = ["symlink"];
+/// Beside the scenarios of the matrix, which is run anyway: a plain one, and those that only newer kernels can do,
+/// which must be refused by the oldest and be done by the newest.
+const MORE: [&str; 3] = ["symlink", "binfmt-misc-transparent", "execve-check"];
 /// Of the matrix.
 const SCENARIOS: usize = 3;
 const BACKENDS: &str = "proc-poll,netlink,audit,ebpf,ptrace";

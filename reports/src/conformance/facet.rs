@@ -23,10 +23,16 @@ pub enum Facet {
     Late,
     /// The classes of the paths of seen execs.
     Path,
+    /// How the strings of their calls were reported, beside paths or in their place.
+    Given,
     /// How their arguments were reported.
     Argv,
     /// How their process ids were reported.
     Pid,
+    /// How their parents were reported.
+    Parent,
+    /// How their real users were reported.
+    User,
     /// How their cgroups and namespaces were reported.
     Container,
     /// Whether the monitor knew what it lost.
@@ -62,7 +68,7 @@ const PATH: [&str; 11] = [
 ];
 const ARGV: [&str; 6] = [NOTHING, "exact", "truncated", "joined", "wrong", "absent"];
 const PID: [&str; 5] = [NOTHING, "host", "in_namespace", "wrong", "absent"];
-const CONTAINER: [&str; 4] = [NOTHING, "right", "wrong", "absent"];
+const FIELD: [&str; 4] = [NOTHING, "right", "wrong", "absent"];
 const LOSS: [&str; 6] = [
     NOTHING,
     Honesty::Knew.as_str(),
@@ -74,14 +80,17 @@ const LOSS: [&str; 6] = [
 
 impl Facet {
     /// All of them, in the order in which they are written. The first decides what the others can be.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Seen,
         Self::Phantoms,
         Self::Duplicates,
         Self::Late,
         Self::Path,
+        Self::Given,
         Self::Argv,
         Self::Pid,
+        Self::Parent,
+        Self::User,
         Self::Container,
         Self::Loss,
     ];
@@ -94,8 +103,11 @@ impl Facet {
             Self::Duplicates => "duplicates",
             Self::Late => "late",
             Self::Path => "path",
+            Self::Given => "given",
             Self::Argv => "argv",
             Self::Pid => "pid",
+            Self::Parent => "parent",
+            Self::User => "user",
             Self::Container => "container",
             Self::Loss => "loss",
         }
@@ -114,7 +126,7 @@ impl Facet {
             Self::Path => &PATH,
             Self::Argv => &ARGV,
             Self::Pid => &PID,
-            Self::Container => &CONTAINER,
+            Self::Given | Self::Parent | Self::User | Self::Container => &FIELD,
             Self::Loss => &LOSS,
         }
     }
@@ -124,7 +136,7 @@ impl Facet {
         match self {
             Self::Seen => "all",
             Self::Phantoms | Self::Duplicates | Self::Late => "no",
-            Self::Path | Self::Argv | Self::Pid | Self::Container | Self::Loss => NOTHING,
+            _ => NOTHING,
         }
     }
 
@@ -133,7 +145,7 @@ impl Facet {
         match self {
             Self::Path | Self::Argv => "exact",
             Self::Pid => "host",
-            Self::Container => "right",
+            Self::Given | Self::Parent | Self::User | Self::Container => "right",
             Self::Loss => Honesty::Knew.as_str(),
             other => other.resting(),
         }
@@ -141,7 +153,16 @@ impl Facet {
 
     /// Whether it is said of seen execs, and so of nothing where none was seen.
     pub const fn is_of_sightings(self) -> bool {
-        matches!(self, Self::Path | Self::Argv | Self::Pid | Self::Container)
+        matches!(
+            self,
+            Self::Path
+                | Self::Given
+                | Self::Argv
+                | Self::Pid
+                | Self::Parent
+                | Self::User
+                | Self::Container
+        )
     }
 
     /// What one trial shows; `None` where it is no measurement: the guest was lost, or the host's side
@@ -165,9 +186,12 @@ impl Facet {
             Self::Duplicates => yes(completeness.duplicates),
             Self::Late => yes(trial.late),
             Self::Path => counted(self, &path(trial.path.as_ref()?)),
+            Self::Given => counted(self, &field(trial.given.as_ref()?)),
             Self::Argv => counted(self, &argv(trial.argv.as_ref()?)),
             Self::Pid => counted(self, &pid(trial.pid.as_ref()?)),
-            Self::Container => counted(self, &container(trial.container.as_ref()?)),
+            Self::Parent => counted(self, &field(trial.parent.as_ref()?)),
+            Self::User => counted(self, &field(trial.credentials.as_ref()?)),
+            Self::Container => counted(self, &field(trial.container.as_ref()?)),
             Self::Loss => vec![loss(trial.loss.as_ref()?)],
         })
     }
@@ -237,7 +261,7 @@ fn pid(counts: &PidCounts) -> [u64; 4] {
     [host, in_namespace, wrong, absent]
 }
 
-fn container(counts: &FieldCounts) -> [u64; 3] {
+fn field(counts: &FieldCounts) -> [u64; 3] {
     let FieldCounts {
         right,
         wrong,

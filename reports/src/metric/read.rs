@@ -56,6 +56,10 @@ pub(super) fn container(t: &TrialResult) -> Read {
     field(t.container.as_ref())
 }
 
+pub(super) fn given(t: &TrialResult) -> Read {
+    field(t.given.as_ref())
+}
+
 pub(super) fn parent(t: &TrialResult) -> Read {
     field(t.parent.as_ref())
 }

@@ -140,6 +140,8 @@ pub const METRICS: &[Metric] = &[
         "Execs with every argument byte for byte, of all that were seen.").higher(),
     metric("pid_host", "Process id", "right\npid", Unit::Share, read::pid,
         "Execs with the process id of the initial namespace, of all that were seen.").higher(),
+    metric("given", "String of the call", "right\nstring", Unit::Share, read::given,
+        "Execs reported with the string of the call byte for byte, of all that were seen. Beside an interpreter's path it says which script was executed.").higher(),
     metric("parent", "Parent", "right\nparent", Unit::Share, read::parent,
         "Execs reported with the right parent, of all that were seen.").higher(),
     metric("credentials", "Credentials", "right\nuid", Unit::Share, read::credentials,

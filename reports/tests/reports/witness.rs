@@ -9,7 +9,8 @@ use execlab_model::{
     workload::Load,
 };
 use execlab_reports::{
-    Summary, TerminalOptions, Witnesses, html, markdown, terminal, witness::expected,
+    Summary, TerminalOptions, Witnesses, html, markdown, terminal,
+    witness::{Expected, expected},
 };
 
 use crate::fixture;
@@ -55,11 +56,14 @@ fn counted(variant: &str, execs: Option<u64>) -> TrialResult {
     line
 }
 
-/// All but `proc-poll` are expected to see everything.
+/// All but `proc-poll` are expected to see everything, and nobody to invent anything.
 fn found(lines: &[TrialResult]) -> Vec<String> {
     let complete = |backend: &str, scenario: &str, kernel: &str| {
         assert_eq!((scenario, kernel), ("relative", "6.1"));
-        Some(backend != "proc-poll")
+        Some(Expected {
+            every_exec: backend != "proc-poll",
+            no_phantom: true,
+        })
     };
     Witnesses::new(lines, &complete).disagreements
 }
@@ -80,9 +84,9 @@ fn complete_backends_that_agree_with_truth_say_nothing() {
 #[test]
 fn what_one_complete_backend_misses_in_silence_is_unexplained() {
     let lines = [watched("audit", 0, 0, 0), watched("ebpf", 7, 0, 0)];
-    insta::assert_snapshot!(found(&lines).join("\n"), @"unexplained: ebpf+default should see every exec, and 6.1/ebpf+default/relative/closed/exact/1 missed 7 execs and saw 0 execs that truth does not have, of which it says nothing; 1 of 2 complete backends agree with truth");
+    insta::assert_snapshot!(found(&lines).join("\n"), @"unexplained: ebpf+default should see every exec and no other, and 6.1/ebpf+default/relative/closed/exact/1 missed 7 execs and saw 0 execs that truth does not have, of which it says nothing; 1 of 2 complete backends agree with truth");
     let lines = [watched("audit", 0, 0, 3), watched("ebpf", 0, 0, 0)];
-    insta::assert_snapshot!(found(&lines).join("\n"), @"unexplained: audit+default should see every exec, and 6.1/audit+default/relative/closed/exact/1 missed 0 execs and saw 3 execs that truth does not have, of which it says nothing; 1 of 2 complete backends agree with truth");
+    insta::assert_snapshot!(found(&lines).join("\n"), @"unexplained: audit+default should see every exec and no other, and 6.1/audit+default/relative/closed/exact/1 missed 0 execs and saw 3 execs that truth does not have, of which it says nothing; 1 of 2 complete backends agree with truth");
     // Where nobody knows whether it should, nobody can be surprised.
     let nothing = Witnesses::new(&lines, &|_, _, _| None);
     assert!(nothing.disagreements.is_empty());
@@ -91,14 +95,20 @@ fn what_one_complete_backend_misses_in_silence_is_unexplained() {
 #[test]
 fn complete_backends_that_agree_against_truth_put_it_in_doubt() {
     let lines = [watched("audit", 2, 0, 0), watched("ebpf", 2, 0, 0)];
-    insta::assert_snapshot!(found(&lines).join("\n"), @"truth in doubt: all of audit+default, ebpf+default that should see every exec missed 2 execs and saw 0 execs that truth does not have alike (the first is 6.1/audit+default/relative/closed/exact/1)");
+    insta::assert_snapshot!(found(&lines).join("\n"), @"truth in doubt: all of audit+default, ebpf+default that should see every exec and no other missed 2 execs and saw 0 execs that truth does not have alike (the first is 6.1/audit+default/relative/closed/exact/1)");
 }
 
 #[test]
 fn what_is_expected_is_what_is_committed() {
     let of = |backend, scenario| expected(backend, scenario, "6.1");
-    assert_eq!(of("ebpf", "relative"), Some(true));
-    assert_eq!(of("proc-poll", "relative"), Some(false), "it races");
+    let all = |every_exec| {
+        Some(Expected {
+            every_exec,
+            no_phantom: true,
+        })
+    };
+    assert_eq!(of("ebpf", "relative"), all(true));
+    assert_eq!(of("proc-poll", "relative"), all(false), "it races");
     assert_eq!(of("somebody-else-s", "relative"), None);
     assert_eq!(of("ebpf", "no-such-scenario"), None);
 }

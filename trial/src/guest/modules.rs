@@ -5,6 +5,7 @@
 
 use std::{
     fs::{self, File},
+    io,
     path::Path,
 };
 
@@ -23,8 +24,9 @@ const SETTLE_NS: u64 = 2_000_000_000;
 /// is loaded already is fine, and no such file is no module.
 pub fn load_for(scenario: &str, dir: &Path) -> Result<(), TrialError> {
     let list = dir.join(scenario);
-    let Ok(list) = fs::read_to_string(&list) else {
-        return Ok(());
+    let list = match fs::read_to_string(&list) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        read => read.map_err(TrialError::at(format!("read {}", list.display())))?,
     };
     for file in list.lines().map(|name| dir.join(name)) {
         let opened = File::open(&file);

@@ -19,7 +19,11 @@ impl Claim {
     pub fn take(root: &Path) -> io::Result<Option<Self>> {
         loop {
             fs::create_dir_all(root)?;
-            let lock = File::open(root)?;
+            let lock = match File::open(root) {
+                // Its last holder has just taken the folder away.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened?,
+            };
             match lock.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),

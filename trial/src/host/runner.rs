@@ -30,6 +30,7 @@ const STAGE_OPTIONS: &str = "mode=0755,size=2g";
 /// Runs the trial of a session and leaves its record there.
 pub fn run(session: &Session) -> Result<(), TrialError> {
     let (nonce, plan) = read_plan(session)?;
+    stays_in_guests(&plan)?;
     let mut marks = OpenOptions::new()
         .create(true)
         .append(true)
@@ -51,6 +52,16 @@ pub fn run(session: &Session) -> Result<(), TrialError> {
     session
         .write_whole(&session.record(), &framed)
         .map_err(TrialError::at("leave the record"))
+}
+
+/// Refuses what changes a machine in ways that nobody takes back after a SIGKILL. The harness does not ask for it.
+fn stays_in_guests(plan: &TrialPlan) -> Result<(), TrialError> {
+    let scenario = execlab_workloads::scenario::find(&plan.workload.scenario);
+    let Some(why) = scenario.and_then(|scenario| scenario.only_in_guests()) else {
+        return Ok(());
+    };
+    let what = format!("run {} on a machine of others", plan.workload.scenario);
+    Err(TrialError::at(what)(io::Error::other(why)))
 }
 
 fn read_plan(session: &Session) -> Result<(frame::Nonce, TrialPlan), TrialError> {

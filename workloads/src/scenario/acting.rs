@@ -28,7 +28,7 @@ pub(crate) fn way(site: Site) -> Way {
 }
 
 /// Above the interval at which a monitor polls `/proc` by default, which is 100 ms.
-const LASTING_NS: u64 = 250_000_000;
+pub(super) const LASTING_NS: u64 = 250_000_000;
 
 /// Two ways of one site: `brief` lives as long as the workload says, `lasting` so long that even a monitor
 /// that looks late finds the process, and what it has made of itself.

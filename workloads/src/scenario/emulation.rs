@@ -1,9 +1,12 @@
 //! Whether this kernel takes 32-bit system calls.
 
-use std::arch::asm;
+use std::{arch::asm, io};
 
 use nix::{
-    sys::wait::{WaitStatus, waitpid},
+    sys::{
+        signal::Signal,
+        wait::{WaitStatus, waitpid},
+    },
     unistd::{ForkResult, fork},
 };
 
@@ -31,8 +34,14 @@ pub(super) fn is_there() -> Result<(), SetupError> {
     };
     match waitpid(child, None).map_err(SetupError::at("wait for the child that asked"))? {
         WaitStatus::Exited(_, 0) => Ok(()),
-        other => Err(SetupError::Unsupported(format!(
-            "a child that called getpid by `int 0x80` ended so: {other:?}"
+        // No such gate, or nobody behind it who knows the call.
+        refused @ (WaitStatus::Signaled(_, Signal::SIGSEGV, _) | WaitStatus::Exited(_, 1)) => {
+            Err(SetupError::Unsupported(format!(
+                "a child that called getpid by `int 0x80` ended so: {refused:?}"
+            )))
+        }
+        other => Err(SetupError::at("ask for `int 0x80`")(io::Error::other(
+            format!("the child that asked ended so: {other:?}"),
         ))),
     }
 }

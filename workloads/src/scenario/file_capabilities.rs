@@ -30,7 +30,7 @@ impl Scenario for FileCapabilities {
     }
 
     fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {
-        let file = Privileged::prepare(ground)?;
+        let mut file = Privileged::prepare(ground)?;
         let path = text(bytes(&file.file).0);
         let value: Vec<u8> = CAPABILITIES.iter().flat_map(|w| w.to_le_bytes()).collect();
         // SAFETY: both strings end with a NUL, and the value is as long as it says.
@@ -44,7 +44,10 @@ impl Scenario for FileCapabilities {
             )
         };
         if result == 0 {
-            return file.ways();
+            let by_root = file.by_root("root")?;
+            // Root has them anyway.
+            file.changes = true;
+            return Ok(Prepared::ways([by_root, file.by_user("user")?]));
         }
         let error = io::Error::last_os_error();
         Err(match error.raw_os_error() {

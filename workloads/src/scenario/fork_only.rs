@@ -3,7 +3,7 @@
 
 use execlab_model::workload::Workload;
 
-use super::{Family, Ground, Prepared, Scenario, SetupError, Way};
+use super::{Family, Ground, Prepared, Scenario, SetupError, Way, acting};
 use crate::{spawn::Maker, step::Step};
 
 /// See the module.
@@ -26,7 +26,8 @@ impl Scenario for ForkOnly {
     fn prepare(&self, _: &Ground, _: &Workload) -> Result<Prepared, SetupError> {
         let ends = Way::of([Step::Exit]).made_by(Maker::Fork);
         // Long enough for whoever looks at all processes now and then.
-        let lives = ends.clone().after(&[sleep_ms(20)]);
+        let time = i64::try_from(acting::LASTING_NS / 1_000_000).expect("a quarter of a second");
+        let lives = ends.clone().after(&[sleep_ms(time)]);
         Ok(Prepared::ways([ends, lives]))
     }
 }

@@ -8,6 +8,9 @@ use super::{Family, Ground, Prepared, Scenario, SetupError, acting};
 /// Without its NUL.
 const BYTES: usize = 131_071;
 
+/// How many execs of this size a guest of the usual size has room for beside a monitor, with some to spare.
+const MOST: u32 = 64;
+
 /// See the module.
 #[derive(Debug)]
 pub struct HugeArgument;
@@ -23,6 +26,11 @@ impl Scenario for HugeArgument {
 
     fn family(&self) -> Family {
         Family::Against
+    }
+
+    /// Monitors keep all arguments of all execs until the storm is over.
+    fn most_execs(&self) -> u32 {
+        MOST
     }
 
     fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {

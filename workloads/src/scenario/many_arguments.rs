@@ -8,6 +8,9 @@ use super::{Family, Ground, Prepared, Scenario, SetupError, acting};
 /// All of them, name, id and lifetime included.
 const ARGUMENTS: usize = 20_000;
 
+/// How many execs of this size a guest of the usual size has room for beside a monitor, with some to spare.
+const MOST: u32 = 64;
+
 /// See the module.
 #[derive(Debug)]
 pub struct ManyArguments;
@@ -23,6 +26,11 @@ impl Scenario for ManyArguments {
 
     fn family(&self) -> Family {
         Family::Against
+    }
+
+    /// Monitors keep all arguments of all execs until the storm is over.
+    fn most_execs(&self) -> u32 {
+        MOST
     }
 
     fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {

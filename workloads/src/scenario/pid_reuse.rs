@@ -144,8 +144,10 @@ fn go_round(room: u32) -> Result<(), SetupError> {
             return Ok(());
         }
     }
-    Err(SetupError::Unsupported(format!(
-        "{most} processes one after the other had {most} pids, with {room} free ones below the limit"
+    Err(SetupError::at("make pids come again")(io::Error::other(
+        format!(
+            "{most} processes one after the other had {most} pids, with {room} free ones below the limit"
+        ),
     )))
 }
 

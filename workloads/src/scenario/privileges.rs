@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use execlab_model::truth::Site;
+use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::{Ground, Place, Prepared, SetupError, Way, bytes, install};
 use crate::step::{How, Step};
@@ -16,15 +17,22 @@ pub(super) struct Privileged {
     /// The file.
     pub(super) file: PathBuf,
     place: Place,
+    /// Whether the images of further ways check that their privileges are not the caller's.
+    pub(super) changes: bool,
 }
 
 impl Privileged {
     /// As root's own, with the usual mode.
     pub(super) fn prepare(ground: &Ground) -> Result<Self, SetupError> {
+        heeds_privileges(ground)?;
         let file = ground.dir.join("bin/worker");
         install(&ground.payload, &file)?;
         let place = Place::here(ground)?;
-        Ok(Self { file, place })
+        Ok(Self {
+            file,
+            place,
+            changes: false,
+        })
     }
 
     /// The same for another file beside this one, which is not there yet.
@@ -32,6 +40,7 @@ impl Privileged {
         Self {
             file: self.file.with_file_name(name),
             place: self.place.clone(),
+            changes: self.changes,
         }
     }
 
@@ -55,10 +64,27 @@ impl Privileged {
 
     fn way(&self, label: &str, before: &[Step]) -> Result<Way, SetupError> {
         let file = &self.file;
-        let site = Site {
+        let mut site = Site {
             label: label.into(),
             ..self.place.site(bytes(file), "/", file)?
         };
+        if self.changes {
+            site.argv.push("secure".into());
+        }
         Ok(Way::of(before.iter().cloned()).exec(How::Execve, bytes(file).0, site))
     }
+}
+
+/// Not on every file system do set-user-ID bits and capabilities of files count (`mnt_may_suid`, fs/namespace.c).
+fn heeds_privileges(ground: &Ground) -> Result<(), SetupError> {
+    let dir = &ground.dir;
+    let stat = statvfs(dir).map_err(SetupError::at(format!("statvfs {}", dir.display())))?;
+    if stat.flags().contains(FsFlags::ST_NOSUID) {
+        let why = format!(
+            "{} lies on a file system that is mounted nosuid",
+            dir.display()
+        );
+        return Err(SetupError::Unsupported(why));
+    }
+    Ok(())
 }

@@ -4,12 +4,13 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd},
     path::PathBuf,
 };
 
 use execlab_model::truth::Namespaces;
 use nix::{
+    errno::Errno,
     fcntl::{FcntlArg, OFlag, fcntl},
     mount::{MsFlags, mount},
     sched::CloneFlags,
@@ -52,7 +53,10 @@ impl Tenant {
                 die_with_parent();
                 drop((go, answer));
                 let _ = File::from(wait).read(&mut [0]);
-                say(&mut File::from(report), work());
+                say(
+                    &mut File::from(report),
+                    without_orders().and_then(|()| work()),
+                );
                 loop {
                     pause();
                 }
@@ -109,7 +113,7 @@ impl Tenant {
                 .map_err(SetupError::at(format!("open {}", path.display())))
                 .and_then(for_children)?;
             // 0: of whatever kind it is.
-            steps.push(Step::set_ns(std::os::fd::AsRawFd::as_raw_fd(&door), 0));
+            steps.push(Step::set_ns(door.as_raw_fd(), 0));
             doors.push(door);
         }
         Ok((steps, doors))
@@ -126,6 +130,22 @@ impl Drop for Tenant {
         let _ = kill(self.pid, Signal::SIGKILL);
         let _ = nix::sys::wait::waitpid(self.pid, None);
     }
+}
+
+/// The storm's standard streams are its line to the trial runner: nobody else may read or write there, least of all
+/// one who becomes another user.
+fn without_orders() -> Result<(), SetupError> {
+    let null = File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+        .map_err(SetupError::at("open /dev/null"))?;
+    for number in [libc::STDIN_FILENO, libc::STDOUT_FILENO] {
+        // SAFETY: both are open, and nothing in this process owns the one that is replaced.
+        let result = unsafe { libc::dup2(null.as_raw_fd(), number) };
+        Errno::result(result).map_err(SetupError::at("leave the storm's standard streams"))?;
+    }
+    Ok(())
 }
 
 /// Tells how the work went, once. Without its parent there is nobody to tell.
@@ -196,6 +216,6 @@ mod tests {
     fn descriptors_for_children_lie_where_they_look() {
         let file = tempfile::tempfile().unwrap();
         let kept = for_children(&file).unwrap();
-        assert!(std::os::fd::AsRawFd::as_raw_fd(&kept) >= FIRST_OWN_FD);
+        assert!(kept.as_raw_fd() >= FIRST_OWN_FD);
     }
 }

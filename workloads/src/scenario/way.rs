@@ -21,17 +21,26 @@ pub struct Way {
     /// The same for a payload that only exits; where all ways of a scenario have one, truth's own cost is measured
     /// against them.
     pub bare: Option<Vec<Step>>,
-    /// Whether the execs are made by somebody else than this child (the kernel, a daemon): pid and
-    /// parent are then taken from the images' own words, which are of the initial PID namespace.
+    /// Whether each exec is made in a further process by somebody else than this child (the kernel, a daemon):
+    /// pid and parent are then taken from the images' own words, which are of the initial PID namespace.
     pub by_others: bool,
-    /// Whether the child becomes a program that is not ours, and its execs and those of its descendants are
-    /// told by [`super::Prepared::witness`]; then there are no sites here.
-    pub witnessed: bool,
+    /// What the program does that the child becomes, where that is not ours: its execs and those of its descendants
+    /// are told by [`super::Prepared::witness`], and there are no sites here.
+    pub witnessed: Option<Witnessed>,
     /// How long its images live in nanoseconds, where what they show takes a time of its own and the workload's
     /// does not matter.
     pub lifetime_ns: Option<u64>,
     /// The real user id in the initial user namespace, where images are told another one.
     pub uid: Option<u32>,
+}
+
+/// What each child of a way sets out to do whose images are witnessed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Witnessed {
+    /// Execs of it and its descendants, one for each image.
+    pub execs: u32,
+    /// Processes: it and its descendants.
+    pub processes: u32,
 }
 
 impl Way {
@@ -105,10 +114,16 @@ impl Way {
 
     /// What it is to come to.
     pub fn planned(&self) -> Planned {
+        let sites = self.sites.len() as u64;
+        let (execs, forks) = match self.witnessed {
+            Some(witnessed) => (witnessed.execs.into(), witnessed.processes.into()),
+            None if self.by_others => (sites, 1 + sites),
+            None => (sites, 1),
+        };
         Planned {
-            execs: self.sites.len() as u64,
+            execs,
             attempts: self.steps.iter().filter(|s| s.is_attempt()).count() as u64,
-            forks: 1,
+            forks,
             children: 1,
         }
     }

@@ -8,7 +8,11 @@ use execlab_model::{
 };
 use nix::{sys::wait::WaitStatus, unistd::Pid};
 
-use crate::{evidence::Evidence, scenario::Way, spawn::EXEC_FAILED};
+use crate::{
+    evidence::{Evidence, NO_EVIDENCE},
+    scenario::Way,
+    spawn::EXEC_FAILED,
+};
 
 /// One child as its parent saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +63,12 @@ pub enum TruthError {
     /// A child that was to make no exec did not end as its way says.
     #[error("child {0}, which was to make no exec, ended as {1:?} and not in good order")]
     NotAsMeant(u32, Outcome),
+    /// An image that could not do what its arguments say: it is not the exec that truth tells of.
+    #[error("the last image of child {0} could not do what its arguments say")]
+    NotDone(u32),
+    /// A child of which nobody knows when it ended.
+    #[error("child {0} was not reaped")]
+    StillThere(u32),
     /// An image that is older than its process.
     #[error("the image of exec {0} started before its process was made")]
     BeforeItsTime(u32),
@@ -189,10 +199,10 @@ impl Ledger {
             truth.planned.forks += planned.forks;
             truth.planned.children += planned.children;
             let first = truth.execs.len();
-            for (site, place) in (first_sites[entry.way as usize]..).zip(0..) {
-                let Some(place) = Some(place).filter(|&p| u64::from(p) < planned.execs) else {
-                    break;
-                };
+            let first_site = first_sites[entry.way as usize];
+            let expected = u32::try_from(way.sites.len()).expect("a few");
+            for place in 0..expected {
+                let site = first_site + place;
                 let Some(image) = images.take(entry.id + place) else {
                     break;
                 };
@@ -220,7 +230,16 @@ impl Ledger {
                 }
             }
             truth.attempts += planned.attempts;
-            if (own.len() as u64) < planned.execs {
+            if way.by_others {
+                truth.forks += own.len() as u64;
+            }
+            if !own.is_empty() && entry.outcome == Outcome::Exited(NO_EVIDENCE) {
+                return Err(TruthError::NotDone(entry.id));
+            }
+            if entry.reaped_ns == 0 {
+                return Err(TruthError::StillThere(entry.id));
+            }
+            if own.len() < way.sites.len() {
                 // Only a child that says itself that its exec failed is known not to have made one.
                 if !own.is_empty() || entry.outcome != Outcome::Exited(EXEC_FAILED) {
                     let id = entry.id + u32::try_from(own.len()).expect("a few");
@@ -230,7 +249,7 @@ impl Ledger {
             } else if own.is_empty() && entry.outcome != Outcome::Exited(0) {
                 return Err(TruthError::NotAsMeant(entry.id, entry.outcome));
             }
-            if (own.is_empty() && !way.witnessed) || way.by_others {
+            if (own.is_empty() && way.witnessed.is_none()) || way.by_others {
                 truth.storm_pids.push(entry.pid);
             }
         }
@@ -309,7 +328,7 @@ mod tests {
     use nix::sys::signal::Signal;
 
     use super::*;
-    use crate::evidence::{EVIDENCE_MAGIC, NO_EVIDENCE};
+    use crate::evidence::EVIDENCE_MAGIC;
 
     fn image(id: u32, pid: u32) -> Evidence {
         Evidence {

@@ -1,6 +1,10 @@
 //! Joins what witnessed images said of themselves with the children that they descend from.
 
-use std::{collections::HashMap, fs, os::unix::fs::MetadataExt};
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    os::unix::fs::MetadataExt,
+};
 
 use execlab_model::truth::{Exec, Frames, Outcome, Site, Truth};
 
@@ -23,10 +27,11 @@ pub(crate) struct Executed {
 }
 
 /// Adds the execs of all images since the storm began to its truth. `children` are the ledger's of witnessed
-/// ways, `executed` finds files.
+/// ways, `executed` finds files. `strangers` were there before the storm began: what descends from them is none of it.
 pub(super) fn join(
     images: &[Image],
     children: &[Entry],
+    strangers: &HashSet<u32>,
     place: &Place,
     executed: impl Fn(&Image) -> Option<Executed>,
     truth: &mut Truth,
@@ -38,6 +43,7 @@ pub(super) fn join(
     images.sort_by_key(|image| image.started_ns);
     let mut tree = Tree {
         children,
+        strangers,
         processes: HashMap::new(),
         execs: Vec::with_capacity(images.len()),
         counts: vec![0; children.len()],
@@ -54,11 +60,7 @@ pub(super) fn join(
     tree.is_even()?;
     // The children themselves are counted already.
     let forks = tree.forks - children.len() as u64;
-    let execs = tree.execs.len() as u64;
     truth.forks += forks;
-    truth.planned.forks += forks;
-    // Nobody knows better what a program of others sets out to do.
-    truth.planned.execs += execs;
     truth.execs.append(&mut tree.execs);
     let mut sites: Vec<_> = sites.into_iter().collect();
     sites.sort_by_key(|(_, at)| *at);
@@ -85,6 +87,7 @@ fn site(image: &Image, executed: Executed, place: &Place) -> Site {
 /// The processes that descend from the storm's children, as far as is known by now.
 struct Tree<'a> {
     children: &'a [Entry],
+    strangers: &'a HashSet<u32>,
     processes: HashMap<u32, Process>,
     execs: Vec<Exec>,
     /// How many images each child and its descendants had.
@@ -181,6 +184,9 @@ impl Tree<'_> {
                 since_ns,
                 ..parent
             });
+        }
+        if self.strangers.contains(&image.ppid) {
+            return None;
         }
         // A descendant whose parent never called exec. With one child at a time there is no doubt whose.
         let mut those = (0..self.children.len()).filter(|&n| alive(&self.children[n]));
@@ -297,7 +303,16 @@ mod tests {
             forks: 2,
             ..Truth::default()
         };
-        join(images, &children(), &place, executed, &mut truth).map(|()| truth)
+        let strangers = HashSet::from([2, 77]);
+        join(
+            images,
+            &children(),
+            &strangers,
+            &place,
+            executed,
+            &mut truth,
+        )
+        .map(|()| truth)
     }
 
     #[test]
@@ -340,7 +355,7 @@ mod tests {
             (103, 102, 10, 30, 50, unknown),
         ];
         assert_eq!(execs, expected);
-        assert_eq!((truth.forks, truth.planned.execs), (8, 8));
+        assert_eq!((truth.forks, truth.execs.len()), (8, 8));
         let labels: Vec<_> = truth.sites.iter().map(|site| site.label.as_str()).collect();
         assert_eq!(labels, ["sh", "sed", "tr"]);
         let sites: Vec<_> = truth.execs.iter().map(|exec| exec.site).collect();
@@ -362,6 +377,8 @@ mod tests {
         assert_eq!(joined(&more), Err(uneven(2)));
         let late = [&whole[..], &[image(300, 1, 95, "/bin/sh")]].concat();
         assert_eq!(joined(&late), Err(TruthError::Unattributed(300)));
+        let strange = [&whole[..], &[image(201, 77, 62, "/bin/sed")]].concat();
+        assert_eq!(joined(&strange), Err(TruthError::Unattributed(201)));
         let gone = [&whole[..], &[image(201, 200, 62, "/gone")]].concat();
         assert_eq!(joined(&gone), Err(TruthError::Unresolved("/gone".into())));
     }

@@ -110,6 +110,7 @@ fn workloads(format: ListFormat) -> Result<(), ExpectedError> {
                 "only_in_guests": s.only_in_guests,
                 "load": s.load,
                 "least_execs": s.least_execs,
+                "most_execs": (s.most_execs < u32::MAX).then_some(s.most_execs),
             })
         })
         .collect();

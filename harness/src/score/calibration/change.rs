@@ -36,6 +36,7 @@ pub(super) fn omit(truth: &Truth, field: Field, sighting: &mut Sighting, worth: 
         Field::Path => {
             sighting.path = None;
             sighting.given = None;
+            worth.given = FieldClass::Absent;
             worth.path = PathClass::Absent;
             worth.suffixed = false;
             worth.path_is_faulty = true;

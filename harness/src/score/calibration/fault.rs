@@ -23,6 +23,8 @@ pub enum Fault {
     SwapPids(Permille),
     /// A share of the sightings has another path.
     Path(Permille, PathFault),
+    /// A share of the sightings that have a path has the string of the call beside it, or another string.
+    Given(Permille, Given),
     /// A share of the sightings has other arguments.
     Argv(Permille, ArgvFault),
     /// A share of the sightings does not offer a field.
@@ -55,6 +57,17 @@ pub enum Fault {
     SetUp(usize),
     /// What the monitor says of its own losses; the last one counts.
     Loss(LossFault),
+}
+
+/// What stands beside a path as the string of the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Given {
+    /// That string.
+    Right,
+    /// All of it but its last byte.
+    Cut,
+    /// Another one.
+    Other,
 }
 
 /// What becomes of a path.

@@ -23,6 +23,7 @@ pub struct Findings {
     pub completeness: Completeness,
     pub late: u64,
     pub path: PathCounts,
+    pub given: FieldCounts,
     pub argv: ArgvCounts,
     pub pid: PidCounts,
     pub parent: FieldCounts,
@@ -42,6 +43,7 @@ impl Findings {
             completeness: judgement.completeness.clone(),
             late: judgement.late,
             path: judgement.path.clone(),
+            given: judgement.given.clone(),
             argv: judgement.argv.clone(),
             pid: judgement.pid.clone(),
             parent: judgement.parent.clone(),
@@ -106,6 +108,7 @@ pub(super) fn expected(
         },
         late: 0,
         path: PathCounts::default(),
+        given: FieldCounts::default(),
         argv: ArgvCounts::default(),
         pid: PidCounts::default(),
         parent: FieldCounts::default(),
@@ -177,6 +180,7 @@ fn count(found: &mut Findings, worth: &Worth, best: &[PathClass]) {
     *found.path.of(worth.path) += 1;
     found.path.best += u64::from(best.contains(&worth.path));
     found.path.suffixed += u64::from(worth.suffixed);
+    *worth.given.count(&mut found.given) += 1;
     *worth.argv.count(&mut found.argv) += 1;
     *worth.pid.count(&mut found.pid) += 1;
     *worth.parent.count(&mut found.parent) += 1;

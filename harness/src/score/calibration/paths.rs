@@ -8,10 +8,11 @@ use execlab_model::{
 };
 
 use super::{
-    fault::PathFault,
+    fault::{Given, PathFault},
     plants::Worth,
     scenes::{DELETED, is_nameless, lexical},
 };
+use crate::score::fields::FieldClass;
 
 /// A path to report and what it is worth.
 struct Told {
@@ -44,6 +45,7 @@ pub(super) fn change_path(
         let given = &truth.site(&truth.execs[worth.exec as usize]).given;
         sighting.given = Some(given.clone());
         sighting.path = None;
+        worth.given = FieldClass::Right;
         worth.path = class_of_given(truth.site(&truth.execs[worth.exec as usize]));
         worth.suffixed = false;
         worth.path_is_faulty = true;
@@ -55,6 +57,21 @@ pub(super) fn change_path(
         worth.suffixed = told.suffixed;
         worth.path_is_faulty = true;
     }
+}
+
+/// A string of the call beside a path; without one it would be taken for the path.
+pub(super) fn add_given(truth: &Truth, how: Given, sighting: &mut Sighting, worth: &mut Worth) {
+    if sighting.path.is_none() {
+        return;
+    }
+    let given = &truth.site(&truth.execs[worth.exec as usize]).given;
+    let bytes = given.as_slice();
+    (sighting.given, worth.given) = match how {
+        Given::Right => (Some(given.clone()), FieldClass::Right),
+        Given::Cut if bytes.is_empty() => return,
+        Given::Cut => (Some(bytes[..bytes.len() - 1].into()), FieldClass::Wrong),
+        Given::Other => (Some("./another".into()), FieldClass::Wrong),
+    };
 }
 
 /// `None` where a site has no such name.

@@ -10,7 +10,7 @@ use super::{
     arguments::change_argv,
     change::{late_container, ns_pid, omit, place_of, polled, swap_container, ticks},
     fault::{Fault, Permille},
-    paths::{change_path, right},
+    paths::{add_given, change_path, right},
     random::Random,
     scenes::has_id,
 };
@@ -38,6 +38,7 @@ pub(super) struct Worth {
     pub exec: u32,
     pub path: PathClass,
     pub suffixed: bool,
+    pub given: FieldClass,
     /// Whether a fault was planted in the path.
     pub path_is_faulty: bool,
     /// Whether its arguments carry an id when they are whole.
@@ -118,6 +119,9 @@ impl<'a> Plants<'a> {
             Fault::SwapPids(share) => self.swap_pids(share, random),
             Fault::Path(share, how) => self.some(share, random, |truth, sighting, worth| {
                 change_path(truth, how, sighting, worth);
+            }),
+            Fault::Given(share, how) => self.some(share, random, |truth, sighting, worth| {
+                add_given(truth, how, sighting, worth);
             }),
             Fault::Argv(share, how) => self.some(share, random, |_, sighting, worth| {
                 change_argv(how, sighting, worth);
@@ -223,6 +227,7 @@ fn perfect(truth: &Truth, at: u32, exec: &Exec) -> Plant {
             exec: at,
             path: PathClass::Exact,
             suffixed,
+            given: FieldClass::Absent,
             path_is_faulty: false,
             carries_id: has_id(site),
             argv: ArgvClass::Exact,

@@ -8,8 +8,10 @@ use super::{random::Random, scenes::Scene};
 
 /// When the first child is due, in nanoseconds; the storm's own processes are older.
 pub(super) const BEGAN_NS: u64 = 1_000_000_000;
-/// The storm's spawner, which is every exec's parent.
+/// The storm's spawner, which is most execs' parent.
 pub(super) const SPAWNER: u32 = 900;
+/// The kernel's, which is that of its helpers.
+const KTHREADD: u32 = 2;
 /// Host pids of execs begin here; no in-namespace pid is as high, so that the two are never confused.
 const FIRST_PID: u32 = 1_000_000;
 
@@ -90,6 +92,12 @@ pub fn truth(shape: &Shape, seed: u64) -> Truth {
         let (pid, ns_pid) = (pids.take(), ns_pids.take());
         let mut spawned_ns = now;
         let home = random.index(sites.len());
+        // Made by the storm itself, by the kernel, or by an image that is still there.
+        let parent = match random.below(8) {
+            0 => KTHREADD,
+            1 => busy.back().map_or(SPAWNER, |&(_, pid, _)| pid),
+            _ => SPAWNER,
+        };
         let sites_of_process = reachable(&sites, home);
         for _ in 0..shape.per_process.max(1) {
             if execs.len() == shape.execs as usize {
@@ -108,8 +116,9 @@ pub fn truth(shape: &Shape, seed: u64) -> Truth {
                 } else {
                     pid
                 },
-                parent: SPAWNER,
-                uid: 1_000 * (id % 2),
+                parent,
+                // Root, a user, and root of a user namespace as others see it.
+                uid: [0, 1_000, 100_000][id as usize % 3],
                 lifetime_ns,
                 spawned_ns,
                 started_ns,

@@ -52,10 +52,11 @@ impl Calls {
                 &raw const program,
             )
         };
-        let fd = Errno::result(result).map_err(|errno| {
-            SetupError::Unsupported(format!(
+        let fd = Errno::result(result).map_err(|errno| match errno {
+            Errno::ENOSYS | Errno::EINVAL | Errno::EPERM => SetupError::Unsupported(format!(
                 "seccomp(2) with SECCOMP_FILTER_FLAG_NEW_LISTENER answers {errno}; it takes Linux 5.0"
-            ))
+            )),
+            errno => SetupError::at("hold calls by seccomp(2)")(errno),
         })?;
         // SAFETY: a new descriptor, which nothing else owns.
         Ok(Self(unsafe {

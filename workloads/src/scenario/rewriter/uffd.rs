@@ -53,10 +53,11 @@ nix::ioctl_readwrite!(copy, 0xaa, 0x03, Copy);
 
 /// Watches memory of this process for pages that are not there.
 pub(super) fn watch(start: i64, length: usize) -> Result<OwnedFd, SetupError> {
-    let unsupported = |what: &str, errno: Errno| {
-        SetupError::Unsupported(format!(
+    let unsupported = |what: &str, errno: Errno| match errno {
+        Errno::ENOSYS | Errno::EINVAL | Errno::EPERM => SetupError::Unsupported(format!(
             "{what} answers {errno}; it takes Linux 4.3 and CAP_SYS_PTRACE"
-        ))
+        )),
+        errno => SetupError::at(what)(errno),
     };
     // One that blocks cannot be polled (`userfaultfd_poll`, fs/userfaultfd.c).
     // SAFETY: a new descriptor, or an error.
