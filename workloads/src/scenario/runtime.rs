@@ -81,9 +81,10 @@ impl Stage {
         Ok(site)
     }
 
-    /// What scenarios return.
-    pub fn prepared(self, way: Way) -> Prepared {
+    /// What scenarios return: of a way whose last exec is the one inside.
+    pub fn prepared(self, mut way: Way) -> Prepared {
         let (listener, log) = self.testimonies;
+        way.descendants = 1;
         Prepared {
             testimonies: vec![Box::new(listener), Box::new(log)],
             ..Prepared::ways([way])

@@ -215,9 +215,7 @@ impl Ledger {
                 if own[at - 1].pid == own[at].pid {
                     own[at - 1].ended_ns = own[at].started_ns;
                 } else {
-                    // Nobody knows better how many processes a program of others sets out to make.
                     truth.forks += 1;
-                    truth.planned.forks += 1;
                 }
                 own[at].spawned_ns = own[at - 1].started_ns;
             }
@@ -477,6 +475,7 @@ mod tests {
         let mut images = [image(10, 100), image(11, 1)];
         (images[1].host_pid, images[1].started_ns) = (140, 20);
         let mut ways = way(2);
+        ways.descendants = 1;
         ways.sites[1].namespaces.pid = 0;
         let truth = one_child(0).join(&images, &[ways], OWN).unwrap();
         let execs: Vec<_> = truth
