@@ -290,7 +290,7 @@ pub trait Scenario: Sync {
         1
     }
 
-    /// The most children of which a guest's memory holds what monitors say; more are not run.
+    /// The most children of which a guest holds what monitors and witnesses say; more are not run.
     fn most_execs(&self) -> u32 {
         u32::MAX
     }

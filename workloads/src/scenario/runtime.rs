@@ -21,6 +21,9 @@ use crate::{
 /// Why such scenarios run in guests only.
 pub(super) const IN_GUESTS: &str = "it runs programs of a distribution that are in guests alone, and preloads a witness into all of them";
 
+/// The most containers: as many as may wait at the socket ([`Listener::bind`]).
+pub(super) const MOST: u32 = 4096;
+
 /// Where the payload's folder and the socket's are inside.
 pub(super) const APP: &str = "/app";
 pub(super) const RUN: &str = "/run/execlab";

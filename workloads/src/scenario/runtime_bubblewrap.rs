@@ -5,7 +5,7 @@ use execlab_model::{Bytes, workload::Workload};
 
 use super::{
     Family, Ground, Prepared, Scenario, SetupError, Way, bytes,
-    runtime::{APP, IN_GUESTS, RUN, Stage, without_streams, worker},
+    runtime::{APP, IN_GUESTS, MOST, RUN, Stage, without_streams, worker},
 };
 use crate::step::{How, Step};
 
@@ -36,6 +36,10 @@ impl Scenario for RuntimeBubblewrap {
 
     fn only_in_guests(&self) -> Option<&'static str> {
         Some(IN_GUESTS)
+    }
+
+    fn most_execs(&self) -> u32 {
+        MOST
     }
 
     fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {

@@ -23,7 +23,7 @@ use execlab_model::{
 
 use super::{
     Family, Ground, Prepared, Scenario, SetupError, Way, bytes, make_dir,
-    runtime::{IN_GUESTS, Stage, without_streams},
+    runtime::{IN_GUESTS, MOST, Stage, without_streams},
 };
 use crate::step::{How, Step, Syscall, Value};
 
@@ -60,6 +60,10 @@ impl Scenario for RuntimeCrun {
 
     fn only_in_guests(&self) -> Option<&'static str> {
         Some(IN_GUESTS)
+    }
+
+    fn most_execs(&self) -> u32 {
+        MOST
     }
 
     fn prepare(&self, ground: &Ground, workload: &Workload) -> Result<Prepared, SetupError> {
