@@ -46,7 +46,8 @@ pub fn id_place(argument: &[u8]) -> Option<u32> {
     }
 }
 
-/// The inode numbers of the namespaces of a process (`/proc/PID/ns/*`).
+/// The inode numbers of the namespaces of a process (`/proc/PID/ns/*`); 0 where each exec of a site has one of
+/// its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Namespaces {
     /// Mount namespace.
@@ -89,15 +90,15 @@ pub struct Site {
     pub label: String,
     /// The string passed to `execve`.
     pub given: Bytes,
-    /// The working directory at the call, from the exec's own root.
+    /// The working directory at the call, from the exec's own root; empty where each exec has one of its own.
     pub cwd: Bytes,
     /// The executed file in each frame.
     pub frames: Frames,
     /// Arguments, with [`ID_ARGUMENT`] and [`LIFETIME_ARGUMENT`] in their places.
     pub argv: Vec<Bytes>,
-    /// Device of the executed file as `stat` gives it.
+    /// Device of the executed file as `stat` gives it; 0 where each exec has a file of its own.
     pub dev: u64,
-    /// Inode of the executed file.
+    /// Inode of the executed file; 0 where each exec has a file of its own.
     pub ino: u64,
     /// Path below the root of the cgroup v2 hierarchy, with a leading slash.
     pub cgroup: Bytes,

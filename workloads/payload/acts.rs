@@ -4,6 +4,7 @@
 //! | act | what it does |
 //! |---|---|
 //! | `log PATH` | (before anything else) appends its evidence to this file |
+//! | `tell PATH` | (before anything else) sends its evidence to this Unix socket |
 //! | `exec PATH ARGV…` | executes PATH; all that follows are its arguments |
 //! | `thread-exec PATH ARGV…` | the same from a thread that is not the leader |
 //! | `rename A B`, `link A B`, `unlink A`, `chdir A` | what they say |

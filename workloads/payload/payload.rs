@@ -20,7 +20,7 @@ mod stack;
 mod sys;
 
 use acts::Acts;
-use layout::{EVIDENCE_FD, EVIDENCE_MAGIC, Evidence, LOG_ACT, NO_EVIDENCE};
+use layout::{EVIDENCE_FD, EVIDENCE_MAGIC, Evidence, LOG_ACT, NO_EVIDENCE, TELL_ACT};
 use stack::Stack;
 use sys::{Timespec, exit, syscall};
 
@@ -55,7 +55,7 @@ unsafe extern "C" fn payload_main(stack: *const usize) -> ! {
             uid: stack.real_uid(),
             started_ns: (now.seconds * 1_000_000_000 + now.nanos) as u64,
             ppid: syscall(sys::GETPPID, [0; 5]) as u32,
-            reserved: 0,
+            host_pid: 0,
         };
         let lifetime = stack.argument(behind).decimal();
         let mut acts = Acts::new(&stack, behind + 1);
@@ -74,9 +74,12 @@ unsafe extern "C" fn payload_main(stack: *const usize) -> ! {
 unsafe fn leave(evidence: &Evidence, acts: &mut Acts<'_>) -> bool {
     // SAFETY: the record and the path are alive through the calls.
     unsafe {
-        let log = match acts.take(LOG_ACT) {
-            Some(path) => sys::open(path, sys::O_WRONLY | sys::O_APPEND),
-            None => EVIDENCE_FD as isize,
+        let log = if let Some(path) = acts.take(LOG_ACT) {
+            sys::open(path, sys::O_WRONLY | sys::O_APPEND)
+        } else if let Some(path) = acts.take(TELL_ACT) {
+            sys::connect(path)
+        } else {
+            EVIDENCE_FD as isize
         };
         let length = size_of::<Evidence>();
         let record = core::ptr::from_ref(evidence) as usize;

@@ -1,6 +1,6 @@
 //! System calls.
 
-use core::arch::asm;
+use core::{arch::asm, mem::MaybeUninit};
 
 use crate::stack::Text;
 
@@ -11,6 +11,8 @@ pub const MMAP: usize = 9;
 pub const PAUSE: usize = 34;
 pub const NANOSLEEP: usize = 35;
 pub const GETPID: usize = 39;
+pub const SOCKET: usize = 41;
+pub const CONNECT: usize = 42;
 pub const EXECVE: usize = 59;
 pub const CHDIR: usize = 80;
 pub const RENAME: usize = 82;
@@ -90,4 +92,39 @@ pub fn sleep(nanos: u64) {
 pub fn open(path: Text<'_>, flags: usize) -> isize {
     // SAFETY: a text ends with a NUL and lives as long as the process.
     unsafe { syscall(OPEN, [path.address(), flags, 0, 0, 0]) }
+}
+
+/// Connects to a Unix stream socket; a negative number where that fails.
+pub fn connect(path: Text<'_>) -> isize {
+    const AF_UNIX: u16 = 1;
+    const SOCK_STREAM: usize = 1;
+    /// `struct sockaddr_un` (unix(7)); a path without its NUL is as long as the address says.
+    #[repr(C)]
+    struct Address {
+        family: u16,
+        path: [u8; 108],
+    }
+    let mut address = MaybeUninit::<Address>::uninit();
+    let length = path.length();
+    if length > 108 {
+        return -1;
+    }
+    // SAFETY: there is room for the path; of the address, what is written is passed. The copy is the processor's,
+    // because a compiler would call the C library's `memcpy`.
+    unsafe {
+        let at = address.as_mut_ptr();
+        (*at).family = AF_UNIX;
+        asm!(
+            "rep movsb",
+            inout("rdi") (&raw mut (*at).path) => _,
+            inout("rsi") path.address() => _,
+            inout("rcx") length => _,
+        );
+        let socket = syscall(SOCKET, [AF_UNIX.into(), SOCK_STREAM, 0, 0, 0]);
+        let length = size_of::<u16>() + length;
+        match syscall(CONNECT, [socket as usize, at as usize, length, 0, 0]) {
+            0 => socket,
+            error => error,
+        }
+    }
 }

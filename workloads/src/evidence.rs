@@ -1,6 +1,7 @@
 //! The evidence that payloads leave: one record for each image that started.
 
 use std::{
+    fmt,
     fs::{File, OpenOptions, Permissions},
     io,
     os::{
@@ -20,8 +21,11 @@ use nix::{
 };
 
 mod layout;
+mod named;
+mod told;
 
-pub use layout::{EVIDENCE_FD, EVIDENCE_MAGIC, Evidence, LOG_ACT, NO_EVIDENCE};
+pub use layout::{EVIDENCE_FD, EVIDENCE_MAGIC, Evidence, LOG_ACT, NO_EVIDENCE, TELL_ACT};
+pub use told::Listener;
 
 const SIZE: usize = size_of::<Evidence>();
 
@@ -36,9 +40,15 @@ impl Evidence {
             uid: u32_at(12),
             started_ns: u64::from_ne_bytes(bytes[16..24].try_into().expect("8 bytes")),
             ppid: u32_at(24),
-            reserved: u32_at(28),
+            host_pid: u32_at(28),
         }
     }
+}
+
+/// Evidence of images that leave none in the storm's own logs.
+pub trait Testimony: fmt::Debug {
+    /// All that there is when the storm is over; asked once.
+    fn evidence(&self) -> io::Result<Vec<Evidence>>;
 }
 
 /// The place of a log that is not made yet: nothing else is opened there meanwhile.
@@ -152,12 +162,13 @@ pub fn parse_log(bytes: &[u8]) -> Result<Vec<Evidence>, DamagedLog> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::{collections::HashSet, io::Write};
 
     use super::*;
 
-    fn bytes(id: u32) -> Vec<u8> {
+    /// The record of an image with this id.
+    pub(crate) fn bytes(id: u32) -> Vec<u8> {
         let mut out = Vec::new();
         for word in [EVIDENCE_MAGIC, id, 7, 0] {
             out.extend_from_slice(&word.to_ne_bytes());

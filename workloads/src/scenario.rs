@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::witness;
+use crate::{evidence::Testimony, witness};
 use execlab_model::{
     Bytes,
     result::PathClass,
@@ -26,6 +26,7 @@ mod overlay;
 mod place;
 mod privileges;
 mod rewriter;
+mod runtime;
 mod tenant;
 #[cfg(test)]
 mod testing;
@@ -96,6 +97,8 @@ pub mod relative;
 pub mod renamed_after;
 pub mod rewritten_argv;
 pub mod rewritten_path;
+pub mod runtime_bubblewrap;
+pub mod runtime_crun;
 pub mod script;
 pub mod script_arguments;
 pub mod script_by_fd;
@@ -182,6 +185,8 @@ pub const SCENARIOS: &[&dyn Scenario] = &[
     &cgroup_v1::CgroupV1,
     &cgroup_moved_before::CgroupMovedBefore,
     &cgroup_moved_after::CgroupMovedAfter,
+    &runtime_crun::RuntimeCrun,
+    &runtime_bubblewrap::RuntimeBubblewrap,
     // Against the monitor.
     &rewritten_path::RewrittenPath,
     &rewritten_argv::RewrittenArgv,
@@ -285,7 +290,7 @@ pub trait Scenario: Sync {
         1
     }
 
-    /// The most children of which a guest's memory holds what monitors say; more are not run.
+    /// The most children of which a guest holds what monitors and witnesses say; more are not run.
     fn most_execs(&self) -> u32 {
         u32::MAX
     }
@@ -339,6 +344,8 @@ pub struct Prepared {
     /// after whose preparation the storm no longer reaches its own folder; all others have one by
     /// themselves.
     pub canary: Option<Way>,
+    /// What else is evidence.
+    pub testimonies: Vec<Box<dyn Testimony>>,
     /// Of whom execs are told that [ways](Way::witnessed) have none of their own of.
     pub witness: Option<Witness>,
     /// Processes that it started and that never call exec.

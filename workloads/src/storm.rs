@@ -202,6 +202,10 @@ impl Storm {
                 .map_err(|e| format!("cannot read the evidence log: {e}"))?;
             evidence.extend(evidence::parse_log(&bytes).map_err(|e| e.to_string())?);
         }
+        for testimony in &self.prepared.testimonies {
+            let told = testimony.evidence();
+            evidence.extend(told.map_err(|e| format!("cannot hear {testimony:?}: {e}"))?);
+        }
         let mut truth = self
             .ledger
             .join(&evidence, &self.prepared.ways, self.own_pid_ns)

@@ -114,11 +114,15 @@ pub fn given(sighting: &Sighting, site: &Site) -> FieldClass {
 /// Cgroup and namespaces: right where every offered item is, absent where none is offered.
 pub fn container(sighting: &Sighting, site: &Site) -> FieldClass {
     let hint = &sighting.container;
+    // What truth does not know is held against nobody.
+    let namespace = |reported: Option<u32>, expected: u32| {
+        FieldClass::of(reported.filter(|_| expected != 0).as_ref(), &expected)
+    };
     let items = [
         FieldClass::of(hint.cgroup.as_ref(), &site.cgroup),
         FieldClass::of(hint.cgroup_id.as_ref(), &site.cgroup_id),
-        FieldClass::of(hint.mnt_ns.as_ref(), &site.namespaces.mnt),
-        FieldClass::of(hint.pid_ns.as_ref(), &site.namespaces.pid),
+        namespace(hint.mnt_ns, site.namespaces.mnt),
+        namespace(hint.pid_ns, site.namespaces.pid),
     ];
     if items.contains(&FieldClass::Wrong) {
         FieldClass::Wrong

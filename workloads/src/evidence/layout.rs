@@ -11,6 +11,9 @@ pub const EVIDENCE_MAGIC: u32 = 0x4556_4c58;
 /// [`EVIDENCE_FD`] is not inherited: the one behind it.
 pub const LOG_ACT: &[u8] = b"log";
 
+/// Marks the argument that names a Unix socket to send the record to: the one behind it.
+pub const TELL_ACT: &[u8] = b"tell";
+
 /// The status of a payload that could not write its record, or could not do what its arguments say.
 pub const NO_EVIDENCE: u8 = 99;
 
@@ -30,6 +33,7 @@ pub struct Evidence {
     pub started_ns: u64,
     /// `getppid()`: 0 for a parent outside of the image's PID namespace.
     pub ppid: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// 0 as the image writes it. Of a record that was sent, what the kernel says of the sender: its pid in the
+    /// PID namespace of the storm.
+    pub host_pid: u32,
 }

@@ -27,6 +27,8 @@ pub struct Way {
     /// What the program does that the child becomes, where that is not ours: its execs and those of its descendants
     /// are told by [`super::Prepared::witness`], and there are no sites here.
     pub witnessed: Option<Witnessed>,
+    /// How many processes the program makes that the child becomes, each of which makes one of these execs.
+    pub descendants: u32,
     /// How long its images live in nanoseconds, where what they show takes a time of its own and the workload's
     /// does not matter.
     pub lifetime_ns: Option<u64>,
@@ -118,7 +120,7 @@ impl Way {
         let (execs, forks) = match self.witnessed {
             Some(witnessed) => (witnessed.execs.into(), witnessed.processes.into()),
             None if self.by_others => (sites, 1 + sites),
-            None => (sites, 1),
+            None => (sites, 1 + u64::from(self.descendants)),
         };
         Planned {
             execs,

@@ -209,9 +209,14 @@ impl Ledger {
                 truth.execs.push(exec(entry, way, site, image)?);
             }
             let own = &mut truth.execs[first..];
-            // The next image of a process ends the one before, and is made while that one runs.
+            // The next image of a process ends the one before, and is made while that one runs; so is the
+            // image of a further process.
             for at in 1..own.len() {
-                own[at - 1].ended_ns = own[at].started_ns;
+                if own[at - 1].pid == own[at].pid {
+                    own[at - 1].ended_ns = own[at].started_ns;
+                } else {
+                    truth.forks += 1;
+                }
                 own[at].spawned_ns = own[at - 1].started_ns;
             }
             for image in own.iter() {
@@ -255,6 +260,9 @@ impl Ledger {
 fn exec(entry: &Entry, way: &Way, site: u32, image: &Evidence) -> Result<Exec, TruthError> {
     let (pid, parent) = if way.by_others {
         (image.pid, image.ppid)
+    } else if image.host_pid != 0 && image.host_pid != entry.pid {
+        // A child of the program that the storm's child became.
+        (image.host_pid, entry.pid)
     } else {
         (entry.pid, std::process::id())
     };
@@ -328,7 +336,7 @@ mod tests {
             uid: 0,
             started_ns: 15,
             ppid: 1,
-            reserved: 0,
+            host_pid: 0,
         }
     }
 
@@ -460,6 +468,24 @@ mod tests {
             broken_off,
             Err(TruthError::Silent(11, Outcome::Exited(127)))
         );
+    }
+
+    #[test]
+    fn a_program_of_others_makes_a_process_that_the_kernel_names() {
+        let mut images = [image(10, 100), image(11, 1)];
+        (images[1].host_pid, images[1].started_ns) = (140, 20);
+        let mut ways = way(2);
+        ways.descendants = 1;
+        ways.sites[1].namespaces.pid = 0;
+        let truth = one_child(0).join(&images, &[ways], OWN).unwrap();
+        let execs: Vec<_> = truth
+            .execs
+            .iter()
+            .map(|e| (e.pid, e.ns_pid, e.parent, e.spawned_ns, e.ended_ns))
+            .collect();
+        let own = std::process::id();
+        assert_eq!(execs, [(100, 100, own, 10, 40), (140, 1, 100, 15, 40)]);
+        assert_eq!((truth.forks, truth.planned.forks), (2, 2));
     }
 
     #[test]
