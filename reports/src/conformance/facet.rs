@@ -23,8 +23,6 @@ pub enum Facet {
     Late,
     /// The classes of the paths of seen execs.
     Path,
-    /// How the strings of their calls were reported, beside paths or in their place.
-    Given,
     /// How their arguments were reported.
     Argv,
     /// How their process ids were reported.
@@ -80,13 +78,12 @@ const LOSS: [&str; 6] = [
 
 impl Facet {
     /// All of them, in the order in which they are written. The first decides what the others can be.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 11] = [
         Self::Seen,
         Self::Phantoms,
         Self::Duplicates,
         Self::Late,
         Self::Path,
-        Self::Given,
         Self::Argv,
         Self::Pid,
         Self::Parent,
@@ -103,7 +100,6 @@ impl Facet {
             Self::Duplicates => "duplicates",
             Self::Late => "late",
             Self::Path => "path",
-            Self::Given => "given",
             Self::Argv => "argv",
             Self::Pid => "pid",
             Self::Parent => "parent",
@@ -126,7 +122,7 @@ impl Facet {
             Self::Path => &PATH,
             Self::Argv => &ARGV,
             Self::Pid => &PID,
-            Self::Given | Self::Parent | Self::User | Self::Container => &FIELD,
+            Self::Parent | Self::User | Self::Container => &FIELD,
             Self::Loss => &LOSS,
         }
     }
@@ -145,7 +141,7 @@ impl Facet {
         match self {
             Self::Path | Self::Argv => "exact",
             Self::Pid => "host",
-            Self::Given | Self::Parent | Self::User | Self::Container => "right",
+            Self::Parent | Self::User | Self::Container => "right",
             Self::Loss => Honesty::Knew.as_str(),
             other => other.resting(),
         }
@@ -155,13 +151,7 @@ impl Facet {
     pub const fn is_of_sightings(self) -> bool {
         matches!(
             self,
-            Self::Path
-                | Self::Given
-                | Self::Argv
-                | Self::Pid
-                | Self::Parent
-                | Self::User
-                | Self::Container
+            Self::Path | Self::Argv | Self::Pid | Self::Parent | Self::User | Self::Container
         )
     }
 
@@ -186,7 +176,6 @@ impl Facet {
             Self::Duplicates => yes(completeness.duplicates),
             Self::Late => yes(trial.late),
             Self::Path => counted(self, &path(trial.path.as_ref()?)),
-            Self::Given => counted(self, &field(trial.given.as_ref()?)),
             Self::Argv => counted(self, &argv(trial.argv.as_ref()?)),
             Self::Pid => counted(self, &pid(trial.pid.as_ref()?)),
             Self::Parent => counted(self, &field(trial.parent.as_ref()?)),

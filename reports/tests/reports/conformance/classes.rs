@@ -15,7 +15,7 @@ fn class(trial: &execlab_model::result::TrialResult) -> Option<String> {
 }
 
 #[test]
-fn strings_parents_and_users_are_facets_of_their_own() {
+fn parents_and_users_are_facets_of_their_own() {
     let mut trial = whole("6.1", "sure", "plain");
     let counts = |right, wrong, absent| {
         Some(FieldCounts {
@@ -24,16 +24,15 @@ fn strings_parents_and_users_are_facets_of_their_own() {
             absent,
         })
     };
-    trial.given = counts(15, 0, 5);
-    trial.parent = counts(0, 20, 0);
+    trial.parent = counts(15, 0, 5);
     trial.credentials = counts(20, 0, 0);
-    let words = [Facet::Given, Facet::Parent, Facet::User].map(|f| f.measure(&trial).unwrap());
+    let words = [Facet::Parent, Facet::User].map(|f| f.measure(&trial).unwrap());
     assert_eq!(
         words,
         [vec!["right", "absent"], vec!["wrong"], vec!["right"]]
     );
-    trial.given = None;
-    assert_eq!(Facet::Given.measure(&trial), None, "it was not measured");
+    trial.parent = None;
+    assert_eq!(Facet::Parent.measure(&trial), None, "it was not measured");
 }
 
 #[test]
@@ -119,7 +118,7 @@ fn a_class_has_one_way_to_be_written() {
 #[test]
 fn a_bad_class_is_told_with_what_is_valid() {
     let error = |text: &str| text.parse::<Class>().unwrap_err().to_string();
-    insta::assert_snapshot!(error("seem all"), @"`seem` is no facet (valid: seen, phantoms, duplicates, late, path, given, argv, pid, parent, user, container, loss)");
+    insta::assert_snapshot!(error("seem all"), @"`seem` is no facet (valid: seen, phantoms, duplicates, late, path, argv, pid, parent, user, container, loss)");
     insta::assert_snapshot!(error("seen all; pid mine"), @"`mine` is nothing that is said of pid (valid, joined by `|`: -, host, in_namespace, wrong, absent)");
     insta::assert_snapshot!(error("seen varies all"), @"seen: one word alone does not vary");
     insta::assert_snapshot!(error("seen all; seen none"), @"seen is said twice");

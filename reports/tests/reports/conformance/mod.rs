@@ -48,7 +48,7 @@ fn held(explanations: &str, table: &str) -> Held {
     Held::parse(EXPECTED, explanations, table).unwrap()
 }
 
-/// 20 execs, all of them seen and all right; of string, parent and user nothing is said.
+/// 20 execs, all of them seen and all right; of parent and user nothing is said.
 fn whole(kernel: &str, backend: &str, scenario: &str) -> TrialResult {
     let nature = fixture::Nature {
         name: "any",
@@ -65,7 +65,7 @@ fn whole(kernel: &str, backend: &str, scenario: &str) -> TrialResult {
         &nature,
         1.0,
     );
-    for field in [&mut trial.given, &mut trial.parent, &mut trial.credentials] {
+    for field in [&mut trial.parent, &mut trial.credentials] {
         *field = Some(FieldCounts::default());
     }
     trial

@@ -21,12 +21,7 @@ fn page() -> Html {
                 right: 20,
                 ..FieldCounts::default()
             });
-            (trial.parent, trial.credentials) = (right.clone(), right.clone());
-            if backend == "ebpf" {
-                trial.given = right;
-            } else if let Some(given) = &mut trial.given {
-                given.absent = 20;
-            }
+            (trial.parent, trial.credentials) = (right.clone(), right);
             trials.push(trial);
         }
     }
