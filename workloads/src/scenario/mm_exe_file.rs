@@ -35,7 +35,7 @@ impl Scenario for MmExeFile {
     }
 }
 
-/// It wants CAP_SYS_RESOURCE in the initial user namespace, which root in a container does not have. Asked with a
+/// It wants `CAP_SYS_RESOURCE` in the initial user namespace, which root in a container does not have. Asked with a
 /// descriptor that is none, so that nothing changes.
 fn may_change_it() -> Result<(), SetupError> {
     // SAFETY: the call takes numbers alone.

@@ -19,7 +19,8 @@ use crate::{
 };
 
 /// Why such scenarios run in guests only.
-pub(super) const IN_GUESTS: &str = "it runs programs of a distribution that are in guests alone, and preloads a witness into all of them";
+pub(super) const IN_GUESTS: &str =
+    "it runs programs that are in guests alone, and preloads a witness into all of them";
 
 /// The most containers: as many as may wait at the socket ([`Listener::bind`]).
 pub(super) const MOST: u32 = 4096;
