@@ -109,7 +109,7 @@ fn forks() -> Result<u64, TrialError> {
     parse_forks(&text).ok_or_else(|| at()(io::ErrorKind::InvalidData.into()))
 }
 
-fn parse_forks(stat: &str) -> Option<u64> {
+pub(crate) fn parse_forks(stat: &str) -> Option<u64> {
     let count = stat
         .lines()
         .find_map(|line| line.strip_prefix("processes "))?;

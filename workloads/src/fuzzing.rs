@@ -3,8 +3,8 @@
 use crate::meter::{cpu_lines, parse};
 
 /// The scheduler's statistics: of text that is still being read, whole lines are all that counts, and lines
-/// of anything but CPUs count nothing.
-pub fn schedstat(text: &[u8]) {
+/// of anything but CPUs count nothing. Gives whether there is a reading.
+pub fn schedstat(text: &[u8]) -> bool {
     let reading = parse(text);
     let lines: Vec<&[u8]> = cpu_lines(text).collect();
     assert!(reading.is_none() || !lines.is_empty());
@@ -23,4 +23,5 @@ pub fn schedstat(text: &[u8]) {
     if !lines.is_empty() {
         assert_eq!(reading.map(|r| (r.busy_ns, r.switches)), by_one);
     }
+    reading.is_some()
 }

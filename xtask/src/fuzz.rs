@@ -13,6 +13,8 @@ use crate::{machine, process};
 
 /// Longer than any input of these sizes takes on a busy machine.
 const SLOWEST_INPUT_SECONDS: u32 = 20;
+/// What the fuzzers are built for; a guest is of no other kind.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Fuzzers for everything that reads bytes from a kernel, a guest or a file; see docs/fuzzing.md.
 #[derive(Debug, Args)]
@@ -37,6 +39,7 @@ impl Fuzz {
         machine::make_ready()?;
         make_ready()?;
         follow_the_workspace(&fuzz)?;
+        let built = make_target_dir()?;
         let chosen = if self.targets.is_empty() {
             valid
         } else {
@@ -50,7 +53,8 @@ impl Fuzz {
                 .with_context(|| format!("cannot make {}", corpus.display()))?;
             let mut run = process::cargo();
             run.args(["fuzz", "run", "--sanitizer", "none", "--target-dir"])
-                .arg(target_dir())
+                .arg(&built)
+                .args(["--target", TARGET])
                 .arg(&target)
                 .args([corpus, fuzz.join("seeds").join(&target)])
                 .arg("--")
@@ -116,9 +120,15 @@ fn follow_the_workspace(fuzz: &Path) -> Result<()> {
         .with_context(|| format!("cannot write {}", theirs.display()))
 }
 
-/// Beside what else is built, and apart from it: the flags are others.
-fn target_dir() -> PathBuf {
+/// Beside what else is built, and apart from it: the flags are others. The programs of a guest are the same:
+/// the harness builds them in the nearest folder that cargo has tagged, and cargo tags those only that it makes
+/// itself.
+fn make_target_dir() -> Result<PathBuf> {
     let all = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let all = all.unwrap_or_else(|| PathBuf::from("target"));
-    process::workspace().join(all).join("fuzz")
+    let folder = process::workspace().join(all).join("fuzz");
+    let of_target = folder.join(TARGET);
+    fs::create_dir_all(&of_target)
+        .with_context(|| format!("cannot make {}", of_target.display()))?;
+    Ok(folder)
 }

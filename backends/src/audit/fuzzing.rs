@@ -15,10 +15,10 @@ use super::{
     wire::{HEADER, Message, Status, kind, request},
 };
 
-/// One form, by the first byte.
-pub fn check(input: &[u8]) {
+/// One form, by the first byte. Gives whether its reader took the input.
+pub fn check(input: &[u8]) -> bool {
     let Some((form, bytes)) = input.split_first() else {
-        return;
+        return false;
     };
     match form % 4 {
         0 => text(bytes),
@@ -30,10 +30,11 @@ pub fn check(input: &[u8]) {
 
 /// The text of a record: fields are parts of it, one behind the other, and no value is longer than what
 /// stands there.
-fn text(text: &[u8]) {
+fn text(text: &[u8]) -> bool {
     let mut left = text.len();
     let mut fields = text;
-    if let Some((stamp, rest)) = record::stamp(text) {
+    let stamp = record::stamp(text);
+    if let Some((stamp, rest)) = stamp {
         assert!(text.ends_with(rest));
         fields = rest;
         let when = When::now();
@@ -65,6 +66,7 @@ fn text(text: &[u8]) {
     let (list, joined_whole) = arguments.join();
     assert_eq!(whole, joined_whole);
     assert!(size(list.as_deref().unwrap_or_default()) <= text.len());
+    stamp.is_some()
 }
 
 /// What two hexadecimal digits each stand for, by the standard library.
@@ -81,10 +83,10 @@ fn size(list: &[Bytes]) -> usize {
 }
 
 /// A datagram: whole whatever its own length says; a status and a rule that are read are written as they were.
-fn datagram(bytes: &[u8]) {
+fn datagram(bytes: &[u8]) -> bool {
     let Some(message) = Message::parse(bytes) else {
         assert!(bytes.len() < HEADER);
-        return;
+        return false;
     };
     assert_eq!(message.payload.len(), bytes.len() - HEADER);
     assert!(message.errno().is_none_or(|errno| errno >= 0));
@@ -95,16 +97,19 @@ fn datagram(bytes: &[u8]) {
     assert_eq!(Status::parse(&written), status);
     let same = written.len().min(message.payload.len()) / 4 * 4;
     assert_eq!(written[..same], message.payload[..same]);
-    if let Some(rule) = Rule::parse(message.payload) {
+    let rule = Rule::parse(message.payload);
+    if let Some(rule) = &rule {
         assert!(rule.to_bytes().len() <= message.payload.len());
         assert_eq!(Rule::parse(&rule.to_bytes()), Some(rule.clone()));
         assert!(rule.same(&rule.clone().kept()));
         let _ = (rule.may_be_ours(), rule.blinds());
     }
+    message.kind != kind::LIST_RULES || rule.is_some()
 }
 
 /// Records of any events: each event comes to one end, and what comes between its records changes nothing.
-fn stream(bytes: &[u8]) {
+fn stream(bytes: &[u8]) -> bool {
+    let mut execs = 0;
     let records: Vec<(u16, &[u8])> = bytes
         .split(|&byte| byte == b'\n')
         .filter_map(|line| {
@@ -121,9 +126,12 @@ fn stream(bytes: &[u8]) {
             let stamp = record::stamp(text).map(|(stamp, _)| (stamp.millis, stamp.serial));
             apart.entry(stamp).or_default().push((kind, text));
         }
+        let whole = |outcome: &&Outcome| matches!(outcome, Outcome::Exec(exec) if !exec.incomplete);
+        execs += together.iter().filter(whole).count();
         let one_by_one = apart.values().flat_map(|records| outcomes(paths, records));
         assert_eq!(sorted(together), sorted(one_by_one));
     }
+    execs > 0
 }
 
 fn outcomes(paths: bool, records: &[(u16, &[u8])]) -> Vec<Outcome> {
@@ -162,9 +170,9 @@ fn sorted(outcomes: impl IntoIterator<Item = Outcome>) -> Vec<String> {
 
 /// An exec as the kernel writes it, its records in any rotation: read whole. With one of them lost: either the
 /// same, or known not to be.
-fn round_trip(bytes: &[u8]) {
+fn round_trip(bytes: &[u8]) -> bool {
     let Some(([room, turn, lost, serial], texts)) = bytes.split_first_chunk::<4>() else {
-        return;
+        return false;
     };
     let mut texts = texts.split(|&byte| byte == 0).map(<[u8]>::to_vec);
     let path = [&b"/"[..], &texts.next().unwrap_or_default()].concat();
@@ -214,4 +222,5 @@ fn round_trip(bytes: &[u8]) {
             assert!(exec.incomplete || exec.truncated, "a gap that nobody tells");
         }
     }
+    true
 }

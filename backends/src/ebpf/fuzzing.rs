@@ -7,20 +7,20 @@ use super::{
     record::{Record, record},
 };
 
-/// One form, by the first byte.
-pub fn check(input: &[u8]) {
+/// One form, by the first byte. Gives whether its reader took the input.
+pub fn check(input: &[u8]) -> bool {
     match input.split_first() {
         Some((0..0x80, bytes)) => any(bytes),
         Some((0x80..0xc0, bytes)) => names(bytes),
         Some((_, bytes)) => counts(bytes),
-        None => {}
+        None => false,
     }
 }
 
 /// Bytes as they come: nothing is read from behind a record, and no more is told than stood in it.
-fn any(bytes: &[u8]) {
+fn any(bytes: &[u8]) -> bool {
     let Ok(record) = Record::decode(bytes) else {
-        return;
+        return false;
     };
     let padded = [bytes, &[0xff; 7]].concat();
     assert_eq!(Record::decode(&padded), Ok(record));
@@ -41,10 +41,11 @@ fn any(bytes: &[u8]) {
     }
     let suffix = b"/".len() + b" (deleted)".len();
     assert!(told <= bytes.len() + suffix, "more than there was");
+    true
 }
 
 /// Any names make the path that they are the parts of, and any arguments come back.
-fn names(bytes: &[u8]) {
+fn names(bytes: &[u8]) -> bool {
     let words: Vec<&[u8]> = bytes
         .split(|byte| matches!(byte, 0 | b'/'))
         .filter(|word| !word.is_empty())
@@ -61,7 +62,7 @@ fn names(bytes: &[u8]) {
     let read = Record::decode(&written).expect("it was written as the kernel's half does");
     if words.is_empty() {
         assert_eq!((read.path(), read.argv()), (None, None));
-        return;
+        return false;
     }
     assert_eq!(read.path(), Some(expected.into()));
     let list = words.iter().map(|word| (*word).into()).collect();
@@ -69,11 +70,12 @@ fn names(bytes: &[u8]) {
     for cut in [0, 79, written.len() - 1] {
         assert!(Record::decode(&written[..cut]).is_err());
     }
+    true
 }
 
 /// Whatever counts the records bring, what is reported is what the total says, in windows that begin before
 /// they end.
-fn counts(bytes: &[u8]) {
+fn counts(bytes: &[u8]) -> bool {
     let mut losses = Losses::new("fuzzing", 3, 1000);
     let mut reported = 0u64;
     for [cpu, lost @ .., time] in bytes.as_chunks::<10>().0 {
@@ -86,4 +88,5 @@ fn counts(bytes: &[u8]) {
         }
     }
     assert_eq!(losses.total(), reported);
+    reported > 0
 }

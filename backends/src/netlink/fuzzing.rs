@@ -5,28 +5,28 @@ use super::{
     wire::{Event, filter, parse},
 };
 
-/// One form, by the first byte.
-pub fn check(input: &[u8]) {
+/// One form, by the first byte. Gives whether its reader took the input.
+pub fn check(input: &[u8]) -> bool {
     match input.split_first() {
         Some((0x80.., rest)) => told(rest),
         Some((_, raw)) => any(raw),
-        None => {}
+        None => false,
     }
 }
 
 /// Bytes as they come: what stands behind a message is none of it, what is cut is none, and the filter lets
 /// through what is read as an exec.
-fn any(raw: &[u8]) {
+fn any(raw: &[u8]) -> bool {
     let event = parse(raw);
     let padded = [raw, &[0xff; 9]].concat();
     let told = raw.first_chunk().map(|length| u32::from_ne_bytes(*length));
     let Some(told) = told.map(|length| length as usize) else {
         assert_eq!(event, None, "no length, no message");
-        return;
+        return false;
     };
     if told > raw.len() {
         assert_eq!(event, None, "a message that is not there to its end");
-        return;
+        return false;
     }
     assert_eq!(parse(&padded), event);
     assert_eq!(parse(&raw[..told]), event);
@@ -40,12 +40,13 @@ fn any(raw: &[u8]) {
         Some(Event::Other) => assert!(!passes(&filter(true), raw)),
         None => {}
     }
+    event.is_some()
 }
 
 /// Events of which all is known come through as they were told.
-fn told(rest: &[u8]) {
+fn told(rest: &[u8]) -> bool {
     let Some((numbers, _)) = rest.split_first_chunk::<24>() else {
-        return;
+        return false;
     };
     let word = |at: usize| u32::from_ne_bytes(numbers[at..at + 4].try_into().expect("4 bytes"));
     let (first, second, ack) = (word(0), word(4), word(8));
@@ -68,4 +69,5 @@ fn told(rest: &[u8]) {
         let other = message(what, [first, second], time_ns, ack);
         assert_eq!(parse(&other), Some(Event::Other));
     }
+    true
 }

@@ -1,6 +1,6 @@
 //! Messages of the proc connector.
 
-/// What holds for them stands beside their parsers.
-pub fn run(input: &[u8]) {
-    execlab_backends::netlink::fuzzing::check(input);
+/// What holds for them stands beside their parsers. Gives whether one of those took the input.
+pub fn run(input: &[u8]) -> bool {
+    execlab_backends::netlink::fuzzing::check(input)
 }

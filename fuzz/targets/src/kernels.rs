@@ -17,10 +17,10 @@ use execlab_vm::{
 
 use crate::file::AsFile;
 
-/// One form, by the first byte.
-pub fn run(input: &[u8]) {
+/// One form, by the first byte. Gives whether its reader took the input.
+pub fn run(input: &[u8]) -> bool {
     let Some((form, bytes)) = input.split_first() else {
-        return;
+        return false;
     };
     match form % 10 {
         0 => kernel_image(bytes),
@@ -35,14 +35,12 @@ pub fn run(input: &[u8]) {
     }
 }
 
-fn text(bytes: &[u8], check: fn(&str)) {
-    if let Ok(text) = str::from_utf8(bytes) {
-        check(text);
-    }
+fn text(bytes: &[u8], check: fn(&str) -> bool) -> bool {
+    str::from_utf8(bytes).is_ok_and(check)
 }
 
 /// Files come out of the archive as they were put in, each below a folder that stands before it.
-fn archive(bytes: &[u8]) {
+fn archive(bytes: &[u8]) -> bool {
     let mut initramfs = Initramfs::default();
     let mut files = BTreeMap::new();
     for (number, contents) in bytes.split(|&byte| byte == 0xff).enumerate() {
@@ -77,6 +75,7 @@ fn archive(bytes: &[u8]) {
         }
     }
     assert!(files.is_empty() && rest.is_empty());
+    true
 }
 
 /// Name, mode and contents of the first entry, and what follows it.
@@ -99,10 +98,10 @@ fn entry(archive: &[u8]) -> (&str, u32, &[u8], &[u8]) {
 }
 
 /// Whatever QEMU says: an answer, an event or an error, and the end where it ends.
-fn conversation(bytes: &[u8]) {
+fn conversation(bytes: &[u8]) -> bool {
     // More than a pipe takes would not come to an end.
     let bytes = &bytes[..bytes.len().min(32 << 10)];
-    let talk = || -> io::Result<()> {
+    let talk = || -> io::Result<bool> {
         let (answers, mut said) = io::pipe()?;
         said.write_all(bytes)?;
         drop(said);
@@ -114,7 +113,7 @@ fn conversation(bytes: &[u8]) {
             ChildStdout::from(answers),
             deadline,
         ) else {
-            return Ok(());
+            return Ok(false);
         };
         let _ = qmp.ask("query-status", &serde_json::json!({}), deadline);
         let mut names = 0;
@@ -125,7 +124,7 @@ fn conversation(bytes: &[u8]) {
             names += 1;
         }
         assert!(names <= bytes.len());
-        Ok(())
+        Ok(true)
     };
-    talk().expect("pipes of this machine");
+    talk().expect("pipes of this machine")
 }

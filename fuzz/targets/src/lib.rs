@@ -4,7 +4,8 @@
 //! Called by the fuzzers themselves (`cargo xtask fuzz`, libFuzzer) and by a test that feeds them the
 //! seeds and a fixed number of mutations of them. A target that reads several forms takes the form from the
 //! first byte of its input. What can be said only from inside of a crate stands there, in a module `fuzzing`
-//! behind the feature of that name.
+//! behind the feature of that name. Each says whether a reader took the input: seeds that none takes any more
+//! reach little, and a test looks for them.
 //!
 //! To add one: write its module, its line in [`TARGETS`], its program in `fuzz_targets/` with its entry in
 //! `fuzz/Cargo.toml`, and some seeds; a test looks for all of them.
@@ -24,8 +25,8 @@ pub mod ring;
 pub struct Target {
     /// Its name: of its program, and of the folder of its seeds.
     pub name: &'static str,
-    /// What it does with an input.
-    pub run: fn(&[u8]),
+    /// What it does with an input; whether a reader took it.
+    pub run: fn(&[u8]) -> bool,
     /// How many mutations the short run makes; an input of some targets takes a hundred times as long as one of
     /// others.
     pub mutations: u32,

@@ -15,32 +15,38 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::of_this_build);
 /// Larger plans take longer than they tell.
 const MOST_TRIALS: usize = 300;
 
-/// A file: what is wrong with it has a place in it; what is right means trials that can be told apart.
-pub fn run(input: &[u8]) {
+/// A file: what is wrong with it has a place in it; what is right means trials that can be told apart. Gives
+/// whether it is right.
+pub fn run(input: &[u8]) -> bool {
     let file = AsFile::of(input);
     let path = file.path();
     let selection = match read(path) {
         Ok(selection) => selection,
         Err(MatrixError::Read { .. }) => {
             assert!(str::from_utf8(input).is_err(), "text that cannot be read");
-            return;
+            return false;
         }
-        Err(MatrixError::Invalid(problems)) => return in_file(&problems, path, input),
+        Err(MatrixError::Invalid(problems)) => {
+            in_file(&problems, path, input);
+            return false;
+        }
         Err(error @ MatrixError::NothingSelected(_)) => {
             panic!("before anything was looked up: {error}")
         }
     };
-    match resolve(selection.clone(), &REGISTRY) {
+    let found = resolve(selection, &REGISTRY);
+    match &found {
         Ok(matrix) => {
-            let json = serde_json::to_string(&matrix).expect("plain data always encodes");
+            let json = serde_json::to_string(matrix).expect("plain data always encodes");
             let again: Matrix = serde_json::from_str(&json).expect("it was written just now");
-            assert_eq!(again, matrix);
-            trials(&matrix);
+            assert_eq!(&again, matrix);
+            trials(matrix);
         }
-        Err(MatrixError::Invalid(problems)) => in_file(&problems, path, input),
+        Err(MatrixError::Invalid(problems)) => in_file(problems, path, input),
         Err(MatrixError::NothingSelected(which)) => assert!(!which.is_empty()),
         Err(error @ MatrixError::Read { .. }) => panic!("nothing was read: {error}"),
     }
+    found.is_ok()
 }
 
 fn in_file(problems: &[Problem], path: &Path, input: &[u8]) {

@@ -6,10 +6,10 @@ use execlab_backends::procfs_lookup::{
 };
 use execlab_model::sighting::Argv;
 
-/// One form, by the first byte.
-pub fn run(input: &[u8]) {
+/// One form, by the first byte. Gives whether its reader took the input.
+pub fn run(input: &[u8]) -> bool {
     let Some((form, raw)) = input.split_first() else {
-        return;
+        return false;
     };
     match form % 8 {
         0 => stat(raw),
@@ -19,19 +19,15 @@ pub fn run(input: &[u8]) {
         4 => fuzzing::listing(raw),
         5 => execlab_workloads::fuzzing::schedstat(raw),
         6 => told_stat(raw),
-        _ => {
-            if let Ok(text) = str::from_utf8(raw) {
-                execlab_trial::fuzzing::counters(text);
-            }
-        }
+        _ => str::from_utf8(raw).is_ok_and(execlab_trial::fuzzing::counters),
     }
 }
 
 /// The name is what stands in parentheses, whatever it holds.
-fn stat(raw: &[u8]) {
+fn stat(raw: &[u8]) -> bool {
     execlab_trial::fuzzing::kernel_thread_name(raw);
     let Some(stat) = Stat::parse(raw) else {
-        return;
+        return false;
     };
     assert!(raw.windows(stat.comm.len() + 2).any(|part| {
         part.first() == Some(&b'(')
@@ -40,12 +36,13 @@ fn stat(raw: &[u8]) {
     }));
     assert!(!(stat.unfinished() && stat.ended()));
     let _ = (stat.forked_only(), stat.kernel_thread());
+    true
 }
 
 /// A name that holds anything, and any numbers, come back from where the kernel puts them.
-fn told_stat(raw: &[u8]) {
+fn told_stat(raw: &[u8]) -> bool {
     let Some((numbers, comm)) = raw.split_first_chunk::<48>() else {
-        return;
+        return false;
     };
     let number = |at: usize| {
         let bytes = numbers[8 * at..8 * at + 8].try_into().expect("8 bytes");
@@ -72,10 +69,11 @@ fn told_stat(raw: &[u8]) {
         arguments: (number(4), number(5)),
     };
     assert_eq!((stat.start_ticks, stat.image), (number(1), image));
+    true
 }
 
 /// What is told is written there.
-fn status(raw: &[u8]) {
+fn status(raw: &[u8]) -> bool {
     let status = Status::parse(raw);
     let text = String::from_utf8_lossy(raw);
     for number in [status.ppid, status.uid, status.ns_pid] {
@@ -84,13 +82,14 @@ fn status(raw: &[u8]) {
     // Lines of another meaning before it change nothing, as long as none of them is one of ours.
     let before = [b"Name:\tx\nState:\tS\n", raw].concat();
     assert_eq!(Status::parse(&before), status);
+    status.ppid.is_some() && status.uid.is_some() && status.ns_pid.is_some()
 }
 
 /// Arguments joined again are what stood there.
-fn cmdline(raw: &[u8]) {
+fn cmdline(raw: &[u8]) -> bool {
     let Some(argv) = parse::cmdline(raw) else {
         assert!(raw.is_empty());
-        return;
+        return false;
     };
     let Argv::List(list) = argv else {
         panic!("a list has boundaries");
@@ -105,18 +104,18 @@ fn cmdline(raw: &[u8]) {
         [raw, &[0]].concat()
     };
     assert_eq!(joined, ended);
+    true
 }
 
 /// The small files: a path, an inode, a number.
-fn small(raw: &[u8]) {
-    if let Some(path) = parse::cgroup(raw) {
+fn small(raw: &[u8]) -> bool {
+    let path = parse::cgroup(raw);
+    if let Some(path) = path {
         assert!(!path.is_empty() && !path.contains(&b'\n'));
     }
     let text = String::from_utf8_lossy(raw);
-    for number in [parse::namespace(raw), parse::last_pid(raw)]
-        .into_iter()
-        .flatten()
-    {
+    let numbers = [parse::namespace(raw), parse::last_pid(raw)];
+    for number in numbers.into_iter().flatten() {
         assert!(text.contains(&number.to_string()));
     }
     let number = fuzzing::decimal(raw);
@@ -126,4 +125,5 @@ fn small(raw: &[u8]) {
     if raw.first() != Some(&b'+') {
         assert_eq!(number, theirs, "a number as the standard library reads it");
     }
+    path.is_some() || number.is_some() || numbers.iter().any(Option::is_some)
 }

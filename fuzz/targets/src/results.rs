@@ -26,41 +26,41 @@ use serde_json::Value;
 /// Stands between two files in one input.
 const NEXT_FILE: u8 = 0x1e;
 
-/// One form, by the first byte.
-pub fn run(input: &[u8]) {
+/// One form, by the first byte. Gives whether its reader took the input.
+pub fn run(input: &[u8]) -> bool {
     let Some((form, bytes)) = input.split_first() else {
-        return;
+        return false;
     };
     match form % 7 {
         0 => with_format(bytes, |bytes, format| {
             let (results, repeats) = files(bytes);
-            document(
-                &lines::<TrialResult>(results),
-                &lines::<Repeat>(repeats),
-                format,
-            );
+            let (results, repeats) = (lines::<TrialResult>(results), lines::<Repeat>(repeats));
+            document(&results, &repeats, format);
+            !results.is_empty() || !repeats.is_empty()
         }),
         1 | 2 => with_format(bytes, |bytes, format| {
-            document(&planted(bytes), &[], format);
+            let (lines, changed) = planted(bytes);
+            document(&lines, &[], format);
+            changed
         }),
         3 => with_format(bytes, |bytes, format| {
-            if let Some(result) = scored(bytes) {
-                document(&[result], &[], format);
-            }
+            let result = scored(bytes);
+            document(result.as_slice(), &[], format);
+            result.is_some()
         }),
         4 => plan(bytes),
         5 => {
             let (first, second) = files(bytes);
-            compared(&lines(first), &lines(second));
+            compared(&lines(first), &lines(second))
         }
         _ => spelling(bytes),
     }
 }
 
-fn with_format(bytes: &[u8], then: impl FnOnce(&[u8], Format)) {
-    if let Some((format, bytes)) = bytes.split_first() {
-        then(bytes, Format::ALL[usize::from(*format) % Format::ALL.len()]);
-    }
+fn with_format(bytes: &[u8], then: impl FnOnce(&[u8], Format) -> bool) -> bool {
+    bytes.split_first().is_some_and(|(format, bytes)| {
+        then(bytes, Format::ALL[usize::from(*format) % Format::ALL.len()])
+    })
 }
 
 fn files(bytes: &[u8]) -> (&[u8], &[u8]) {
@@ -100,8 +100,9 @@ static REAL: LazyLock<Vec<Value>> = LazyLock::new(|| {
 });
 
 /// Lines of a real run in which the input has changed single values: each change is a line, a place, a kind
-/// and a value, and ends at a byte of 255. What then is no result is left as it was.
-fn planted(bytes: &[u8]) -> Vec<TrialResult> {
+/// and a value, and ends at a byte of 255. What then is no result is left as it was. Gives whether any has
+/// changed, too.
+fn planted(bytes: &[u8]) -> (Vec<TrialResult>, bool) {
     let mut lines = REAL.clone();
     for change in bytes.split(|&byte| byte == 0xff).take(8) {
         let [which, low, high, kind, value @ ..] = change else {
@@ -118,8 +119,10 @@ fn planted(bytes: &[u8]) -> Vec<TrialResult> {
             lines[at] = line;
         }
     }
+    let changed = lines != *REAL;
     let read = lines.into_iter().map(serde_json::from_value);
-    read.map(|line| line.expect("it was tried")).collect()
+    let read = read.map(|line| line.expect("it was tried")).collect();
+    (read, changed)
 }
 
 /// Every value that holds no other.
@@ -211,9 +214,9 @@ fn scored(bytes: &[u8]) -> Option<TrialResult> {
 }
 
 /// A plan reads back, and each of its trials has a line.
-fn plan(bytes: &[u8]) {
+fn plan(bytes: &[u8]) -> bool {
     let Ok(plan) = serde_json::from_slice::<Plan>(bytes) else {
-        return;
+        return false;
     };
     let json = serde_json::to_string(&plan).expect("plain data always encodes");
     let again: Plan = serde_json::from_str(&json).expect("it was written just now");
@@ -225,18 +228,21 @@ fn plan(bytes: &[u8]) {
     assert_eq!(of_plan(&plan, &lines).len(), lines.len());
     let format = Format::ALL[bytes.len() % Format::ALL.len()];
     document(&lines[..lines.len().min(20)], &[], format);
+    true
 }
 
 /// Two runs of different labs.
-fn compared(first: &[TrialResult], second: &[TrialResult]) {
-    match across(first, second, &[]) {
+fn compared(first: &[TrialResult], second: &[TrialResult]) -> bool {
+    let found = across(first, second, &[]);
+    match &found {
         Ok(found) => {
-            for document in [found.terminal(100), found.markdown(), text::json(&found)] {
+            for document in [found.terminal(100), found.markdown(), text::json(found)] {
                 harmless(&document);
             }
         }
         Err(error) => harmless(&error.to_string()),
     }
+    found.is_ok()
 }
 
 /// A document is the same each time, holds nothing that steers a terminal, and is what its readers take it
@@ -298,7 +304,7 @@ fn xml(document: &str) {
 }
 
 /// Bytes in their escaped spelling: any come back, and text that is read is a spelling of them.
-fn spelling(bytes: &[u8]) {
+fn spelling(bytes: &[u8]) -> bool {
     let bytes = Bytes::from(bytes);
     let spelled = bytes.to_string();
     assert!(!spelled.chars().any(char::is_control));
@@ -309,4 +315,5 @@ fn spelling(bytes: &[u8]) {
     {
         assert_eq!(read.to_string().parse().as_ref(), Ok(&read));
     }
+    true
 }

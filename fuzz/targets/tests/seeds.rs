@@ -29,15 +29,36 @@ fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     files.into_iter().map(read).collect()
 }
 
-/// Runs one target on everything, and keeps what it finds where a fuzzer would.
+/// Seeds of which the reader is to say what is wrong with them.
+const REFUSED: &[(&str, &str)] = &[
+    ("matrix", "hostile"),
+    ("matrix", "many-seeds"),
+    ("matrix", "no-toml"),
+    ("matrix", "nothing"),
+    ("matrix", "release"),
+    ("matrix", "unknown-keys"),
+    ("matrix", "variants"),
+    ("matrix", "wrong-names"),
+    ("matrix", "wrong-type"),
+    ("record", "found-frame-shorter-than-its-ends"),
+];
+
+/// Runs one target on everything, and keeps what it finds where a fuzzer would. A seed that no reader takes
+/// any more is of a format that is gone, and reaches little: a finding too.
 fn run(name: &str) {
     let target = TARGETS.iter().find(|t| t.name == name).unwrap();
     let seeds = seeds(name);
     assert!(!seeds.is_empty(), "no seeds");
+    let mut otherwise = Vec::new();
     for (path, seed) in &seeds {
-        let done = catch_unwind(|| (target.run)(seed));
-        assert!(done.is_ok(), "{}", path.display());
+        let taken = catch_unwind(|| (target.run)(seed));
+        let taken = taken.unwrap_or_else(|_| panic!("{}", path.display()));
+        let file = path.file_name().unwrap().to_str().unwrap();
+        if taken == REFUSED.contains(&(name, file)) {
+            otherwise.push(format!("{file}: taken {taken}"));
+        }
     }
+    assert_eq!(otherwise, [""; 0], "seeds that are not read as they were");
     let inputs: Vec<&[u8]> = seeds.iter().map(|(_, seed)| seed.as_slice()).collect();
     let mut mutator = Mutator::new(&inputs);
     for number in 0..target.mutations {

@@ -15,22 +15,25 @@ use super::{
 const LIMIT: u64 = 1 << 22;
 
 /// A kernel image, a bzImage or an ELF: its release is a word that stands in it, and what is unpacked is an
-/// ELF.
-pub fn kernel_image(bytes: &[u8]) {
-    if let Ok(release) = image::release(bytes) {
+/// ELF. Gives whether it is either.
+pub fn kernel_image(bytes: &[u8]) -> bool {
+    let release = image::release(bytes);
+    if let Ok(release) = &release {
         assert!(!release.is_empty() && release.bytes().all(|byte| byte.is_ascii_graphic()));
         let text = release.as_bytes();
         assert!(bytes.windows(text.len()).any(|part| part == text));
-        let _ = series_of(&release);
+        let _ = series_of(release);
     }
-    if let Ok(plain) = image::vmlinux(bytes) {
-        assert!(image::is_elf(&plain));
+    let plain = image::vmlinux(bytes);
+    if let Ok(plain) = &plain {
+        assert!(image::is_elf(plain));
         assert!(!image::is_elf(bytes), "an ELF is no bzImage");
     }
+    release.is_ok() || plain.is_ok()
 }
 
-/// Any payload in a bzImage whose header is right.
-pub fn payload(bytes: &[u8]) {
+/// Any payload in a bzImage whose header is right. Gives whether it can be unpacked.
+pub fn payload(bytes: &[u8]) -> bool {
     const START: usize = 1024 + 16;
     let mut image = vec![0; START];
     image[0x1f1] = 1;
@@ -45,19 +48,22 @@ pub fn payload(bytes: &[u8]) {
     if image::is_elf(bytes) {
         assert_eq!(plain.as_deref(), Ok(bytes));
     }
+    let taken = plain.is_ok();
     if let Ok(plain) = plain {
         image.extend_from_slice(b"what comes behind the payload");
         assert_eq!(image::vmlinux(&image), Ok(plain));
     }
+    taken
 }
 
-/// A compressed stream: never more than was allowed, and the same wherever the limit is.
-pub fn stream(bytes: &[u8]) {
+/// A compressed stream: never more than was allowed, and the same wherever the limit is. Gives whether
+/// it can be unpacked.
+pub fn stream(bytes: &[u8]) -> bool {
     let Some(format) = Format::sniff(bytes) else {
-        return;
+        return false;
     };
     let Ok(plain) = compress::decode(format, bytes, LIMIT) else {
-        return;
+        return false;
     };
     let length = plain.len() as u64;
     assert!(length <= LIMIT);
@@ -65,12 +71,14 @@ pub fn stream(bytes: &[u8]) {
     if let Some(less) = length.checked_sub(1) {
         assert!(compress::decode(format, bytes, less).is_err());
     }
+    true
 }
 
-/// A package: no file in it leads out of the folder that it is unpacked into.
-pub fn package(path: &Path) {
-    let mut left = LIMIT;
-    let _ = deb::visit_files(path, &mut |member, reader| {
+/// A package: no file in it leads out of the folder that it is unpacked into. Gives whether it
+/// was read to its end, and holds any.
+pub fn package(path: &Path) -> bool {
+    let (mut left, mut files) = (LIMIT, 0);
+    let read = deb::visit_files(path, &mut |member, reader| {
         assert!(member.is_relative());
         let names = member.components();
         assert!(
@@ -80,20 +88,25 @@ pub fn package(path: &Path) {
         );
         let read = std::io::copy(&mut std::io::Read::take(reader, left), &mut std::io::sink())?;
         left -= read;
+        files += 1;
         if left == 0 {
             return Err(std::io::ErrorKind::StorageFull.into());
         }
         Ok(())
     });
+    read.is_ok() && files > 0
 }
 
-/// A module: what it says it needs are names, as the kernel has them.
-pub fn module(bytes: &[u8]) {
+/// A module: what it says it needs are names, as the kernel has them. Gives whether it says anything, or is
+/// the name of one.
+pub fn module(bytes: &[u8]) -> bool {
     let path = Path::new("x.ko");
+    let mut taken = false;
     for needs in [Needs::of(path, bytes).ok(), Some(Needs::of_modinfo(bytes))]
         .into_iter()
         .flatten()
     {
+        taken |= !needs.hard.is_empty() || !needs.soft.is_empty();
         let of_kernel = |name: &String| !name.contains('-');
         assert!(needs.hard.iter().chain(&needs.soft).all(of_kernel));
         assert!(
@@ -113,13 +126,16 @@ pub fn module(bytes: &[u8]) {
         && let Some((module, _)) = modules::split_name(name)
     {
         assert!(name.replace('-', "_").starts_with(&module));
+        taken = true;
     }
+    taken
 }
 
-/// A lock reads back as it is written, and whatever it names stays below its archive.
-pub fn lock(text: &str) {
+/// A lock reads back as it is written, and whatever it names stays below its archive. Gives whether it is a
+/// lock.
+pub fn lock(text: &str) -> bool {
     let Ok(lock) = Lock::parse(text) else {
-        return;
+        return false;
     };
     let again = Lock::parse(&lock.to_toml()).expect("it was written just now");
     assert_eq!(again, lock);
@@ -138,15 +154,19 @@ pub fn lock(text: &str) {
         );
     }
     assert!(lock.series().len() <= lock.kernels.len());
+    !lock.kernels.is_empty()
 }
 
-/// Indexes of the archive: fields come back as they stand, and a signed index tells only what is in it.
-pub fn index(text: &str) {
+/// Indexes of the archive: fields come back as they stand, and a signed index tells only what is in it. Gives
+/// whether it names a file, or is a signed index.
+pub fn index(text: &str) -> bool {
+    let mut taken = false;
     for stanza in deb822::stanzas(text) {
         if let Some(path) = stanza.get("Filename")
             && let Ok(path) = PoolPath::try_from(path.to_owned())
         {
             assert!(path.as_str().split('/').all(|part| part != ".."));
+            taken = true;
         }
         let (a, b) = (stanza.get("Version"), stanza.get("Package"));
         versions(a.unwrap_or(text), b.unwrap_or_default());
@@ -157,8 +177,10 @@ pub fn index(text: &str) {
             assert!(text.contains(release.packages_sha256.as_str()));
             assert!(release.packages_path.starts_with("main/binary-amd64/"));
             let _ = release.expired_since(SystemTime::UNIX_EPOCH);
+            taken = true;
         }
     }
+    taken
 }
 
 fn versions(a: &str, b: &str) {
