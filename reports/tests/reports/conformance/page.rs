@@ -16,13 +16,7 @@ fn page() -> Html {
     let mut trials = Vec::new();
     for kernel in ["5.10", "7.3"] {
         for backend in ["ebpf", "ptrace"] {
-            let mut trial = whole(kernel, backend, "absolute");
-            let right = Some(FieldCounts {
-                right: 20,
-                ..FieldCounts::default()
-            });
-            (trial.parent, trial.credentials) = (right.clone(), right);
-            trials.push(trial);
+            trials.push(whole(kernel, backend, "absolute"));
         }
     }
     let mut odd = with_paths(
@@ -35,6 +29,13 @@ fn page() -> Html {
     );
     odd.workload.scenario = "relative".into();
     trials.push(odd);
+    for trial in &mut trials {
+        let right = Some(FieldCounts {
+            right: 20,
+            ..FieldCounts::default()
+        });
+        (trial.parent, trial.credentials) = (right.clone(), right);
+    }
     Html::parse_document(&html(&trials, &[]))
 }
 
