@@ -13,6 +13,7 @@ use execlab_model::{
     record::Record,
 };
 use execlab_workloads::meter::SCHEDSTAT;
+use execlab_workloads::scenario::{self, Scenario};
 use nix::{
     mount::{MsFlags, mount},
     sched::{CloneFlags, unshare},
@@ -56,8 +57,8 @@ pub fn run(session: &Session) -> Result<(), TrialError> {
 
 /// Refuses what changes a machine in ways that nobody takes back after a SIGKILL. The harness does not ask for it.
 fn stays_in_guests(plan: &TrialPlan) -> Result<(), TrialError> {
-    let scenario = execlab_workloads::scenario::find(&plan.workload.scenario);
-    let Some(why) = scenario.and_then(|scenario| scenario.only_in_guests()) else {
+    let scenario = scenario::find(&plan.workload.scenario);
+    let Some(why) = scenario.and_then(Scenario::only_in_guests) else {
         return Ok(());
     };
     let what = format!("run {} on a machine of others", plan.workload.scenario);
