@@ -181,9 +181,13 @@ fn score(line: &mut TrialResult, record: &Record, best: &[PathClass], baselines:
     if line.is_witness() {
         return;
     }
-    if line.lab.is_exact() && line.is_baseline() {
-        line.notes
-            .extend(score::distrust(&line.workload, &record.costs));
+    if line.lab.is_exact() {
+        line.notes.extend(score::distrust(
+            line.is_watched(),
+            &line.workload,
+            &record.truth,
+            &record.costs,
+        ));
     }
     let plain = windows(baselines.plain.as_deref(), &mut line.notes);
     let booted = windows(baselines.boot.as_deref(), &mut line.notes);

@@ -1,7 +1,9 @@
-//! Whether the meter of cost can be trusted: a storm that never idles is busy as long as it lasts.
+//! Whether the meter of cost can be trusted: one CPU is never busy for longer than the clock says, and a storm that
+//! never idles is busy as long as it lasts.
 
 use execlab_model::{
     record::Costs,
+    truth::Truth,
     workload::{Load, Workload},
 };
 use execlab_reports::doubts::METER;
@@ -11,17 +13,30 @@ const TOLERANCE: u64 = 1000;
 /// And by the current time slices of whoever reads them, in nanoseconds: a few thousand are usual.
 const EDGES_NS: u64 = 20_000;
 
-/// What is wrong with the meter, by a baseline's storm. Only a closed storm of payloads that end at
-/// once, on one CPU and without a monitor, has somebody to run at all times.
-pub fn distrust(workload: &Workload, costs: &Costs) -> Option<String> {
-    let never_idles = workload.load == Load::Closed && workload.lifetime_ns == 0;
+/// What is wrong with the meter, by a storm on one CPU. Only a closed storm of payloads that end at once, without
+/// a monitor, has somebody to run at all times.
+pub fn distrust(
+    is_watched: bool,
+    workload: &Workload,
+    truth: &Truth,
+    costs: &Costs,
+) -> Option<String> {
+    let ends_at_once = workload.lifetime_ns == 0
+        && !truth.execs.is_empty()
+        && truth.execs.iter().all(|exec| exec.lifetime_ns == 0);
+    let never_idles = !is_watched && workload.load == Load::Closed && ends_at_once;
     let (wall, busy) = (costs.storm.wall_ns, costs.storm.busy_ns);
-    let apart = wall.abs_diff(busy) > wall / TOLERANCE + EDGES_NS;
-    (never_idles && apart).then(|| {
-        format!(
-            "{METER}: a storm that never idles took {wall} ns by the clock and was busy for {busy} ns"
-        )
-    })
+    let edge = wall / TOLERANCE + EDGES_NS;
+    let what = if busy > wall + edge {
+        "a storm"
+    } else if never_idles && wall > busy + edge {
+        "a storm that never idles"
+    } else {
+        return None;
+    };
+    Some(format!(
+        "{METER}: {what} took {wall} ns by the clock and was busy for {busy} ns"
+    ))
 }
 
 #[cfg(test)]
@@ -29,13 +44,20 @@ mod tests {
     use execlab_model::record::WindowCost;
 
     use super::*;
+    use crate::score::calibration::{Shape, truth};
 
-    fn told(load: Load, lifetime_ns: u64, wall_ns: u64, busy_ns: u64) -> Option<String> {
+    fn judged(
+        is_watched: bool,
+        load: Load,
+        lifetime_ns: u64,
+        wall_ns: u64,
+        busy_ns: u64,
+    ) -> Option<String> {
         let workload = Workload {
             scenario: "absolute".into(),
             load,
             execs: 1,
-            lifetime_ns,
+            lifetime_ns: 0,
             spawn: execlab_model::workload::Spawn::Vfork,
             population: 0,
         };
@@ -48,7 +70,17 @@ mod tests {
             storm,
             ..Costs::default()
         };
-        distrust(&workload, &costs)
+        let shape = Shape {
+            execs: 1,
+            ..Shape::default()
+        };
+        let mut truth = truth(&shape, 1);
+        truth.execs[0].lifetime_ns = lifetime_ns;
+        distrust(is_watched, &workload, &truth, &costs)
+    }
+
+    fn told(load: Load, lifetime_ns: u64, wall_ns: u64, busy_ns: u64) -> Option<String> {
+        judged(false, load, lifetime_ns, wall_ns, busy_ns)
     }
 
     #[test]
@@ -72,5 +104,14 @@ mod tests {
     fn who_may_idle_is_not_judged() {
         assert_eq!(told(Load::Rate(100), 0, 100_000_000, 1), None);
         assert_eq!(told(Load::Closed, 1, 100_000_000, 1), None);
+        assert_eq!(judged(true, Load::Closed, 0, 100_000_000, 1), None);
+    }
+
+    #[test]
+    fn nobody_is_busy_for_longer_than_it_took() {
+        for (is_watched, load) in [(true, Load::Closed), (false, Load::Rate(100))] {
+            let told = judged(is_watched, load, 0, 13_280_360, 13_697_120).unwrap();
+            assert!(told.contains("a storm took"), "{told}");
+        }
     }
 }

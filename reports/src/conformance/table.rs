@@ -24,8 +24,8 @@ use crate::{order::natural, text};
 /// Version of the format.
 const SCHEMA: u32 = 1;
 const HEADING: &str = "\
-# What each backend does with each scenario on each kernel, as it was measured. Written by
-# `cargo xtask conformance`, and not by hand; docs/conformance.md says what the words mean.
+# What each backend does with each scenario on each kernel, as it was measured, and as it is predicted where it
+# varies. Written by `cargo xtask conformance`, and not by hand; docs/conformance.md says what the words mean.
 ";
 /// Between a class and the evidence for it.
 const EVIDENCE: &str = ": ";

@@ -2,7 +2,10 @@
 
 use execlab_harness::documents::ConformanceFormat as Format;
 use execlab_model::exit::ExitCode;
-use execlab_reports::conformance::{Conformance, Held, conformance, stubs};
+use execlab_reports::{
+    conformance::{Conformance, Held, conformance, stubs},
+    text::plural,
+};
 
 use super::{
     super::{
@@ -46,8 +49,10 @@ fn gaps(table: &Conformance) -> ExpectedError {
 fn tell(table: &Conformance, stderr: Stderr) {
     let count = table.contradictions.len();
     if count > 0 {
-        let said =
-            format!("the run contradicts the committed conformance table, in {count} places");
+        let said = format!(
+            "the run contradicts the committed conformance table, in {}",
+            plural(count, "place")
+        );
         stderr.say("error", &said);
         stderr.say(
             "help",
