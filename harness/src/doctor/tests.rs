@@ -2,7 +2,9 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     os::unix::fs::{PermissionsExt, symlink},
+    process::Command,
 };
 
 use tempfile::TempDir;
@@ -63,6 +65,14 @@ impl Machine {
             format!("#!/bin/sh\n[ \"$1\" = -L ] || echo 'QEMU emulator version {version}'\n");
         self.write("qemu", &text);
         fs::set_permissions(self.path("qemu"), PermissionsExt::from_mode(0o755)).unwrap();
+        // Another test's thread may be between its fork and its exec and hold the script open for writing.
+        let busy = || {
+            let tried = Command::new(self.path("qemu")).arg("-L").status();
+            tried.is_err_and(|error| error.kind() == ErrorKind::ExecutableFileBusy)
+        };
+        while busy() {
+            std::thread::yield_now();
+        }
     }
 
     fn doctor(&self) -> Doctor {
