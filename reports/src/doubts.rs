@@ -24,7 +24,7 @@ pub(crate) fn warnings(results: &[TrialResult]) -> Vec<String> {
     [
         (
             METER,
-            "costs in doubt: the meter is not to be trusted, since it and the clock do not agree on a storm that never idles",
+            "costs in doubt: the meter is not to be trusted, since it and the clock do not agree on how long a storm was busy",
         ),
         (
             BASELINE_METER,

@@ -166,7 +166,7 @@ fn a_meter_that_lies_and_a_kernel_without_rest_are_warnings_with_what_they_touch
     let report = std::fs::read_to_string(bench.path("o/report.md")).unwrap();
     let told: Vec<&str> = report.lines().filter(|l| l.contains("in doubt")).collect();
     insta::assert_snapshot!(told.join("\n"), @r#"
-    - **Mind:** costs in doubt: the meter is not to be trusted, since it and the clock do not agree on a storm that never idles (2 trials, the first is 6.1/none/absolute/closed/exact/0)
+    - **Mind:** costs in doubt: the meter is not to be trusted, since it and the clock do not agree on how long a storm was busy (2 trials, the first is 6.1/none/absolute/closed/exact/0)
     - **Mind:** costs in doubt: compared with a baseline whose meter is not to be trusted (2 trials, the first is 6.1/proc-poll+default/absolute/closed/exact/0)
     - **Mind:** costs in doubt: the kernel did not settle before the trial (2 trials, the first is 6.1/proc-poll+default/absolute/closed/exact/0)
     "#);

@@ -30,7 +30,7 @@ fn notes_that_put_costs_in_doubt_are_warnings_of_every_document() {
     let screen = terminal(&results, NONE, &wide);
     let told: Vec<&str> = screen.lines().filter(|l| l.starts_with("! ")).collect();
     insta::assert_snapshot!(told.join("\n"), @r#"
-    ! costs in doubt: the meter is not to be trusted, since it and the clock do not agree on a storm that never idles (1 trial, the first is 6.1/none/relative/closed/exact/1)
+    ! costs in doubt: the meter is not to be trusted, since it and the clock do not agree on how long a storm was busy (1 trial, the first is 6.1/none/relative/closed/exact/1)
     ! costs in doubt: compared with a baseline whose meter is not to be trusted (2 trials, the first is 6.1/audit+default/relative/closed/exact/1)
     ! costs in doubt: the kernel did not settle before the trial (1 trial, the first is 6.1/netlink+default/relative/closed/exact/1)
     "#);
