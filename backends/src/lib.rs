@@ -8,6 +8,9 @@
 //! and nothing of another: what is measured then changes with that backend alone. What several
 //! backends use lies beside them ([`procfs_lookup`], [`clock`]) and belongs to none.
 //!
+//! Rows of one family that share all but a detail share their code, and one program: the feature is the
+//! family's, and [`Backend::program`] names it.
+//!
 //! To add one: write its file, name its feature, add its lines to the modules and to [`BACKENDS`].
 
 use std::{collections::BTreeMap, fmt};
@@ -17,12 +20,14 @@ pub mod audit;
 pub mod clock;
 #[cfg(feature = "ebpf")]
 pub mod ebpf;
+pub mod launch;
 #[cfg(feature = "look")]
 pub mod look;
 #[cfg(feature = "netlink")]
 pub mod netlink;
 pub mod none;
-#[cfg(feature = "proc-poll")]
+pub mod portrait;
+#[cfg(feature = "polling")]
 pub mod proc_poll;
 pub mod procfs_lookup;
 #[cfg(feature = "ptrace")]
@@ -32,6 +37,8 @@ pub mod seam;
 pub mod setting;
 pub mod stop;
 
+pub use execlab_model::plan::CanaryKind;
+pub use portrait::{Family, Portrait, Reach, Since};
 pub use remains::Remains;
 pub use seam::Seam;
 pub use setting::{BadSetting, COMMON_SETTINGS, Kind, Setting, Settings};
@@ -40,7 +47,7 @@ pub use stop::Stop;
 /// Every backend of this build, in the order in which lists and reports show them.
 pub const BACKENDS: &[&dyn Backend] = &[
     &none::NoMonitor,
-    #[cfg(feature = "proc-poll")]
+    #[cfg(feature = "polling")]
     &proc_poll::ProcPoll,
     #[cfg(feature = "netlink")]
     &netlink::Netlink,
@@ -59,6 +66,13 @@ pub trait Backend: Sync {
 
     /// One line for lists and help.
     fn about(&self) -> &'static str;
+
+    /// Which program holds it: the feature of this crate that it is built under, which it shares with the rows
+    /// of its family. Empty where no program is needed.
+    fn program(&self) -> &'static str;
+
+    /// What it is, for people who choose.
+    fn portrait(&self) -> Portrait;
 
     /// Everything that can be set, each with its default and its tuned value.
     fn settings(&self) -> &'static [Setting] {
@@ -87,6 +101,23 @@ pub trait Backend: Sync {
     /// process.
     fn remains(&self) -> Option<&'static dyn Remains> {
         None
+    }
+
+    /// What has to be executed to prove that it is attached.
+    fn canary(&self) -> CanaryKind {
+        CanaryKind::Payload
+    }
+
+    /// Sets of a distribution's programs (`vm/userland.toml`) that it needs in a guest; a host has its own.
+    fn userland(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// For a technique that reaches [`Reach::Descendants`] only: called in the process that is to be watched,
+    /// just before its program is executed, while the monitor is attached. What is needed stays with the
+    /// process over that exec: filters, variables, a tracer.
+    fn launch(&self, _settings: &Settings) -> Result<(), AttachError> {
+        Ok(())
     }
 
     /// What its sightings carry. What is not offered is never scored as wrong.

@@ -1,4 +1,8 @@
-//! `execlab-monitor BACKEND SEAM-FD [NAME=VALUE …]`: runs one backend as a process of its own.
+//! `execlab-monitor BACKEND SEAM [NAME=VALUE …]`: runs one backend as a process of its own. The seam is a
+//! descriptor that it inherits, with `:json` behind its number where it is to be lines for others.
+//!
+//! `execlab-monitor launch BACKEND [NAME=VALUE …] -- PROGRAM [ARGUMENT …]`: becomes that program, watched by
+//! the backend's running monitor; for techniques that reach nobody else.
 //!
 //! What goes into a guest is built once for each backend and knows that one alone (see
 //! `harness/build/`); it is called in the same way.
@@ -9,8 +13,11 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    os::fd::{FromRawFd, RawFd},
-    process::ExitCode,
+    os::{
+        fd::{FromRawFd, RawFd},
+        unix::process::CommandExt,
+    },
+    process::{Command, ExitCode},
 };
 
 use execlab_backends::{AttachError, Backend, Monitor, Seam, Settings, Stop, find, seam::Form};
@@ -28,24 +35,24 @@ fn main() -> ExitCode {
 }
 
 fn start(arguments: &[String]) -> Result<(), String> {
-    let [name, fd, settings @ ..] = arguments else {
-        return Err("usage: execlab-monitor BACKEND SEAM-FD [NAME=VALUE …]".into());
+    if let [first, rest @ ..] = arguments
+        && first == "launch"
+    {
+        return launch(rest);
+    }
+    let [name, seam, settings @ ..] = arguments else {
+        return Err("usage: execlab-monitor BACKEND SEAM [NAME=VALUE …]".into());
     };
-    let backend = find(name).ok_or_else(|| format!("no backend is called `{name}`"))?;
+    let (backend, settings) = named(name, settings)?;
+    let (fd, form) = match seam.strip_suffix(":json") {
+        Some(fd) => (fd, Form::JsonLines),
+        None => (seam.as_str(), Form::Binary),
+    };
     let fd: RawFd = fd.parse().map_err(|_| format!("`{fd}` is no descriptor"))?;
-    let values: BTreeMap<String, String> = settings
-        .iter()
-        .map(|pair| {
-            pair.split_once('=')
-                .map(|(n, v)| (n.to_owned(), v.to_owned()))
-        })
-        .collect::<Option<_>>()
-        .ok_or("settings are written NAME=VALUE")?;
-    let settings = Settings::new(backend.settings(), values).map_err(|e| e.to_string())?;
 
-    // SAFETY: the trial runner opened this descriptor for us alone and named it on our command
-    // line; nothing else in this process has it.
-    let seam = Seam::new(unsafe { File::from_raw_fd(fd) }, Form::Binary);
+    // SAFETY: whoever started us opened this descriptor for us alone and named it on our command
+    // line; nothing else in this process uses it.
+    let seam = Seam::new(unsafe { File::from_raw_fd(fd) }, form);
     let mut seam = seam.burdened(settings.burden());
     let stop = Stop::on_signals().map_err(|e| format!("cannot wait for signals: {e}"))?;
     let say = |seam: &mut Seam, message| {
@@ -87,6 +94,34 @@ fn start(arguments: &[String]) -> Result<(), String> {
     }
 }
 
+/// The backend of a name, with these settings.
+fn named(name: &str, settings: &[String]) -> Result<(&'static dyn Backend, Settings), String> {
+    let backend = find(name).ok_or_else(|| format!("no backend is called `{name}`"))?;
+    let pair = |pair: &String| {
+        let (name, value) = pair.split_once('=')?;
+        Some((name.to_owned(), value.to_owned()))
+    };
+    let values: Option<BTreeMap<_, _>> = settings.iter().map(pair).collect();
+    let values = values.ok_or("settings are written NAME=VALUE")?;
+    let settings = Settings::new(backend.settings(), values).map_err(|e| e.to_string())?;
+    Ok((backend, settings))
+}
+
+/// Returns only where the program could not be executed.
+fn launch(arguments: &[String]) -> Result<(), String> {
+    const USAGE: &str =
+        "usage: execlab-monitor launch BACKEND [NAME=VALUE …] -- PROGRAM [ARGUMENT …]";
+    let mut halves = arguments.splitn(2, |argument| argument == "--");
+    let (Some([name, settings @ ..]), Some([program, rest @ ..])) = (halves.next(), halves.next())
+    else {
+        return Err(USAGE.into());
+    };
+    let (backend, settings) = named(name, settings)?;
+    backend.launch(&settings).map_err(|e| e.to_string())?;
+    let error = Command::new(program).args(rest).exec();
+    Err(format!("cannot execute {program}: {error}"))
+}
+
 fn ready(backend: &dyn Backend, monitor: &dyn Monitor) -> Ready {
     let threads = backend.kernel_threads().iter();
     Ready {
@@ -97,7 +132,7 @@ fn ready(backend: &dyn Backend, monitor: &dyn Monitor) -> Ready {
 
 #[cfg(test)]
 mod tests {
-    use execlab_backends::{MonitorError, Offers};
+    use execlab_backends::{MonitorError, Offers, Portrait, none::NoMonitor};
 
     use super::*;
 
@@ -109,6 +144,12 @@ mod tests {
         }
         fn about(&self) -> &'static str {
             ""
+        }
+        fn program(&self) -> &'static str {
+            ""
+        }
+        fn portrait(&self) -> Portrait {
+            NoMonitor.portrait()
         }
         fn kernel_threads(&self) -> &'static [&'static str] {
             &["kexampled"]

@@ -41,8 +41,8 @@ use execlab_model::sighting::{LossReport, LossUnit};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::{
-    AttachError, Backend, Kind, Monitor, MonitorError, Offers, Seam, Setting, Settings, Stop,
-    clock::monotonic_ns, procfs_lookup::Depth,
+    AttachError, Backend, Family, Kind, Monitor, MonitorError, Offers, Portrait, Reach, Seam,
+    Setting, Settings, Since, Stop, clock::monotonic_ns, procfs_lookup::Depth,
 };
 
 #[cfg(feature = "fuzzing")]
@@ -107,6 +107,27 @@ impl Backend for Netlink {
 
     fn about(&self) -> &'static str {
         "exec events of the proc connector, each looked up in /proc"
+    }
+
+    fn program(&self) -> &'static str {
+        "netlink"
+    }
+
+    fn portrait(&self) -> Portrait {
+        Portrait {
+            family: Family::Netlink,
+            mechanism: "a message of the proc connector for each exec, looked up in /proc at once",
+            needs: &[
+                "CONFIG_PROC_EVENTS",
+                "root in the initial user, PID and network namespaces",
+            ],
+            since: Since {
+                release: "4.12 (SO_MEMINFO; the connector itself: 2.6.15)",
+                series: None,
+            },
+            loss_signals: &["ENOBUFS", "the socket's counter of drops"],
+            reach: Reach::System,
+        }
     }
 
     fn settings(&self) -> &'static [Setting] {

@@ -1,6 +1,6 @@
 //! `none`: the baseline. Nothing watches; the trial runner starts no monitor at all.
 
-use crate::{AttachError, Backend, Monitor, Offers, Settings};
+use crate::{AttachError, Backend, Family, Monitor, Offers, Portrait, Reach, Settings, Since};
 
 /// See the module.
 #[derive(Debug)]
@@ -13,6 +13,24 @@ impl Backend for NoMonitor {
 
     fn about(&self) -> &'static str {
         "nothing watches: the baseline for every cost"
+    }
+
+    fn program(&self) -> &'static str {
+        ""
+    }
+
+    fn portrait(&self) -> Portrait {
+        Portrait {
+            family: Family::None,
+            mechanism: "nothing watches",
+            needs: &[],
+            since: Since {
+                release: "any",
+                series: None,
+            },
+            loss_signals: &[],
+            reach: Reach::System,
+        }
     }
 
     fn offers(&self) -> Offers {

@@ -39,7 +39,8 @@
 use execlab_model::sighting::Sighting;
 
 use crate::{
-    AttachError, Backend, Kind, Monitor, MonitorError, Offers, Seam, Setting, Settings, Stop,
+    AttachError, Backend, Family, Kind, Monitor, MonitorError, Offers, Portrait, Reach, Seam,
+    Setting, Settings, Since, Stop,
     clock::monotonic_ns,
     procfs_lookup::{Depth, Listing, Scan},
 };
@@ -89,6 +90,24 @@ impl Backend for ProcPoll {
 
     fn about(&self) -> &'static str {
         "scans /proc at an interval and compares with the scan before"
+    }
+
+    fn program(&self) -> &'static str {
+        "polling"
+    }
+
+    fn portrait(&self) -> Portrait {
+        Portrait {
+            family: Family::Polling,
+            mechanism: "lists /proc at an interval and compares with the scan before",
+            needs: &["root, for exe and mem of others"],
+            since: Since {
+                release: "3.2 (/proc/PID/mem holds the address space from its open on)",
+                series: None,
+            },
+            loss_signals: &[],
+            reach: Reach::System,
+        }
     }
 
     fn settings(&self) -> &'static [Setting] {

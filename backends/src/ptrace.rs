@@ -51,7 +51,8 @@ use nix::{
 };
 
 use crate::{
-    AttachError, Backend, Kind, Monitor, MonitorError, Offers, Seam, Setting, Settings, Stop,
+    AttachError, Backend, Family, Kind, Monitor, MonitorError, Offers, Portrait, Reach, Seam,
+    Setting, Settings, Since, Stop,
     clock::monotonic_ns,
     procfs_lookup::{Depth, Procfs},
 };
@@ -96,6 +97,28 @@ impl Backend for Ptrace {
 
     fn about(&self) -> &'static str {
         "traces every process and stops it at each exec"
+    }
+
+    fn program(&self) -> &'static str {
+        "ptrace"
+    }
+
+    fn portrait(&self) -> Portrait {
+        Portrait {
+            family: Family::Ptrace,
+            mechanism: "PTRACE_SEIZE on every process; each stops at PTRACE_EVENT_EXEC",
+            needs: &[
+                "CAP_SYS_PTRACE",
+                "Yama scope below 3",
+                "processes that nobody traces yet",
+            ],
+            since: Since {
+                release: "3.4 (PTRACE_SEIZE)",
+                series: None,
+            },
+            loss_signals: &["processes that could not be seized"],
+            reach: Reach::System,
+        }
     }
 
     fn settings(&self) -> &'static [Setting] {

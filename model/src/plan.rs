@@ -64,6 +64,19 @@ impl BackendSpec {
     }
 }
 
+/// What is executed to prove that a monitor is attached.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CanaryKind {
+    /// The static payload, in the way in which the scenario makes execs.
+    #[default]
+    Payload,
+    /// A dynamically linked program, for what lives in a process's libraries and is blind to any other.
+    Dynamic,
+    /// A copy of the payload that was never there before, for what reports each file once.
+    Fresh,
+}
+
 /// How long each part of a trial lasts, in nanoseconds of guest time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Timing {
@@ -105,6 +118,11 @@ pub struct TrialPlan {
     /// The program that watches, an ELF file; empty where nothing does. It travels with the plan, so
     /// that guests of all backends start from one image.
     pub monitor: Bytes,
+    /// Whether the storm is started by the monitor's program, as what can only watch its own descendants
+    /// needs it; the monitor is attached before.
+    pub launched: bool,
+    /// What proves that it is attached.
+    pub canary: CanaryKind,
     /// Every setting of it. What trial and variant are called is no input of a guest.
     pub settings: BTreeMap<String, String>,
     /// What is watched.

@@ -64,7 +64,10 @@
 //! Sources: `kernel/audit.c`, `kernel/auditsc.c`, `kernel/auditfilter.c`; auditctl(8); osquery's
 //! `auditdnetlink.cpp`; audit-userspace's rules; and what five kernels answered when tried.
 
-use crate::{AttachError, Backend, Kind, Monitor, Offers, Setting, Settings, remains::Remains};
+use crate::{
+    AttachError, Backend, Family, Kind, Monitor, Offers, Portrait, Reach, Setting, Settings, Since,
+    remains::Remains,
+};
 
 mod arguments;
 mod assembler;
@@ -167,6 +170,29 @@ impl Backend for AuditRules {
 
     fn about(&self) -> &'static str {
         "audit rules for execve and execveat, read as audit's own daemon"
+    }
+
+    fn program(&self) -> &'static str {
+        "audit"
+    }
+
+    fn portrait(&self) -> Portrait {
+        Portrait {
+            family: Family::Audit,
+            mechanism: "records that the process writes as it leaves the call, sent to audit's one owner",
+            needs: &[
+                "CONFIG_AUDITSYSCALL",
+                "CAP_AUDIT_CONTROL in the initial user and PID namespaces",
+                "no other audit daemon",
+                "audit=1 at boot, for processes that are older than audit's first use",
+            ],
+            since: Since {
+                release: "3.17 (execveat: 3.19)",
+                series: None,
+            },
+            loss_signals: &["audit_status.lost"],
+            reach: Reach::System,
+        }
     }
 
     fn settings(&self) -> &'static [Setting] {

@@ -62,7 +62,8 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 
 use self::{losses::Losses, record::Record};
 use crate::{
-    AttachError, Backend, Kind, Monitor, MonitorError, Offers, Seam, Setting, Settings, Stop, clock,
+    AttachError, Backend, Family, Kind, Monitor, MonitorError, Offers, Portrait, Reach, Seam,
+    Setting, Settings, Since, Stop, clock,
 };
 
 /// See the module.
@@ -107,6 +108,27 @@ impl Backend for EbpfProgram {
 
     fn about(&self) -> &'static str {
         "eBPF program on the raw tracepoint sched_process_exec, paths walked in the kernel"
+    }
+
+    fn program(&self) -> &'static str {
+        "ebpf"
+    }
+
+    fn portrait(&self) -> Portrait {
+        Portrait {
+            family: Family::Ebpf,
+            mechanism: "a raw tracepoint program walks the path and fills a ring buffer",
+            needs: &["CONFIG_DEBUG_INFO_BTF", "root (CAP_BPF and CAP_PERFMON)"],
+            since: Since {
+                release: "5.8 (ring buffer)",
+                series: None,
+            },
+            loss_signals: &[
+                "the program's own counter of records that did not fit",
+                "recursion_misses (5.12)",
+            ],
+            reach: Reach::System,
+        }
     }
 
     fn settings(&self) -> &'static [Setting] {
