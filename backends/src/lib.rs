@@ -97,6 +97,12 @@ pub trait Backend: Sync {
         &[]
     }
 
+    /// Why it is not for a machine that is to stay as it was: it changes what nobody can put back before the
+    /// next boot. `None` where all can be.
+    fn only_in_guests(&self) -> Option<&'static str> {
+        None
+    }
+
     /// What it leaves behind when it is killed; `None` where the kernel takes everything away with the
     /// process.
     fn remains(&self) -> Option<&'static dyn Remains> {
