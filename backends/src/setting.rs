@@ -152,6 +152,11 @@ impl Settings {
             .unwrap_or_else(|_| panic!("setting `{name}` is no number"))
     }
 
+    /// All of them as a monitor takes them: `NAME=VALUE`.
+    pub fn pairs(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|(name, value)| format!("{name}={value}"))
+    }
+
     /// See [`crate::Seam::burdened`].
     pub fn burden(&self) -> u32 {
         u32::try_from(self.number(BURDEN)).expect("the table of settings bounds it")

@@ -13,6 +13,7 @@ pub mod kvm;
 
 use std::{collections::BTreeMap, fmt, path::Path, sync::atomic::AtomicBool, time::Duration};
 
+pub use self::guest_files::monitor as monitor_program;
 pub use execlab_model::repeat::Start;
 use execlab_model::{
     record::Record,

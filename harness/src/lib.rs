@@ -34,3 +34,4 @@ pub mod run;
 pub mod score;
 pub mod store;
 pub mod verify;
+pub mod watch;

@@ -20,8 +20,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::program::Program;
 
-pub(crate) use self::resolve::unknown;
-pub use self::{file::read, resolve::resolve};
+pub use self::{
+    file::read,
+    resolve::{resolve, unknown},
+};
 
 /// Where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]

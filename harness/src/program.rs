@@ -71,11 +71,7 @@ impl Program {
     }
 
     /// Of a file, with arguments and further files; relative paths are of the working directory.
-    pub fn new(
-        file: &Path,
-        arguments: Vec<String>,
-        files: &[PathBuf],
-    ) -> Result<Self, BadProgram> {
+    pub fn new(file: &Path, arguments: Vec<String>, files: &[PathBuf]) -> Result<Self, BadProgram> {
         use std::os::unix::fs::PermissionsExt;
         let cannot = |why: String| BadProgram::NoProgram {
             file: file.to_owned(),
@@ -135,9 +131,17 @@ mod tests {
         let file = dir.path().join("monitor");
         fs::write(&file, "#!/bin/sh\n").unwrap();
         let error = Program::new(&file, Vec::new(), &[]).unwrap_err();
-        assert!(error.to_string().ends_with("it is not executable (`chmod +x`)"));
+        assert!(
+            error
+                .to_string()
+                .ends_with("it is not executable (`chmod +x`)")
+        );
         let needed = [dir.path().join("rules")];
         let error = Program::new(Path::new("/bin/sh"), Vec::new(), &needed).unwrap_err();
-        assert!(error.to_string().contains("rules cannot be given to a program"));
+        assert!(
+            error
+                .to_string()
+                .contains("rules cannot be given to a program")
+        );
     }
 }

@@ -12,6 +12,10 @@ pub use execlab_workloads::scenario::Family;
 
 use crate::matrix::unknown;
 
+mod markdown;
+
+pub use markdown::markdown;
+
 /// Name of the backend that does not watch.
 pub const BASELINE: &str = BackendSpec::NONE;
 /// The backends that a run has without any other word: the strongest row of the five families that agents are made

@@ -60,6 +60,9 @@ pub enum Command {
         #[command(subcommand)]
         what: Kernels,
     },
+    /// Watch this very machine with one backend, as root: each sighting and each loss is a line of JSON on standard
+    /// output; Ctrl-C puts everything back
+    Watch(WatchArgs),
     /// Make reports again from the results of a run
     Report(ReportArgs),
     /// Compare the order of costs in two runs of different labs
@@ -186,11 +189,41 @@ pub struct KernelStoreArgs {
     pub mirror: Option<String>,
 }
 
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// What watches: one of `execlab list backends`, with `+tuned` where it is not to be as it comes
+    #[arg(long, value_name = "NAME", env = "EXECLAB_WATCH_BACKEND")]
+    pub backend: String,
+    /// A setting of it; may be given several times
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub settings: Vec<String>,
+    /// What is started to be watched; a backend that can only watch its own descendants needs it. The watching ends
+    /// with it
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<std::ffi::OsString>,
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ListFormat {
     #[default]
     Terminal,
     Json,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum BackendsFormat {
+    #[default]
+    Terminal,
+    Json,
+    /// The tables of `docs/backends.md`
+    Markdown,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ListBackends {
+    /// How the list is printed
+    #[arg(long, value_enum, default_value_t, env = "EXECLAB_LIST_FORMAT")]
+    pub format: BackendsFormat,
 }
 
 #[derive(Debug, Clone, Copy, Args)]
@@ -202,8 +235,9 @@ pub struct ListArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum List {
-    /// Ways to watch, with their settings
-    Backends(ListArgs),
+    /// Ways to watch: how each works, what it needs and from which kernel on, what it knows of its losses, whom it
+    /// reaches, and its settings
+    Backends(ListBackends),
     /// Ways in which execs are made
     Workloads(ListArgs),
     /// Locked kernels

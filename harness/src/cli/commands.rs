@@ -1,5 +1,6 @@
 //! One file for each command.
 
+mod backends;
 mod compare;
 mod conformance;
 mod doctor;
@@ -7,6 +8,7 @@ pub mod kernels;
 mod list;
 mod report;
 mod run;
+mod watch;
 
 use clap_mangen::Man;
 use execlab_model::exit::ExitCode;
@@ -25,6 +27,7 @@ pub fn run(cli: Cli, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
         Command::List { what } => list::run(what)?,
         Command::Doctor(args) => return doctor::run(&args, cli.color, stderr),
         Command::Kernels { what } => kernels::run(what, stderr)?,
+        Command::Watch(args) => return watch::run(args),
         Command::Report(args) => return report::run(&args, cli.color, stderr),
         Command::Compare(args) => compare::run(&args, cli.color, stderr)?,
         Command::Completions { shell } => {

@@ -8,6 +8,7 @@ use execlab_harness::{
     matrix::MatrixError,
     run::RunError,
     store::StoreError,
+    watch::WatchError,
 };
 use execlab_model::{exit::ExitCode, result::Lab};
 use execlab_reports::{NotComparable, text::clean};
@@ -86,6 +87,12 @@ pub enum ExpectedError {
         /// The code to end with.
         code: ExitCode,
     },
+    /// Something to watch with that there is not.
+    #[error("{0}")]
+    NoSuchWatch(String),
+    /// A watch that could not begin, or left something behind.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
     /// A page of the manual.
     #[error("there is no command `{0}`")]
     NoSuchCommand(String),
@@ -127,6 +134,8 @@ impl ExpectedError {
             | Self::BadSabotage(_)
             | Self::NoSuchCommand(_)
             | Self::NoSuchFormat(_)
+            | Self::NoSuchWatch(_)
+            | Self::Watch(WatchError::NoCommand(_))
             | Self::NotComparable(NotComparable::NoSuchKernel { .. })
             | Self::Kernels(kernels::StoreError::Unknown(_)) => ExitCode::Config,
             Self::NotComparable(_) => ExitCode::NoBaseline,
@@ -137,6 +146,7 @@ impl ExpectedError {
             | Self::DamagedKernels { .. }
             | Self::Stdout(_)
             | Self::Signals(_)
+            | Self::Watch(_)
             | Self::Kernels(_) => ExitCode::HostLacks,
         }
     }
@@ -201,8 +211,18 @@ impl ExpectedError {
             | Self::BadSabotage(_)
             | Self::NotComparable(_)
             | Self::NoSuchFormat(_)
+            | Self::NoSuchWatch(_)
+            | Self::Watch(
+                WatchError::NoCommand(_) | WatchError::Note(_) | WatchError::Step { .. },
+            )
             | Self::Stdout(_)
             | Self::Signals(_) => None,
+            Self::Watch(WatchError::OnlyInGuests { .. }) => {
+                Some("watch a guest with it: `execlab run --backends NAME`".to_owned())
+            }
+            Self::Watch(WatchError::PutBack(_)) => Some(
+                "put it back by hand; the next boot ends it in any case".to_owned(),
+            ),
         }
     }
 

@@ -194,7 +194,11 @@ pub(super) fn plan(trial: &TrialSpec, timing: Timing) -> TrialPlan {
         backend: trial.backend.name.clone(),
         monitor: Bytes(monitor.unwrap_or_default().to_vec()),
         program: program.map(|program| ProgramCall {
-            arguments: program.arguments.iter().map(|a| a.as_str().into()).collect(),
+            arguments: program
+                .arguments
+                .iter()
+                .map(|a| a.as_str().into())
+                .collect(),
         }),
         launched: program.map_or_else(|| backend.is_some_and(own), |program| program.launch),
         canary: program.map_or_else(

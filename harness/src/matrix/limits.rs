@@ -5,7 +5,8 @@ use execlab_model::plan::{CPU_QUOTA, MEMORY_LIMIT};
 use super::{SelectedBackend, resolve::unknown};
 
 /// The names of limits, each with the setting that it is and the letters by which a variant says so.
-const LIMITS: [(&str, &str, &str); 2] = [("cpu", CPU_QUOTA, "cpu"), ("memory", MEMORY_LIMIT, "mem")];
+const LIMITS: [(&str, &str, &str); 2] =
+    [("cpu", CPU_QUOTA, "cpu"), ("memory", MEMORY_LIMIT, "mem")];
 
 /// One limit.
 #[derive(Debug, Clone, PartialEq, Eq)]

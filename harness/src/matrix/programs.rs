@@ -39,7 +39,11 @@ pub(super) fn named_program(named: &NamedProgram) -> Result<Named, String> {
     Ok(Named {
         name: format!("{PREFIX}{}", named.name.text),
         program,
-        boot: named.boot.iter().map(|option| option.text.clone()).collect(),
+        boot: named
+            .boot
+            .iter()
+            .map(|option| option.text.clone())
+            .collect(),
     })
 }
 
@@ -80,7 +84,13 @@ pub(super) fn backend(
             let values = found.settings.iter();
             settings.extend(values.map(|(key, value)| (key.text.clone(), value.clone())));
         }
-        return Ok(selected(name, variant, settings, named.program.clone(), &named.boot));
+        return Ok(selected(
+            name,
+            variant,
+            settings,
+            named.program.clone(),
+            &named.boot,
+        ));
     }
     let command = text.strip_prefix(PREFIX).unwrap_or(text);
     let program = Program::of_command(command).map_err(|error| {
@@ -91,7 +101,13 @@ pub(super) fn backend(
             format!("{error}; programs of the matrix file: {}", names.join(", "))
         }
     })?;
-    Ok(selected(&program.name(), DEFAULT_VARIANT, BTreeMap::new(), program, &[]))
+    Ok(selected(
+        &program.name(),
+        DEFAULT_VARIANT,
+        BTreeMap::new(),
+        program,
+        &[],
+    ))
 }
 
 fn selected(

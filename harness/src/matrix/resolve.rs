@@ -9,12 +9,13 @@ use execlab_model::{
 };
 
 use super::{
+    Given, KVM_CPUS, Matrix, MatrixError, NamedProgram, Origin, Own, Problem, SelectedBackend,
+    Selection, Variant,
+};
+use super::{
     limits,
     programs::{self, Named, named_program},
     values::{baselines, cpus, execs, host_cpus, lab, population, seeds, spawn},
-};
-use super::{
-    Given, KVM_CPUS, Matrix, MatrixError, NamedProgram, Origin, Own, Problem, SelectedBackend, Selection, Variant,
 };
 use crate::{
     duration,
@@ -343,7 +344,10 @@ impl Check<'_> {
                 self.problem(key, unknown(&kind, &key.text, limits));
             } else if value.parse::<u32>().is_err() {
                 let name = &key.text;
-                self.problem(key, format!("setting `{name}` cannot be `{value}`; it takes a whole number"));
+                self.problem(
+                    key,
+                    format!("setting `{name}` cannot be `{value}`; it takes a whole number"),
+                );
             }
         }
     }
@@ -401,11 +405,7 @@ fn variant_name(name: &str) -> Result<(), String> {
 }
 
 /// The message about a name that is none: the nearest one, and all that there are.
-pub(crate) fn unknown<'a>(
-    kind: &str,
-    name: &str,
-    valid: impl IntoIterator<Item = &'a str>,
-) -> String {
+pub fn unknown<'a>(kind: &str, name: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
     let valid: Vec<&str> = valid.into_iter().collect();
     let hint = nearest(name, valid.iter().copied())
         .map_or_else(String::new, |n| format!("; did you mean `{n}`?"));

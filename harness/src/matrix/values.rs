@@ -100,4 +100,3 @@ pub(super) fn seeds(text: &str) -> Result<(u64, u64), String> {
     }
     Ok((from, to))
 }
-

@@ -210,6 +210,10 @@ fn notes(joins: &Joins) -> Vec<String> {
             "sightings without any pid to go by: joined by argv id",
         ),
         note(
+            joins.by_path,
+            "sightings of a file alone: joined by its path",
+        ),
+        note(
             joins.conflicts,
             "sightings whose argv id names another exec than their pid and time",
         ),

@@ -17,6 +17,9 @@
 //! 5. What was admitted nowhere is a phantom if it is attributed to the storm, else
 //!    foreign.
 //!
+//! A sighting without any process id and without arguments is joined to an exec of the file that its path names, by the
+//! same rules: whoever reports each file once is so right about one exec of it.
+//!
 //! What was received after the drain is joined last and to what is left: an exec that has only such
 //! sightings is late, neither seen nor missed. Each sighting has exactly one [`Verdict`], so
 //! `seen + duplicates + late + phantoms + foreign = sightings` and `seen + late + missed = execs`.
@@ -35,7 +38,7 @@ use execlab_model::{
 
 use assign::Assigner;
 use attribution::Storm;
-use timeline::{Containers, Ids, Lanes};
+use timeline::{Containers, Ids, Lanes, Paths};
 
 /// No index: the last `u32` is never one, because ids of execs end well below it.
 const NONE: u32 = u32::MAX;
@@ -73,6 +76,8 @@ pub struct Joins {
     pub by_ns_pid: u64,
     /// By argv id, for want of any pid.
     pub by_id: u64,
+    /// By the path of the executed file, for want of anything else.
+    pub by_path: u64,
     /// Joined, but the argv id names something else.
     pub conflicts: u64,
 }
@@ -171,6 +176,7 @@ pub fn match_sightings(truth: &Truth, sightings: &[Sighting], drained_ns: u64) -
     }
     assigner.settle(&lanes);
 
+    let strangers = by_path(truth, sightings, strangers, &mut assigner, &mut joins);
     let mut verdicts = assigner.verdicts();
     if !strangers.is_empty() {
         let storm = Storm::new(truth, &lanes);
@@ -205,6 +211,40 @@ pub fn match_sightings(truth: &Truth, sightings: &[Sighting], drained_ns: u64) -
         ids,
         known,
     }
+}
+
+/// Joins what says nothing of any process to execs of the very file that it names; what is left.
+fn by_path(
+    truth: &Truth,
+    sightings: &[Sighting],
+    strangers: Vec<u32>,
+    assigner: &mut Assigner,
+    joins: &mut Joins,
+) -> Vec<u32> {
+    let named = |at: u32| {
+        let sighting = &sightings[at as usize];
+        let nameless =
+            sighting.pid.is_none() && sighting.ns_pid.is_none() && sighting.argv.is_none();
+        sighting.path.as_ref().filter(|_| nameless)
+    };
+    let mut paths = Paths::default();
+    for path in strangers.iter().filter_map(|&at| named(at)) {
+        paths.add(path);
+    }
+    let lanes = Lanes::by_path(truth, &paths);
+    let (mut left, mut joined) = (Vec::new(), 0);
+    for at in strangers {
+        let lane = named(at).and_then(|path| lanes.of(paths.key(path)?));
+        let sighting = (at, &sightings[at as usize]);
+        if lane.is_some_and(|lane| assigner.offer(&lanes, lane, sighting, None, false)) {
+            joined += 1;
+        } else {
+            left.push(at);
+        }
+    }
+    assigner.settle(&lanes);
+    joins.by_path = joined;
+    left
 }
 
 /// Sightings with their indices.

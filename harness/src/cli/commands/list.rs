@@ -9,11 +9,12 @@ use super::super::{
     errors::ExpectedError,
     output, selection,
 };
+use super::backends;
 
 /// Lists what can be named.
 pub fn run(what: List) -> Result<(), ExpectedError> {
     match what {
-        List::Backends(list) => backends(list.format),
+        List::Backends(list) => backends::list(list.format),
         List::Workloads(list) => workloads(list.format),
         List::Kernels { store, list } => kernels(store, list.format),
         List::Trials { selection, list } => {
@@ -37,49 +38,6 @@ fn show(
         ListFormat::Terminal => output::table(heads, rows),
         ListFormat::Json => output::json(json),
     })
-}
-
-fn backends(format: ListFormat) -> Result<(), ExpectedError> {
-    let all = registry::backends();
-    let json: Vec<Value> = all
-        .iter()
-        .map(|b| {
-            json!({
-                "name": b.name, "summary": b.summary, "default": b.default,
-                "tuned": b.tuned, "boot": b.boot, "offers": b.offers,
-                "settings": b.setting_names().collect::<Vec<_>>(),
-            })
-        })
-        .collect();
-    if format == ListFormat::Json {
-        return output::print(&output::json(&json));
-    }
-    let rows: Vec<Vec<String>> = all
-        .iter()
-        .map(|b| {
-            let (boot, offers) = (b.boot.join(" "), b.offers.join(" "));
-            vec![b.name.clone(), boot, offers, b.summary.clone()]
-        })
-        .collect();
-    let common = |(name, default): (String, String)| {
-        vec!["(each)".to_owned(), name, default.clone(), default]
-    };
-    let settings: Vec<Vec<String>> = all
-        .iter()
-        .flat_map(|b| {
-            let row = |(name, default): (&String, &String)| {
-                let tuned = b.tuned.get(name).cloned().unwrap_or_default();
-                vec![b.name.clone(), name.clone(), default.clone(), tuned]
-            };
-            b.default.iter().map(row)
-        })
-        .chain(registry::common_settings().into_iter().map(common))
-        .collect();
-    output::print(&format!(
-        "{}\n{}",
-        output::table(&["NAME", "BOOT OPTIONS", "REPORTS", "WATCHES BY"], &rows),
-        output::table(&["BACKEND", "SETTING", "DEFAULT", "TUNED"], &settings),
-    ))
 }
 
 fn workloads(format: ListFormat) -> Result<(), ExpectedError> {

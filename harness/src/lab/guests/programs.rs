@@ -26,7 +26,11 @@ impl Programs {
         if !there.contains_key(&trial.backend.name) {
             let gathered = gather(program).map_err(|error| {
                 let what = format!("the program of `{}` cannot be had", trial.backend.name);
-                lacks(what, "see what it needs (`ldd`), and name it in `files`", error)
+                lacks(
+                    what,
+                    "see what it needs (`ldd`), and name it in `files`",
+                    error,
+                )
             })?;
             there.insert(trial.backend.name.clone(), gathered);
         }

@@ -243,3 +243,30 @@ fn an_exec_that_was_never_reaped_lives_on() {
     let truth = truth(vec![exec(7, (100, 110, 0))]);
     assert_eq!(verdicts(&truth, &[timed(7, 5_000)]), [Seen(0)]);
 }
+
+/// A list of measured files has each file once, and nothing of who executed it.
+#[test]
+fn a_sighting_of_a_file_alone_is_of_one_exec_of_that_file() {
+    let truth = truth(vec![
+        exec(5, (100, 110, 120)),
+        exec(6, (130, 140, 150)),
+        exec(7, (160, 170, 180)),
+    ]);
+    let of = |path: &str, received_ns| Sighting {
+        path: Some(path.into()),
+        received_ns,
+        ..Sighting::default()
+    };
+    let sightings = [of("/t", 155), of("/other", 155)];
+    let matching = match_sightings(&truth, &sightings, 1_000_000);
+    assert_eq!(matching.verdicts, [Seen(1), Foreign]);
+    assert_eq!(matching.joins.by_path, 1);
+    // Before any exec of the file there was none of it.
+    assert_eq!(verdicts(&truth, &[of("/t", 99)]), [Foreign]);
+    // A process id that fits nowhere is no file alone.
+    let elsewhere = Sighting {
+        pid: Some(99),
+        ..of("/t", 155)
+    };
+    assert_eq!(verdicts(&truth, &[elsewhere]), [Foreign]);
+}

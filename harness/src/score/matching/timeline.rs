@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use execlab_model::{
+    Bytes,
     sighting::{ContainerHint, Sighting},
     truth::{Exec, Site, Truth},
 };
@@ -121,6 +122,15 @@ impl Lanes {
         Self::new(&truth.execs, |exec| {
             let key = ns_key(truth.site(exec).namespaces.pid, exec.ns_pid);
             wanted.contains(&key).then_some(key)
+        })
+    }
+
+    /// One lane for each of these paths: of the executed file, or of the interpreter that is its image.
+    pub(super) fn by_path(truth: &Truth, paths: &Paths<'_>) -> Self {
+        Self::new(&truth.execs, |exec| {
+            let frames = &truth.site(exec).frames;
+            let both = [Some(&frames.exact), frames.interpreter.as_ref()];
+            both.into_iter().flatten().find_map(|path| paths.key(path))
         })
     }
 
@@ -276,6 +286,23 @@ fn follow(slots: &mut [Slot], last: u32, next: u32) -> bool {
 /// The key of a pid in a PID namespace.
 fn ns_key(namespace: u32, pid: u32) -> u64 {
     u64::from(namespace) << 32 | u64::from(pid)
+}
+
+/// Numbers for paths, as keys of lanes.
+#[derive(Debug, Default)]
+pub(super) struct Paths<'a>(HashMap<&'a [u8], u64>);
+
+impl<'a> Paths<'a> {
+    /// Adds a path.
+    pub fn add(&mut self, path: &'a Bytes) {
+        let next = self.0.len() as u64;
+        self.0.entry(path.as_slice()).or_insert(next);
+    }
+
+    /// The number of a path that was added.
+    pub fn key(&self, path: &Bytes) -> Option<u64> {
+        self.0.get(path.as_slice()).copied()
+    }
 }
 
 /// Finds execs by their id.

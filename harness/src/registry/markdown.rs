@@ -1,0 +1,84 @@
+//! The registry of backends as a page of the documentation.
+
+use std::fmt::Write as _;
+
+use super::{BASELINE, BackendInfo, backends, common_settings};
+
+/// `docs/backends.md`.
+pub fn markdown() -> String {
+    let all = backends();
+    let watching: Vec<&BackendInfo> = all.iter().filter(|b| b.name != BASELINE).collect();
+    let mut text = format!(
+        "# Backends\n\n\
+         <!-- Written from the registry: `UPDATE_DOCS=1 cargo test -p execlab-harness --test scenarios`. -->\n\n\
+         {} ways to watch execs, by family. What each cannot see, and why, stands in the description at the top of its \
+         file below [`backends/src/`](../backends/src); what each saw is in [the conformance table](conformance.md), \
+         and what it costs in [the costs](costs.md). `execlab watch --backend NAME` tries one on this very machine, and \
+         `exec:./program` is [one of your own](your-monitor.md).\n",
+        watching.len()
+    );
+    let mut family = None;
+    for backend in &watching {
+        let portrait = &backend.portrait;
+        if family != Some(portrait.family) {
+            family = Some(portrait.family);
+            let _ = write!(
+                text,
+                "\n## {}\n\n| backend | how an exec reaches the reader | needs | earliest kernel | knows of losses by | watches |\n|---|---|---|---|---|---|\n",
+                portrait.family.about()
+            );
+        }
+        let locked = portrait.since.series.map_or_else(String::new, |series| {
+            format!("; of the locked ones {series}")
+        });
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {} | {}{locked} | {} | {} |",
+            backend.name,
+            cell(portrait.mechanism),
+            list(portrait.needs, "nothing"),
+            cell(portrait.since.release),
+            list(portrait.loss_signals, "nothing"),
+            portrait.reach.about()
+        );
+    }
+    text += "\n## Settings\n\nEach has a variant `default`, what a careful user gets without thinking, and one called `tuned`, what an \
+             expert would set for a storm.\n\n| backend | setting | default | tuned | what it does |\n|---|---|---|---|---|\n";
+    for backend in &watching {
+        let found = execlab_backends::find(&backend.name);
+        for setting in found.map_or(&[][..], |b| b.settings()) {
+            let _ = writeln!(
+                text,
+                "| `{}` | `{}` | {} | {} | {} |",
+                backend.name,
+                setting.name,
+                setting.default,
+                setting.tuned,
+                cell(setting.help)
+            );
+        }
+    }
+    for setting in execlab_backends::COMMON_SETTINGS {
+        let value = &common_settings()[setting.name];
+        let _ = writeln!(
+            text,
+            "| each | `{}` | {value} | {value} | {} |",
+            setting.name,
+            cell(setting.help)
+        );
+    }
+    text
+}
+
+fn list(items: &[&str], none: &str) -> String {
+    if items.is_empty() {
+        none.to_owned()
+    } else {
+        cell(&items.join("; "))
+    }
+}
+
+/// What stands in a cell may not end it.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}

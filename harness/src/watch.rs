@@ -1,0 +1,244 @@
+//! One backend on this very machine, as its monitor prints it.
+//!
+//! The monitor is a process of its own, as in a trial, and prints lines of JSON
+//! ([`Message::to_json`](execlab_model::seam::Message::to_json)). What is here starts it, hands its lines on, starts what
+//! it is to watch, ends it, and puts back what a monitor that was killed has left.
+
+use std::{
+    ffi::OsString,
+    fs::File,
+    io::{self, BufRead, BufReader, Write},
+    os::{
+        fd::AsRawFd,
+        unix::process::{CommandExt, ExitStatusExt},
+    },
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+};
+
+use execlab_backends::{Backend, Reach, Settings, launch::RENDEZVOUS};
+use execlab_model::seam::Message;
+use nix::{
+    sys::{
+        memfd::{MFdFlags, memfd_create},
+        prctl::set_pdeathsig,
+        signal::{Signal, kill},
+    },
+    unistd::Pid,
+};
+
+use crate::lab::monitor_program;
+
+/// What is to be watched with what.
+#[derive(Debug)]
+pub struct Watch {
+    /// What watches.
+    pub backend: &'static dyn Backend,
+    /// How; checked.
+    pub settings: Settings,
+    /// What is started to be watched, if anything is.
+    pub command: Vec<OsString>,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to, or what was watched has ended.
+    Well,
+    /// This machine cannot be watched so; the evidence.
+    Unsupported(String),
+    /// It could not go on; why.
+    Failed(String),
+}
+
+/// Why there was nothing to watch.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// Not on a machine that is to stay as it was.
+    #[error("{backend} is for guests alone: {why}")]
+    OnlyInGuests {
+        /// Its name.
+        backend: &'static str,
+        /// What could not be put back.
+        why: &'static str,
+    },
+    /// It watches what it starts, and there is nothing to start.
+    #[error("{0} watches only what it starts itself: name a command behind `--`")]
+    NoCommand(&'static str),
+    /// How the machine is could not be noted, so nothing was started that changes it.
+    #[error("cannot note how this machine is, to put it back: {0}")]
+    Note(String),
+    /// What a killed monitor left could not be put back.
+    #[error("this machine is not as it was: {0}")]
+    PutBack(String),
+    /// A step failed.
+    #[error("cannot {what}")]
+    Step {
+        /// What was to be done.
+        what: &'static str,
+        /// What the system answered.
+        source: io::Error,
+    },
+}
+
+fn at<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> WatchError {
+    move |error| WatchError::Step {
+        what,
+        source: error.into(),
+    }
+}
+
+/// Tells a running watch to end; safe to call from a signal handler's thread.
+#[derive(Debug, Default)]
+pub struct Stopper {
+    told: AtomicBool,
+    monitor: AtomicU32,
+}
+
+impl Stopper {
+    /// Ends it: the monitor takes what the kernel still holds, puts everything back and ends.
+    pub fn stop(&self) {
+        self.told.store(true, Ordering::SeqCst);
+        let pid = self.monitor.load(Ordering::SeqCst);
+        if let Ok(pid) = i32::try_from(pid)
+            && pid > 0
+        {
+            // That it has ended already is fine.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+    }
+}
+
+impl Watch {
+    /// Watches until it is stopped, or until the command has ended. Each line goes to `out` as it comes.
+    pub fn run(&self, out: &mut dyn Write, stopper: &Stopper) -> Result<Ended, WatchError> {
+        let name = self.backend.name();
+        if let Some(why) = self.backend.only_in_guests() {
+            return Err(WatchError::OnlyInGuests { backend: name, why });
+        }
+        let owns = self.backend.portrait().reach == Reach::Descendants;
+        if owns && self.command.is_empty() {
+            return Err(WatchError::NoCommand(name));
+        }
+        let remains = self.backend.remains();
+        let noted = remains.map(|r| r.note().map_err(WatchError::Note));
+        let noted = noted.transpose()?.flatten();
+        let place = tempfile::tempdir().map_err(at("make a folder to meet in"))?;
+        let program = program_file(name).map_err(at("put the monitor into memory"))?;
+        let ended = self.watch(&program, &place.path().join("rendezvous"), out, stopper);
+        if let (Some(remains), Some(noted)) = (remains, noted) {
+            match remains.note() {
+                Ok(Some(now)) if now == noted => {}
+                _ => drop(remains.put_back(&noted).map_err(WatchError::PutBack)?),
+            }
+        }
+        ended
+    }
+
+    fn watch(
+        &self,
+        program: &File,
+        rendezvous: &Path,
+        out: &mut dyn Write,
+        stopper: &Stopper,
+    ) -> Result<Ended, WatchError> {
+        let mut monitor = self
+            .command_of(program, rendezvous, &[])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            // What a terminal sends to this process group is this process's alone to answer.
+            .process_group(0)
+            .spawn()
+            .map_err(at("start the monitor"))?;
+        stopper.monitor.store(monitor.id(), Ordering::SeqCst);
+        if stopper.told.load(Ordering::SeqCst) {
+            stopper.stop();
+        }
+        let lines = BufReader::new(monitor.stdout.take().expect("asked for above"));
+        let ended = std::thread::scope(|scope| {
+            let mut ended = Ended::Well;
+            for line in lines.split(b'\n') {
+                let Ok(line) = line else { break };
+                match serde_json::from_slice(&line) {
+                    Ok(Message::Ready(_)) if !self.command.is_empty() => {
+                        let watched = self.start(program, rendezvous)?;
+                        scope.spawn(move || {
+                            let mut watched = watched;
+                            // However it ended: there is nothing left to watch.
+                            let _ = watched.wait();
+                            stopper.stop();
+                        });
+                    }
+                    Ok(Message::Unsupported(why)) => ended = Ended::Unsupported(why.reason),
+                    Ok(Message::Failed(why)) => ended = Ended::Failed(why.reason),
+                    _ => {}
+                }
+                let handed_on = out.write_all(&line).and_then(|()| out.write_all(b"\n"));
+                if handed_on.and_then(|()| out.flush()).is_err() {
+                    // Nobody reads any more.
+                    stopper.stop();
+                    break;
+                }
+            }
+            Ok(ended)
+        });
+        let status = monitor.wait().map_err(at("wait for the monitor"))?;
+        stopper.monitor.store(0, Ordering::SeqCst);
+        Ok(match ended? {
+            Ended::Well => how(status),
+            other => other,
+        })
+    }
+
+    /// Starts what is to be watched, by the monitor's own program where it has to be.
+    fn start(&self, program: &File, rendezvous: &Path) -> Result<Child, WatchError> {
+        let mut command = if self.backend.portrait().reach == Reach::Descendants {
+            let mut launcher = self.command_of(program, rendezvous, &["launch"]);
+            launcher.arg("--").args(&self.command);
+            launcher
+        } else {
+            let mut command = Command::new(&self.command[0]);
+            command.args(&self.command[1..]);
+            command
+        };
+        // Its lines are not to get between those of the monitor.
+        let printed = io::stderr();
+        let printed = nix::unistd::dup(&printed).map_err(at("copy the standard error"))?;
+        command
+            .stdout(printed)
+            .spawn()
+            .map_err(at("start what is to be watched"))
+    }
+
+    /// The monitor's program with its settings.
+    fn command_of(&self, program: &File, rendezvous: &Path, before: &[&str]) -> Command {
+        let mut command = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()));
+        command
+            .args(before)
+            .arg(self.backend.name())
+            .args(self.settings.pairs())
+            .env(RENDEZVOUS, rendezvous);
+        // SAFETY: it only makes a system call, which is allowed between fork and exec.
+        unsafe {
+            command.pre_exec(|| Ok(set_pdeathsig(Signal::SIGTERM)?));
+        }
+        command
+    }
+}
+
+fn how(status: ExitStatus) -> Ended {
+    match (status.success(), status.signal()) {
+        (true, _) => Ended::Well,
+        (false, Some(signal)) => Ended::Failed(format!("the monitor was ended by signal {signal}")),
+        (false, None) => Ended::Failed(format!("the monitor ended with {status}")),
+    }
+}
+
+/// The program that holds a backend, in a file of memory.
+fn program_file(backend: &str) -> io::Result<File> {
+    let program = monitor_program(backend).ok_or(io::ErrorKind::NotFound)?;
+    let mut file = File::from(memfd_create("execlab-monitor", MFdFlags::MFD_CLOEXEC)?);
+    file.write_all(program)?;
+    Ok(file)
+}
