@@ -74,6 +74,11 @@ pub trait Backend: Sync {
     /// What it is, for people who choose.
     fn portrait(&self) -> Portrait;
 
+    /// The last of the locked series on which it attaches, where newer kernels took away what it needs.
+    fn until(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Everything that can be set, each with its default and its tuned value.
     fn settings(&self) -> &'static [Setting] {
         &[]

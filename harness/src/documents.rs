@@ -75,17 +75,20 @@ pub enum ConformanceFormat {
     Json,
     /// As the file that is committed.
     Toml,
+    /// The file that is committed, with every row of this run in the place of its own.
+    Renewed,
     /// What is still to be explained, to be filled in.
     Explanations,
 }
 
 impl ConformanceFormat {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Terminal,
         Self::Markdown,
         Self::Json,
         Self::Toml,
+        Self::Renewed,
         Self::Explanations,
     ];
 
@@ -96,6 +99,7 @@ impl ConformanceFormat {
             Self::Markdown => "markdown",
             Self::Json => "json",
             Self::Toml => "toml",
+            Self::Renewed => "renewed",
             Self::Explanations => "explanations",
         }
     }

@@ -34,6 +34,9 @@ pub struct Program {
     /// Whether it starts what it watches: `FILE launch ARGUMENTS -- STORM…`.
     #[serde(default)]
     pub launch: bool,
+    /// How much of it travels into a guest, in bytes: larger ones need a larger guest.
+    #[serde(default)]
+    pub bytes: u64,
 }
 
 /// A command that names no program.
@@ -77,7 +80,8 @@ impl Program {
             file: file.to_owned(),
             why,
         };
-        let absolute = fs::canonicalize(file).map_err(|e| cannot(e.to_string()))?;
+        // Not what a link leads to: it is called as it was named.
+        let absolute = std::path::absolute(file).map_err(|e| cannot(e.to_string()))?;
         let there = fs::metadata(&absolute).map_err(|e| cannot(e.to_string()))?;
         if !there.is_file() {
             return Err(cannot("it is no file".into()));
@@ -93,13 +97,16 @@ impl Program {
                     why: error.to_string(),
                 })
         });
-        Ok(Self {
+        let mut program = Self {
             files: needed.collect::<Result<_, _>>()?,
             file: absolute,
             arguments,
             canary: CanaryKind::Payload,
             launch: false,
-        })
+            bytes: 0,
+        };
+        program.bytes = gather(&program)?.bytes();
+        Ok(program)
     }
 
     /// What it is called where no name was given: its file's name.

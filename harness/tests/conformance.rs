@@ -10,6 +10,9 @@ use execlab_harness::registry;
 use execlab_model::workload::Load;
 use execlab_reports::conformance::{Cell, Facet, Held, NOTHING, Rule, Span, Table, problems};
 
+/// The scenario that every kernel can do and every backend is measured in.
+const PLAIN: &str = "absolute";
+
 fn scenarios() -> BTreeSet<String> {
     registry::scenarios().into_iter().map(|s| s.name).collect()
 }
@@ -42,6 +45,9 @@ fn the_table_has_every_scenario_backend_and_locked_kernel_and_no_other() {
     let planned: BTreeSet<String> = Held::committed().planned.iter().cloned().collect();
     for scenario in scenarios().difference(&planned) {
         for backend in watchers() {
+            if !Held::committed().scope.holds(&backend, scenario) {
+                continue;
+            }
             for kernel in kernels() {
                 wanted.insert(format!("{scenario} × {backend} on {kernel}"));
             }
@@ -76,9 +82,14 @@ fn a_scenario_is_refused_by_the_kernels_before_its_first_and_by_no_other() {
     let mut refused = BTreeSet::new();
     for (cell, entry) in Held::committed().table.iter() {
         let Cell {
-            scenario, kernel, ..
+            scenario,
+            backend,
+            kernel,
         } = cell;
         let seen = entry.class.of(Facet::Seen).text(Facet::Seen);
+        if !attaches(backend, kernel) {
+            continue;
+        }
         let can = first.get(scenario).is_none_or(|span| span.holds(kernel));
         assert_eq!(seen != "unsupported", can, "{scenario} on {kernel}: {seen}");
         if !can {
@@ -87,6 +98,48 @@ fn a_scenario_is_refused_by_the_kernels_before_its_first_and_by_no_other() {
     }
     let claimed: BTreeSet<String> = first.into_keys().collect();
     assert_eq!(refused, claimed, "no locked kernel is older than the first");
+}
+
+/// Whether a backend says of itself that it attaches on a locked kernel.
+fn attaches(backend: &str, kernel: &str) -> bool {
+    let backend = execlab_backends::find(backend).expect("a backend of the registry");
+    let within = |bound: Option<&str>, span: fn(&str) -> String| {
+        bound.is_none_or(|series| span(series).parse::<Span>().unwrap().holds(kernel))
+    };
+    let since = within(backend.portrait().since.series, |series| {
+        format!("{series}-")
+    });
+    since && within(backend.until(), |series| format!("-{series}"))
+}
+
+/// From which kernel on a technique works is a claim of its own: it attaches on those, and is refused, with what the
+/// kernel said, by every other.
+#[test]
+fn a_backend_attaches_on_the_kernels_that_it_names_and_on_no_other() {
+    for (cell, entry) in Held::committed().table.iter() {
+        if cell.scenario != PLAIN {
+            continue;
+        }
+        let seen = entry.class.of(Facet::Seen).text(Facet::Seen);
+        assert_eq!(
+            seen != "unsupported",
+            attaches(cell.backend, cell.kernel),
+            "{} on {}: {seen}",
+            cell.backend,
+            cell.kernel
+        );
+    }
+}
+
+#[test]
+fn the_files_of_predictions_are_all_read() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../conformance/expected");
+    let mut there: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    there.sort();
+    assert_eq!(there, Held::families());
 }
 
 #[test]
@@ -136,6 +189,9 @@ fn every_facet_of_every_cell_is_predicted() {
     let held = Held::committed();
     for scenario in held.scenarios.keys() {
         for backend in &watchers() {
+            if !held.scope.holds(backend, scenario) {
+                continue;
+            }
             for kernel in &kernels() {
                 let cell = Cell {
                     scenario,
@@ -179,6 +235,9 @@ fn every_prediction_is_some_cells() {
     let mut used: BTreeMap<usize, usize> = BTreeMap::new();
     for scenario in held.scenarios.keys() {
         for backend in &watchers() {
+            if !held.scope.holds(backend, scenario) {
+                continue;
+            }
             for kernel in &kernels() {
                 let cell = Cell {
                     scenario,

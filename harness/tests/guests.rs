@@ -16,6 +16,8 @@ use execlab_model::{
 
 #[path = "guests/conformance.rs"]
 mod conformance;
+#[path = "guests/programs.rs"]
+mod programs;
 #[path = "guests/real_time.rs"]
 mod real_time;
 #[path = "guests/witness.rs"]

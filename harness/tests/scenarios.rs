@@ -1,4 +1,4 @@
-//! `docs/scenarios.md` lists what the registry holds; `UPDATE_DOCS=1` writes its tables anew.
+//! `docs/scenarios.md` and `docs/backends.md` list what the registries hold; `UPDATE_DOCS=1` writes them anew.
 
 use std::{env, fmt::Write, fs, path::PathBuf};
 
@@ -64,5 +64,19 @@ fn the_list_of_scenarios_is_that_of_the_registry() {
         found,
         tables(),
         "docs/scenarios.md is out of date: run this test with UPDATE_DOCS=1"
+    );
+}
+
+#[test]
+fn the_list_of_backends_is_that_of_the_registry() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/backends.md");
+    if env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, registry::markdown()).unwrap();
+        return;
+    }
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        registry::markdown(),
+        "docs/backends.md is out of date: run this test with UPDATE_DOCS=1"
     );
 }

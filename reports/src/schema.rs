@@ -2,7 +2,7 @@
 //!
 //! They are checked in under `schema/`; a test makes them again and compares.
 
-use execlab_model::result::TrialResult;
+use execlab_model::{result::TrialResult, seam::Message};
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::Value;
 
@@ -26,11 +26,20 @@ pub fn conformance() -> Value {
     of::<crate::conformance::Conformance>("Conformance table")
 }
 
+/// Of one line that a monitor prints: `execlab watch`, and any program behind `exec:`. As it is read: what a program
+/// may leave out is not required.
+pub fn monitor() -> Value {
+    let settings = SchemaSettings::draft2020_12().for_deserialize();
+    titled::<Message>("One line of a monitor", settings)
+}
+
 fn of<T: JsonSchema>(title: &str) -> Value {
     // As it is written, not as it is read: a reader of the file may rely on every field.
-    let generator = SchemaSettings::draft2020_12()
-        .for_serialize()
-        .into_generator();
+    titled::<T>(title, SchemaSettings::draft2020_12().for_serialize())
+}
+
+fn titled<T: JsonSchema>(title: &str, settings: SchemaSettings) -> Value {
+    let generator = settings.into_generator();
     let mut schema = generator.into_root_schema_for::<T>();
     schema.insert("title".into(), title.into());
     schema.to_value()

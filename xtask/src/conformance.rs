@@ -1,6 +1,7 @@
 //! `cargo xtask conformance`.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -8,17 +9,19 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{kernels, machine, process};
 
-/// Renew the conformance table: every backend × every scenario on every locked series, 20 execs each.
+/// Renew the conformance table: on every locked series, 20 execs each, the backends and scenarios that `[scope]` of
+/// conformance/expected.toml names.
 #[derive(Debug, Args)]
 pub struct Conformance {
     /// Begin anew where an earlier run was cut off, instead of going on with it
     #[arg(long)]
     fresh: bool,
-    /// Make the table from this finished run instead of running anything
+    /// Put the rows of this finished run in the place of those of the table, instead of running anything
     #[arg(long, value_name = "DIR", conflicts_with = "fresh")]
     from: Option<PathBuf>,
     /// Further arguments for `execlab run`, such as `-j 1`
@@ -34,7 +37,7 @@ impl Conformance {
         machine::make_ready()?;
         let execlab = process::execlab(process::Profile::Release)?;
         let (results, table) = match &self.from {
-            Some(dir) => (dir.clone(), report(&execlab, dir, "toml")?),
+            Some(dir) => (dir.clone(), report(&execlab, dir, "renewed")?),
             None => self.measure(&execlab)?,
         };
         let path = process::workspace().join(TABLE);
@@ -67,72 +70,121 @@ impl Conformance {
         ]))
     }
 
-    /// A finished run of the whole matrix, and its table.
+    /// Finished runs of the whole table in one file of results, and their table.
     fn measure(&self, execlab: &Path) -> Result<(PathBuf, String)> {
         let folder = process::workspace().join("target/conformance");
-        let (going, last) = (folder.join("run"), folder.join("last"));
-        let remove = |dir: &Path| match fs::remove_dir_all(dir) {
-            Err(error) if dir.exists() => {
-                Err(error).with_context(|| format!("cannot remove {}", dir.display()))
-            }
-            _ => Ok(()),
-        };
-        if self.fresh {
-            remove(&going)?;
+        let results = folder.join("results.jsonl");
+        if self.fresh && folder.exists() {
+            fs::remove_dir_all(&folder)
+                .with_context(|| format!("cannot remove {}", folder.display()))?;
         }
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let mut lines = String::new();
+        let mut runs = Vec::new();
+        for (name, matrix) in matrices(execlab)? {
+            let dir = folder.join(name);
+            runs.push(dir.clone());
+            self.run_or_resume(execlab, &dir, matrix)?;
+            let file = dir.join("results.jsonl");
+            lines += &fs::read_to_string(&file)
+                .with_context(|| format!("cannot read {}", file.display()))?;
+        }
+        fs::write(&results, lines)
+            .with_context(|| format!("cannot write {}", results.display()))?;
+        let table = report(execlab, &results, "toml").context(
+            "the runs have gaps; called again this tries again what the host broke, and with `--fresh` it begins anew, as it must where a guest was lost",
+        )?;
+        // The next call is to begin anew.
+        for run in runs {
+            fs::remove_dir_all(&run).with_context(|| format!("cannot remove {}", run.display()))?;
+        }
+        Ok((results, table))
+    }
+
+    /// Runs one of them to its end, or goes on with it.
+    fn run_or_resume(&self, execlab: &Path, dir: &Path, matrix: Vec<String>) -> Result<()> {
         let mut run = Command::new(execlab);
         run.current_dir(process::workspace()).arg("run");
-        if going.exists() {
-            run.arg("--resume").arg(&going);
+        if dir.exists() {
+            run.arg("--resume").arg(dir);
         } else {
-            fs::create_dir_all(&folder)
-                .with_context(|| format!("cannot make {}", folder.display()))?;
-            run.arg("--out").arg(&going).args(matrix(execlab)?);
+            run.arg("--out").arg(dir).args(matrix);
         }
         // The report is long, and the table follows.
         run.args(["--format", "json"])
             .args(&self.extra)
             .stdout(Stdio::null());
         eprintln!("$ {run:?}");
-        let status = run.status().context("failed to start execlab")?;
         // How it ended is no matter: what is otherwise than predicted may end it as a defect, and is what the
         // table is for. There is one where every trial has a measurement.
-        let table = report(execlab, &going, "toml").with_context(|| {
-            format!(
-                "the run ended with {status} and has gaps; called again this tries again what the host broke, and with `--fresh` it begins anew, as it must where a guest was lost"
-            )
-        })?;
-        remove(&last)?;
-        fs::rename(&going, &last).with_context(|| format!("cannot rename {}", going.display()))?;
-        Ok((last, table))
+        run.status().context("failed to start execlab")?;
+        Ok(())
     }
 }
 
-/// The matrix of the table: every scenario, every backend, the first kernel of every series that can be
-/// had. Nothing is run twice: that exact trials repeat is shown elsewhere.
-fn matrix(execlab: &Path) -> Result<Vec<String>> {
+/// Where the scope stands.
+const EXPECTED: &str = "conformance/expected.toml";
+
+#[derive(Deserialize)]
+struct Expected {
+    scope: Scope,
+}
+
+#[derive(Deserialize)]
+struct Scope {
+    everywhere: Vec<String>,
+    scenarios: Vec<String>,
+    #[serde(default)]
+    also: BTreeMap<String, Vec<String>>,
+}
+
+/// The matrices of the table: on the first kernel of every series that can be had. Nothing is run twice: that exact
+/// trials repeat is shown elsewhere.
+fn matrices(execlab: &Path) -> Result<Vec<(String, Vec<String>)>> {
     let mut list = Command::new(execlab);
     list.args(["list", "backends", "--format", "json"]);
     let rows: Vec<Value> = serde_json::from_str(&process::output(&mut list)?)
         .context("`execlab list backends` printed no JSON")?;
     let names: Option<Vec<&str>> = rows.iter().map(|row| row.get("name")?.as_str()).collect();
     let mut backends = names.context("a listed backend has no name")?;
-    backends.retain(|name| *name != "none");
-    let arguments = [
-        ("--kernels", kernels::every_series(execlab)?.join(",")),
-        ("--backends", backends.join(",")),
-        // No load is named: some scenarios are made for their own.
-        ("--workloads", "all".to_owned()),
-        ("--execs", "20".to_owned()),
-        ("--seeds", "1".to_owned()),
-        ("--lab", "exact".to_owned()),
-        // The table says nothing of costs.
-        ("--baselines", "false".to_owned()),
+    let text = fs::read_to_string(process::workspace().join(EXPECTED))
+        .with_context(|| format!("cannot read {EXPECTED}"))?;
+    let Expected { scope } =
+        toml::from_str(&text).with_context(|| format!("{EXPECTED} has no [scope]"))?;
+    backends.retain(|name| *name != "none" && scope.everywhere.iter().all(|one| one != name));
+    let kernels = kernels::every_series(execlab)?.join(",");
+    let run = |backends: String, scenarios: String| {
+        let arguments = [
+            ("--kernels", kernels.clone()),
+            ("--backends", backends),
+            // No load is named: some scenarios are made for their own.
+            ("--workloads", scenarios),
+            ("--execs", "20".to_owned()),
+            ("--seeds", "1".to_owned()),
+            ("--lab", "exact".to_owned()),
+            // The table says nothing of costs.
+            ("--baselines", "false".to_owned()),
+        ];
+        let arguments = arguments
+            .into_iter()
+            .flat_map(|(flag, value)| [flag.to_owned(), value]);
+        arguments.chain(["--verify=none".to_owned()]).collect()
+    };
+    let mut matrices = vec![
+        (
+            "everywhere".to_owned(),
+            run(scope.everywhere.join(","), "all".to_owned()),
+        ),
+        (
+            "others".to_owned(),
+            run(backends.join(","), scope.scenarios.join(",")),
+        ),
     ];
-    let arguments = arguments
-        .into_iter()
-        .flat_map(|(flag, value)| [flag.to_owned(), value]);
-    Ok(arguments.chain(["--verify=none".to_owned()]).collect())
+    let also = scope.also.into_iter();
+    matrices.extend(
+        also.map(|(backend, scenarios)| (backend.clone(), run(backend, scenarios.join(",")))),
+    );
+    Ok(matrices)
 }
 
 fn report(execlab: &Path, results: &Path, format: &str) -> Result<String> {

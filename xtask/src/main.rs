@@ -6,6 +6,7 @@
 
 mod bench;
 mod conformance;
+mod costs;
 mod demo;
 mod fuzz;
 mod kernels;
@@ -39,6 +40,8 @@ enum Command {
     Bench(bench::Bench),
     /// Renew the conformance table: every backend, scenario and kernel (some half an hour)
     Conformance(conformance::Conformance),
+    /// Renew docs/costs.md: what every backend adds to an exec, as it comes and tuned, on every kernel
+    Costs(costs::Costs),
     /// Show that the programs of a guest are the same from every checkout, and that a change to one
     /// backend changes one monitor; takes some minutes
     Reproducible,
@@ -51,6 +54,7 @@ fn main() -> Result<()> {
         Command::Fuzz(fuzz) => fuzz.run(),
         Command::Bench(bench) => bench.run(),
         Command::Conformance(conformance) => conformance.run(),
+        Command::Costs(costs) => costs.run(),
         Command::Reproducible => reproducible::run(),
     }
 }

@@ -264,7 +264,8 @@ mod tests {
         let text = "kernels = ['6.1']\nbackends = ['netlink+huge']\nworkloads = ['relative']\n\
              loads = ['closed']\nexecs = 7\nlifetimes = [0, '1ms']\nspawns = ['fork']\n\
              populations = [200]\nseeds = '1..3'\nlab = 'exact'\ncpus = 1\n\
-             baselines = true\n[variants.netlink.huge]\nreceive_buffer = 5\n";
+             baselines = true\nlimits = ['cpu=5']\n[variants.netlink.huge]\nreceive_buffer = 5\n\
+             [programs.mine]\nrun = ['./a', 'b']\nlaunch = true\n";
         let selection = parse(Path::new("m.toml"), text).unwrap();
         let at = |line| Origin::File("m.toml".into(), line);
         assert_eq!(selection.kernels.unwrap()[0].origin, at(1));
@@ -274,10 +275,17 @@ mod tests {
         let variant = &selection.variants[0];
         assert_eq!(
             (variant.name.text.as_str(), &variant.name.origin),
-            ("huge", &at(13))
+            ("huge", &at(14))
         );
-        assert_eq!(variant.settings[0].0.origin, at(14));
+        assert_eq!(variant.settings[0].0.origin, at(15));
         assert_eq!(variant.settings[0].1, "5");
+        assert_eq!(selection.limits.unwrap()[0].origin, at(13));
+        let program = &selection.programs[0];
+        assert_eq!(
+            (program.name.text.as_str(), &program.name.origin),
+            ("mine", &at(16))
+        );
+        assert_eq!((program.run[1].text.as_str(), program.launch), ("b", true));
         // Each key of the list above was in the file, so none is known to one side only.
         assert!(KEYS.iter().all(|key| text.contains(key)));
     }
@@ -285,9 +293,9 @@ mod tests {
     #[test]
     fn all_unknown_keys_are_named_with_line_and_nearest_key() {
         insta::assert_snapshot!(problems("execs = 1\n\nkernel = ['6.1']\nseedz = 3\nfoo = 1\n"), @r#"
-        m.toml:3: unknown key `kernel`; did you mean `kernels`? (known keys: kernels, backends, workloads, loads, execs, lifetimes, spawns, populations, seeds, lab, cpus, baselines, variants)
-        m.toml:4: unknown key `seedz`; did you mean `seeds`? (known keys: kernels, backends, workloads, loads, execs, lifetimes, spawns, populations, seeds, lab, cpus, baselines, variants)
-        m.toml:5: unknown key `foo` (known keys: kernels, backends, workloads, loads, execs, lifetimes, spawns, populations, seeds, lab, cpus, baselines, variants)
+        m.toml:3: unknown key `kernel`; did you mean `kernels`? (known keys: kernels, backends, workloads, loads, execs, lifetimes, spawns, populations, seeds, lab, cpus, baselines, limits, variants, programs)
+        m.toml:4: unknown key `seedz`; did you mean `seeds`? (known keys: kernels, backends, workloads, loads, execs, lifetimes, spawns, populations, seeds, lab, cpus, baselines, limits, variants, programs)
+        m.toml:5: unknown key `foo` (known keys: kernels, backends, workloads, loads, execs, lifetimes, spawns, populations, seeds, lab, cpus, baselines, limits, variants, programs)
         "#);
     }
 

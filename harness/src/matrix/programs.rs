@@ -10,16 +10,98 @@ use crate::{
     registry::DEFAULT_VARIANT,
 };
 
-/// A program that a matrix file names, checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Named {
+/// The programs that a matrix file names.
+#[derive(Debug, Default)]
+pub(super) struct Programs {
+    good: Vec<Named>,
+    /// Names of those with which something is wrong.
+    bad: Vec<String>,
+}
+
+/// One of them, checked.
+#[derive(Debug)]
+struct Named {
     name: String,
     program: Program,
     boot: Vec<String>,
 }
 
+impl Programs {
+    /// Checks all of them; `problem` is told of what is wrong with one.
+    pub(super) fn check(all: &[NamedProgram], mut problem: impl FnMut(&Given, String)) -> Self {
+        let mut programs = Self::default();
+        for named in all {
+            match named_program(named) {
+                Ok(named) => programs.good.push(named),
+                Err(what) => {
+                    problem(&named.name, what);
+                    programs.bad.push(format!("{PREFIX}{}", named.name.text));
+                }
+            }
+        }
+        programs
+    }
+
+    /// The backend that a text behind [`PREFIX`] means: a named program, with a variant of its own where it has one,
+    /// or else a command.
+    pub(super) fn backend(
+        &self,
+        given: &Given,
+        variants: &[Variant],
+    ) -> Result<SelectedBackend, String> {
+        let text = given.text.as_str();
+        let (name, variant) = text.split_once('+').unwrap_or((text, DEFAULT_VARIANT));
+        if self.bad.iter().any(|bad| bad == name) {
+            return Err(format!("`{name}` is not usable as its table has it"));
+        }
+        if let Some(named) = self.good.iter().find(|p| p.name == name) {
+            let settings = settings(name, variant, variants)?;
+            let (program, boot) = (named.program.clone(), &named.boot);
+            return Ok(selected(name, variant, settings, program, boot));
+        }
+        let command = text.strip_prefix(PREFIX).unwrap_or(text);
+        let program = Program::of_command(command).map_err(|error| {
+            let names: Vec<_> = self.good.iter().map(|p| p.name.as_str()).collect();
+            if names.is_empty() {
+                error.to_string()
+            } else {
+                format!("{error}; programs of the matrix file: {}", names.join(", "))
+            }
+        })?;
+        let name = program.name();
+        Ok(selected(
+            &name,
+            DEFAULT_VARIANT,
+            BTreeMap::new(),
+            program,
+            &[],
+        ))
+    }
+}
+
+/// What a variant sets on a named program.
+fn settings(
+    name: &str,
+    variant: &str,
+    variants: &[Variant],
+) -> Result<BTreeMap<String, String>, String> {
+    if variant == DEFAULT_VARIANT {
+        return Ok(BTreeMap::new());
+    }
+    let own = || variants.iter().filter(|v| v.backend.text == name);
+    let found = own().find(|v| v.name.text == variant).ok_or_else(|| {
+        let names = own().map(|v| v.name.text.as_str());
+        let kind = format!("variant of {name}");
+        unknown(&kind, variant, [DEFAULT_VARIANT].into_iter().chain(names))
+    })?;
+    let values = found.settings.iter();
+    Ok(values
+        .map(|(key, value)| (key.text.clone(), value.clone()))
+        .collect())
+}
+
 /// Checks one; its paths are of the matrix file's folder.
-pub(super) fn named_program(named: &NamedProgram) -> Result<Named, String> {
+fn named_program(named: &NamedProgram) -> Result<Named, String> {
     let base = match &named.name.origin {
         Origin::File(file, _) => file.parent().unwrap_or(Path::new("")).to_owned(),
         Origin::Flag(_) | Origin::BuiltIn => Path::new("").to_owned(),
@@ -59,57 +141,6 @@ fn canary_kind(text: &str) -> Result<CanaryKind, String> {
         .ok_or_else(|| unknown("canary", text, ALL.map(|(name, _)| name)))
 }
 
-/// The backend that a text behind [`PREFIX`] means: a named program, with a variant of its own where it has one, or
-/// else a command.
-pub(super) fn backend(
-    given: &Given,
-    variants: &[Variant],
-    programs: &[Named],
-) -> Result<SelectedBackend, String> {
-    let text = given.text.as_str();
-    let (name, variant) = text.split_once('+').unwrap_or((text, DEFAULT_VARIANT));
-    if let Some(named) = programs.iter().find(|p| p.name == name) {
-        let of_it = |v: &&Variant| v.backend.text == name;
-        let mut settings = BTreeMap::new();
-        if variant != DEFAULT_VARIANT {
-            let mut own = variants.iter().filter(of_it);
-            let found = own.find(|v| v.name.text == variant).ok_or_else(|| {
-                let own = variants.iter().filter(of_it).map(|v| v.name.text.as_str());
-                unknown(
-                    &format!("variant of {name}"),
-                    variant,
-                    [DEFAULT_VARIANT].into_iter().chain(own),
-                )
-            })?;
-            let values = found.settings.iter();
-            settings.extend(values.map(|(key, value)| (key.text.clone(), value.clone())));
-        }
-        return Ok(selected(
-            name,
-            variant,
-            settings,
-            named.program.clone(),
-            &named.boot,
-        ));
-    }
-    let command = text.strip_prefix(PREFIX).unwrap_or(text);
-    let program = Program::of_command(command).map_err(|error| {
-        let names: Vec<_> = programs.iter().map(|p| p.name.as_str()).collect();
-        if names.is_empty() {
-            error.to_string()
-        } else {
-            format!("{error}; programs of the matrix file: {}", names.join(", "))
-        }
-    })?;
-    Ok(selected(
-        &program.name(),
-        DEFAULT_VARIANT,
-        BTreeMap::new(),
-        program,
-        &[],
-    ))
-}
-
 fn selected(
     name: &str,
     variant: &str,
@@ -129,7 +160,7 @@ fn selected(
 }
 
 /// Two programs of one name would have trials of one id.
-pub(super) fn clashes(backends: &[SelectedBackend]) -> Option<String> {
+pub(super) fn clash(backends: &[SelectedBackend]) -> Option<String> {
     let mut seen: BTreeMap<(&str, &str), &SelectedBackend> = BTreeMap::new();
     for backend in backends {
         let key = (backend.spec.name.as_str(), backend.spec.variant.as_str());

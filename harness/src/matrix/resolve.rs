@@ -9,12 +9,11 @@ use execlab_model::{
 };
 
 use super::{
-    Given, KVM_CPUS, Matrix, MatrixError, NamedProgram, Origin, Own, Problem, SelectedBackend,
-    Selection, Variant,
+    Given, KVM_CPUS, Matrix, MatrixError, Origin, Own, Problem, SelectedBackend, Selection, Variant,
 };
 use super::{
     limits,
-    programs::{self, Named, named_program},
+    programs::{self, Programs},
     values::{baselines, cpus, execs, host_cpus, lab, population, seeds, spawn},
 };
 use crate::{
@@ -50,9 +49,15 @@ pub fn resolve(selection: Selection, registry: &Registry) -> Result<Matrix, Matr
     let watching = registry.backends.iter().map(|b| b.name.as_str());
     let watching = watching.filter(|name| *name != BASELINE);
     whole.backends = whole.backends.map(|named| unfold(named, watching));
+    let backends_place = whole
+        .backends
+        .iter()
+        .flatten()
+        .next()
+        .map(|g| g.origin.clone());
     let variants = whole.variants;
     check.variants(&variants);
-    let programs = check.programs(&whole.programs);
+    let programs = Programs::check(&whole.programs, |given, what| check.problem(given, what));
     let limits = check.each(whole.limits, |_, g| limits::limit(&g.text));
     let mut matrix = Matrix {
         kernels: check.each(whole.kernels, Check::kernel),
@@ -81,8 +86,12 @@ pub fn resolve(selection: Selection, registry: &Registry) -> Result<Matrix, Matr
             .unwrap_or_default(),
         own: BTreeMap::new(),
     };
-    if let Some(what) = programs::clashes(&matrix.backends) {
-        check.problem(&Given::flag("--backends", ""), what);
+    if let Some(what) = programs::clash(&matrix.backends) {
+        let place = backends_place.unwrap_or(Origin::BuiltIn);
+        check.problems.push(Problem {
+            origin: place,
+            what,
+        });
     }
     matrix.own = own(&matrix.workloads, registry, usual_load);
     if !check.problems.is_empty() {
@@ -222,17 +231,6 @@ impl Check<'_> {
         good
     }
 
-    fn programs(&mut self, programs: &[NamedProgram]) -> Vec<Named> {
-        let mut good = Vec::new();
-        for program in programs {
-            match named_program(program) {
-                Ok(named) => good.push(named),
-                Err(what) => self.problem(&program.name, what),
-            }
-        }
-        good
-    }
-
     fn one<T>(
         &mut self,
         given: Option<Given>,
@@ -293,10 +291,10 @@ impl Check<'_> {
         &self,
         given: &Given,
         variants: &[Variant],
-        named: &[Named],
+        programs: &Programs,
     ) -> Result<SelectedBackend, String> {
         if given.text.starts_with(PREFIX) {
-            return programs::backend(given, variants, named);
+            return programs.backend(given, variants);
         }
         let (name, variant) = given
             .text

@@ -54,7 +54,7 @@ fn every_wrong_value_is_told_at_once() {
     let error = resolve(selection, &example()).unwrap_err();
     insta::assert_snapshot!(error, @r#"
     --kernels: unknown kernel `6.2`; did you mean `6.1`? (valid: 5.10, 6.1, 6.12); `execlab list kernels` has the releases too, and `path:IMAGE` is your own
-    --backends: unknown backend `wrie`; did you mean `wire`? (valid: none, wire, ledger)
+    --backends: unknown backend `wrie`; did you mean `wire`? (valid: none, wire, ledger, all); `exec:./monitor` is a program of your own
     --backends: unknown variant of wire `tunde`; did you mean `tuned`? (valid: default, tuned)
     --backends: backend `none` has no settings: write `none`, or `none+witness` to have the kernel count the execs
     --workloads: unknown scenario `relativ`; did you mean `relative`? (valid: absolute, relative, all)
@@ -107,9 +107,9 @@ fn wrong_variants_are_told_with_what_would_be_right() {
     };
     let error = resolve(selection, &example()).unwrap_err();
     insta::assert_snapshot!(error, @r#"
-    f: unknown backend `wier`; did you mean `wire`? (valid: none, wire, ledger)
+    f: unknown backend `wier`; did you mean `wire`? (valid: none, wire, ledger, all); `exec:./monitor` is a program of your own
     f: `tuned` is the backend's own; give the variant another name
-    f: unknown setting of wire `bufer`; did you mean `buffer`? (valid: buffer, burden)
+    f: unknown setting of wire `bufer`; did you mean `buffer`? (valid: buffer, burden, cpu-quota, memory-limit)
     f: backend `none` has no settings
     f: `a/b` cannot name a variant: small letters, digits, `-`, `_` and `.` only
     "#);
@@ -193,4 +193,69 @@ fn scenarios_ask_for_their_own_load_unless_one_is_named() {
     let rate = vec![Given::flag("--load", "rate:7")];
     let rate_7 = Load::Rate(7);
     assert_eq!(shapes(Some(rate)), [(rate_7, 15), (rate_7, 300)]);
+}
+
+/// A program is named by its file; one of a matrix file by its key, with what stands there.
+#[test]
+fn programs_of_others_are_backends() {
+    let dir = tempfile::tempdir().unwrap();
+    let matrix = dir.path().join("m.toml");
+    std::fs::write(
+        &matrix,
+        "backends = ['exec:mine', 'exec:mine+small', 'wire', 'exec:/bin/sh -c true']\n\
+         [programs.mine]\nrun = ['/bin/sh', '-e']\nboot = ['ledger=1']\ncanary = 'fresh'\nlaunch = true\n\
+         [variants.'exec:mine'.small]\ncpu-quota = 20\n",
+    )
+    .unwrap();
+    let limits = Selection {
+        limits: Some(vec![Given::flag("--limits", "memory=64")]),
+        ..super::super::read(&matrix).unwrap()
+    };
+    let matrix = resolve(limits, &example()).unwrap();
+    let told: Vec<_> = matrix
+        .backends
+        .iter()
+        .map(|b| {
+            let (spec, program) = (&b.spec, &b.program);
+            let program = program
+                .as_ref()
+                .map(|p| (p.arguments.join(" "), p.canary, p.launch));
+            format!(
+                "{}+{} {:?} {:?} {program:?}",
+                spec.name, spec.variant, spec.settings, b.boot
+            )
+        })
+        .collect();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    exec:mine+default.mem64 {"memory-limit": "64"} ["ledger=1"] Some(("-e", Fresh, true))
+    exec:mine+small.mem64 {"cpu-quota": "20", "memory-limit": "64"} ["ledger=1"] Some(("-e", Fresh, true))
+    wire+default.mem64 {"buffer": "1", "memory-limit": "64"} [] None
+    exec:sh+default.mem64 {"memory-limit": "64"} [] Some(("-c true", Payload, false))
+    "#);
+}
+
+#[test]
+fn what_is_wrong_with_a_program_is_told_with_its_place() {
+    let problems = |toml: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let matrix = dir.path().join("m.toml");
+        std::fs::write(&matrix, toml).unwrap();
+        let selection = super::super::read(&matrix).unwrap();
+        let error = resolve(selection, &example()).unwrap_err().to_string();
+        error.replace(&dir.path().display().to_string(), "DIR")
+    };
+    insta::assert_snapshot!(problems("backends = ['exec:/no/such']"), @"DIR/m.toml:1: /no/such cannot be executed: No such file or directory (os error 2)");
+    insta::assert_snapshot!(problems("backends = ['exec:mine']\n[programs.mine]\nrun = ['./no']\n"), @r#"
+    DIR/m.toml:1: `exec:mine` is not usable as its table has it
+    DIR/m.toml:2: DIR/./no cannot be executed: No such file or directory (os error 2)
+    "#);
+    insta::assert_snapshot!(problems("backends = ['exec:mine+x']\n[programs.mine]\nrun = ['/bin/sh']\n"), @"DIR/m.toml:1: unknown variant of exec:mine `x` (valid: default)");
+    insta::assert_snapshot!(problems("[programs.mine]\nrun = []\n"), @r#"DIR/m.toml:1: `run` names no program: write `run = ["./monitor", "--json"]`"#);
+    insta::assert_snapshot!(problems("[programs.mine]\nrun = ['/bin/sh']\ncanary = 'bird'\n"), @"DIR/m.toml:1: unknown canary `bird` (valid: payload, dynamic, fresh)");
+    insta::assert_snapshot!(problems("limits = ['cpu', 'disk=3', 'cpu=0']\n"), @r#"
+    DIR/m.toml:1: `cpu` is no limit: write `cpu=20` (percent of one CPU) or `memory=64` (MiB)
+    DIR/m.toml:1: unknown limit `disk` (valid: cpu, memory)
+    DIR/m.toml:1: `cpu=0` is no limit: write a whole number from 1 to 100000 behind `cpu=`
+    "#);
+    insta::assert_snapshot!(problems("backends = ['exec:/bin/sh', 'exec:/bin/sh -e']\n"), @r#"DIR/m.toml:1: two programs would be called `exec:sh`: give them names in a matrix file, as `[programs.NAME]` with `run = ["./monitor"]`"#);
 }

@@ -39,6 +39,16 @@ pub struct Gathered {
     pub files: Vec<PlanFile>,
 }
 
+impl Gathered {
+    /// How much it is, in bytes.
+    pub fn bytes(&self) -> u64 {
+        let files = self.files.iter().map(|file| match &file.contents {
+            Contents::File(_, bytes) | Contents::Link(bytes) => bytes.0.len(),
+        });
+        (self.program.0.len() + files.sum::<usize>()) as u64
+    }
+}
+
 /// Reads everything that a program needs.
 pub fn gather(program: &Program) -> Result<Gathered, BadProgram> {
     let mut basket = Basket::default();

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use execlab_reports::conformance::Held;
+
 use super::{BASELINE, BackendInfo, backends, common_settings};
 
 /// `docs/backends.md`.
@@ -24,16 +26,19 @@ pub fn markdown() -> String {
             family = Some(portrait.family);
             let _ = write!(
                 text,
-                "\n## {}\n\n| backend | how an exec reaches the reader | needs | earliest kernel | knows of losses by | watches |\n|---|---|---|---|---|---|\n",
+                "\n## {}\n\n| backend | how an exec reaches the reader | needs | earliest kernel | one artefact attaches on | knows of losses by | watches |\n|---|---|---|---|---|---|---|\n",
                 portrait.family.about()
             );
         }
         let locked = portrait.since.series.map_or_else(String::new, |series| {
             format!("; of the locked ones {series}")
         });
+        let portable = Held::committed().portability(&backend.name);
+        let portable =
+            portable.map_or_else(String::new, |(on, of)| format!("{on} of {of} kernels"));
         let _ = writeln!(
             text,
-            "| `{}` | {} | {} | {}{locked} | {} | {} |",
+            "| `{}` | {} | {} | {}{locked} | {portable} | {} | {} |",
             backend.name,
             cell(portrait.mechanism),
             list(portrait.needs, "nothing"),

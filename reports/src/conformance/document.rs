@@ -290,6 +290,12 @@ impl Conformance {
         self.unmeasured.is_empty().then(|| self.table.toml())
     }
 
+    /// The committed table with what was measured in the place of its own rows; `None` as in [`Self::toml`].
+    pub fn renewed(&self, held: &Held) -> Option<String> {
+        let whole = self.unmeasured.is_empty();
+        whole.then(|| held.table.renewed_by(&self.table).toml())
+    }
+
     /// The code to end with when the run is held against the committed table.
     pub fn exit_code(&self) -> ExitCode {
         let of = |status| match status {

@@ -1,7 +1,10 @@
 //! What is held: the prediction, the explanations and the table, as they are committed in
 //! `conformance/` and built into the program.
 
-use std::{collections::BTreeMap, sync::OnceLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
 
 use execlab_model::workload::Load;
 use serde::Deserialize;
@@ -21,6 +24,8 @@ pub struct Held {
     pub planned: Vec<String>,
     /// Loads of the scenarios that ask for their own; of all others it is [`Load::Closed`].
     pub loads: BTreeMap<String, Load>,
+    /// Which backends are measured in which scenarios.
+    pub scope: Scope,
     /// What techniques.md predicts; the later rules over the earlier ones.
     pub predictions: Vec<Rule>,
     /// Why what is measured differs from that.
@@ -29,6 +34,44 @@ pub struct Held {
     pub table: Table,
 }
 
+/// Which backends are measured in which scenarios: some in all of them, all others in those that tell techniques
+/// apart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scope {
+    /// Backends that are measured in every scenario; where none is named, all are.
+    #[serde(default)]
+    pub everywhere: BTreeSet<String>,
+    /// The scenarios in which all others are measured.
+    #[serde(default)]
+    pub scenarios: BTreeSet<String>,
+    /// Further scenarios of single backends.
+    #[serde(default)]
+    pub also: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Scope {
+    /// Whether a backend is measured in a scenario.
+    pub fn holds(&self, backend: &str, scenario: &str) -> bool {
+        let also = self.also.get(backend);
+        self.everywhere.is_empty()
+            || self.everywhere.contains(backend)
+            || self.scenarios.contains(scenario)
+            || also.is_some_and(|also| also.contains(scenario))
+    }
+}
+
+/// Rules of one file of `conformance/expected/`, which stand over those of `expected.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFamily {
+    #[serde(default)]
+    rule: Vec<RawRule>,
+}
+
+/// The files of `conformance/expected/`.
+const FAMILIES: &[(&str, &str)] = &[];
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawExpected {
@@ -36,6 +79,8 @@ struct RawExpected {
     planned: Vec<String>,
     #[serde(default)]
     loads: BTreeMap<String, Load>,
+    #[serde(default)]
+    scope: Scope,
     scenarios: BTreeMap<String, String>,
     rule: Vec<RawRule>,
 }
@@ -74,19 +119,31 @@ pub enum BadHeld {
 }
 
 impl Held {
-    /// Reads the texts of `expected.toml`, `explanations.toml` and `table.toml`.
-    pub fn parse(expected: &str, explanations: &str, table: &str) -> Result<Self, BadHeld> {
+    /// Reads the texts of `expected.toml`, of the files beside it by their names, of `explanations.toml` and of
+    /// `table.toml`.
+    pub fn parse(
+        expected: &str,
+        families: &[(&'static str, &str)],
+        explanations: &str,
+        table: &str,
+    ) -> Result<Self, BadHeld> {
         const EXPECTED: &str = "expected.toml";
         const EXPLANATIONS: &str = "explanations.toml";
         let toml = |file| move |source| BadHeld::Toml { file, source };
         let expected: RawExpected = toml::from_str(expected).map_err(toml(EXPECTED))?;
         let explanations: RawExplanations =
             toml::from_str(explanations).map_err(toml(EXPLANATIONS))?;
+        let mut predictions = rules(EXPECTED, expected.rule)?;
+        for &(file, text) in families {
+            let family: RawFamily = toml::from_str(text).map_err(toml(file))?;
+            predictions.extend(rules(file, family.rule)?);
+        }
         Ok(Self {
             scenarios: expected.scenarios,
             planned: expected.planned,
             loads: expected.loads,
-            predictions: rules(EXPECTED, expected.rule)?,
+            scope: expected.scope,
+            predictions,
             explanations: rules(EXPLANATIONS, explanations.explanation)?,
             table: Table::parse(table)?,
         })
@@ -98,11 +155,33 @@ impl Held {
         HELD.get_or_init(|| {
             Self::parse(
                 include_str!("../../../conformance/expected.toml"),
+                FAMILIES,
                 include_str!("../../../conformance/explanations.toml"),
                 include_str!("../../../conformance/table.toml"),
             )
             .unwrap_or_else(|error| panic!("conformance/: {error}"))
         })
+    }
+
+    /// The names of the files of `conformance/expected/`.
+    pub fn families() -> Vec<&'static str> {
+        FAMILIES.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// On how many of the locked series one artefact of a backend attaches, and of how many: where no scenario was
+    /// refused for its sake. `None` where it was not measured.
+    pub fn portability(&self, backend: &str) -> Option<(usize, usize)> {
+        let of_it = |kernel: &&String| {
+            let mut cells = self
+                .table
+                .iter()
+                .filter(|(cell, _)| cell.backend == backend && cell.kernel == kernel.as_str());
+            // A scenario that a kernel cannot run says nothing of the backend; it refuses none.
+            cells.any(|(_, entry)| entry.class.is_measured())
+        };
+        let measured = self.table.iter().any(|(cell, _)| cell.backend == backend);
+        let kernels = &self.table.kernels;
+        measured.then(|| (kernels.iter().filter(of_it).count(), kernels.len()))
     }
 
     /// The load under which a scenario is measured.

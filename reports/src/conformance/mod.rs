@@ -4,6 +4,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `conformance/expected.toml` | what techniques.md predicts, with the section that says so |
+//! | `conformance/expected/` | the same of the rows of each family of backends |
 //! | `conformance/table.toml` | what was measured; made by `cargo xtask conformance` |
 //! | `conformance/explanations.toml` | why the two differ, where they do |
 //!
@@ -28,7 +29,7 @@ pub use class::{BadClass, Claim, Class, Measured, Words};
 pub(crate) use document::of_bounded;
 pub use document::{CellName, Conformance, Contradiction, Row, Unmeasured, conformance};
 pub use facet::{Facet, NOTHING, NOTHING_TO_SEE};
-pub use held::{BadHeld, Held};
+pub use held::{BadHeld, Held, Scope};
 pub use kernels::{BadSpan, Span, series};
 pub use rules::{BadRule, Cell, Rule};
 pub use settle::{Problem, Standing, problems, settle, standing};

@@ -107,6 +107,16 @@ impl Table {
         row.insert(cell.kernel.to_owned(), entry);
     }
 
+    /// This table with every cell of `measured` in place of its own.
+    #[must_use]
+    pub fn renewed_by(&self, measured: &Self) -> Self {
+        let mut renewed = self.clone();
+        for (cell, entry) in measured.iter() {
+            renewed.put(cell, entry.class, entry.evidence.as_deref());
+        }
+        renewed
+    }
+
     /// The entry of a cell.
     pub fn get(&self, cell: Cell<'_>) -> Option<&Entry> {
         let key = (cell.scenario.to_owned(), cell.backend.to_owned());

@@ -43,6 +43,11 @@ fn the_schema_of_a_conformance_table_is_the_one_checked_in() {
 }
 
 #[test]
+fn the_schema_of_a_monitors_line_is_the_one_checked_in() {
+    compare("monitor.schema.json", &schema::monitor());
+}
+
+#[test]
 fn the_contract_of_a_line_is_in_the_schema() {
     let schema = schema::results();
     for name in [

@@ -27,6 +27,7 @@ pub fn run(args: &ReportArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
         Format::Markdown => table.markdown(),
         Format::Json => output::json(&table),
         Format::Toml => table.toml().ok_or_else(|| gaps(&table))?,
+        Format::Renewed => table.renewed(held).ok_or_else(|| gaps(&table))?,
         Format::Explanations => stubs(&table, held),
     })?;
     if !args.check {

@@ -13,6 +13,8 @@ use crate::plan::TrialSpec;
 
 /// What nearly every trial fits into. Each size has warm images of its own, so there are few.
 const USUAL_MIB: u64 = 320;
+/// What fits into it beside all else of what a program brings.
+const SMALL_MIB: u64 = 8;
 /// For each CPU after the first.
 const CPU_MIB: u64 = 32;
 
@@ -34,13 +36,23 @@ pub(in crate::lab) fn machine(trial: &TrialSpec, engine: Engine) -> Machine {
         Engine::Counting => 1,
         Engine::Real { cpus, .. } => cpus,
     };
-    let needed = 256 + u64::from(cpus - 1) * CPU_MIB + alive / 8 + u64::from(workload.execs) / 256;
+    // What a program of somebody else brings lies in the channel, in the plan, and in its place.
+    let brought_mib = trial
+        .program
+        .as_ref()
+        .map_or(0, |p| p.bytes.div_ceil(1 << 20));
+    let brought = u32::try_from(brought_mib).expect("a program brings less than a guest holds");
+    let needed = 256
+        + u64::from(cpus - 1) * CPU_MIB
+        + alive / 8
+        + u64::from(workload.execs) / 256
+        + 2 * brought_mib.saturating_sub(SMALL_MIB);
     let memory_mib = if needed <= USUAL_MIB {
         USUAL_MIB
     } else {
         needed.next_power_of_two()
     };
-    let channel_mib = (8 + workload.execs / 1024).next_power_of_two();
+    let channel_mib = (8 + workload.execs / 1024 + brought).next_power_of_two();
     Machine {
         engine,
         memory_mib: u32::try_from(memory_mib)

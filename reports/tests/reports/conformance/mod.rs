@@ -45,7 +45,7 @@ source = "12"
 fn held(explanations: &str, table: &str) -> Held {
     let empty = "schema = 1\nkernels = []\n";
     let table = if table.is_empty() { empty } else { table };
-    Held::parse(EXPECTED, explanations, table).unwrap()
+    Held::parse(EXPECTED, &[], explanations, table).unwrap()
 }
 
 /// 20 execs, all of them seen and all right; of parent and user nothing is said.

@@ -79,7 +79,7 @@ fn an_explanation_of_what_is_as_predicted_is_refused() {
 #[test]
 fn an_explanation_without_a_reason_is_none() {
     let empty = WHY.replace("that kernel resolves late", " ");
-    let error = execlab_reports::conformance::Held::parse(super::EXPECTED, &empty, "");
+    let error = execlab_reports::conformance::Held::parse(super::EXPECTED, &[], &empty, "");
     insta::assert_snapshot!(error.unwrap_err(), @"explanations.toml, rule 1: `why` is empty");
 }
 
