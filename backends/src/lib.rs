@@ -26,9 +26,9 @@ pub mod look;
 #[cfg(feature = "netlink")]
 pub mod netlink;
 pub mod none;
-pub mod portrait;
 #[cfg(feature = "polling")]
-pub mod proc_poll;
+pub mod polling;
+pub mod portrait;
 pub mod procfs_lookup;
 #[cfg(feature = "ptrace")]
 pub mod ptrace;
@@ -48,7 +48,11 @@ pub use stop::Stop;
 pub const BACKENDS: &[&dyn Backend] = &[
     &none::NoMonitor,
     #[cfg(feature = "polling")]
-    &proc_poll::ProcPoll,
+    &polling::proc_poll::ProcPoll,
+    #[cfg(feature = "polling")]
+    &polling::proc_poll_start::ProcPollStart,
+    #[cfg(feature = "polling")]
+    &polling::proc_poll_pidfd::ProcPollPidfd,
     #[cfg(feature = "netlink")]
     &netlink::Netlink,
     #[cfg(feature = "audit")]

@@ -21,7 +21,7 @@ fn shell(script: &str) -> Child {
 }
 
 fn table() -> Table {
-    Table::open(Depth::Full).unwrap()
+    Table::open(Depth::Full, None).unwrap()
 }
 
 fn end(mut child: Child) {
@@ -143,4 +143,47 @@ fn a_fork_is_reported_only_when_it_calls_exec() {
     assert_eq!(early, []);
     assert_eq!(late.len(), 1);
     assert!(late[0].path.as_ref().unwrap().basename() != b"sh");
+}
+
+/// Between the only scan and its end it called exec, and nobody has waited for it yet.
+#[test]
+fn a_fork_that_called_exec_and_ended_is_reported_when_its_end_is_told() {
+    use std::os::unix::process::CommandExt;
+    let (mut pid_here, mut pid_there) = io::pipe().unwrap();
+    let (mut go_there, mut go_here) = io::pipe().unwrap();
+    let mut command = Command::new("/bin/true");
+    let hold = move || {
+        pid_there.write_all(&std::process::id().to_ne_bytes())?;
+        io::Read::read_exact(&mut go_there, &mut [0])
+    };
+    // SAFETY: reads and writes of pipes, and getpid, are async-signal-safe.
+    unsafe { command.pre_exec(hold) };
+    // `spawn` returns when the child calls exec.
+    let spawned = std::thread::spawn(move || command.spawn().unwrap());
+    let mut pid = [0; 4];
+    io::Read::read_exact(&mut pid_here, &mut pid).unwrap();
+    let pid = u32::from_ne_bytes(pid);
+
+    let (ends, _) = Ends::open().unwrap();
+    let mut table = Table::open(Depth::Full, Some(ends)).unwrap();
+    let mut early = Vec::new();
+    table.add(&[(pid, 7)], monotonic_ns(), &mut |s| early.push(s));
+    go_here.write_all(&[1]).unwrap();
+    let mut fds = [nix::poll::PollFd::new(
+        table.ends().unwrap(),
+        nix::poll::PollFlags::POLLIN,
+    )];
+    nix::poll::poll(&mut fds, nix::poll::PollTimeout::NONE).unwrap();
+    let mut late = Vec::new();
+    for _ in 0..2 {
+        table.check_ended(monotonic_ns(), &mut |s| late.push(s));
+    }
+    table.add(&[(pid, 7)], monotonic_ns(), &mut |s| late.push(s));
+    spawned.join().unwrap().wait().unwrap();
+    assert_eq!(early, []);
+    assert_eq!(late.len(), 1, "{late:?}");
+    assert_eq!(
+        (late[0].pid, &late[0].path),
+        (Some(pid), &Some("true".into()))
+    );
 }
