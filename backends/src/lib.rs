@@ -15,6 +15,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
+#[cfg(feature = "accounting")]
+pub mod accounting;
 #[cfg(feature = "audit")]
 pub mod audit;
 pub mod clock;
@@ -55,6 +57,8 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &polling::proc_poll_pidfd::ProcPollPidfd,
     #[cfg(feature = "netlink")]
     &netlink::Netlink,
+    #[cfg(feature = "accounting")]
+    &accounting::taskstats::Taskstats,
     #[cfg(feature = "audit")]
     &audit::AuditRules,
     #[cfg(feature = "ebpf")]
