@@ -59,6 +59,8 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &netlink::Netlink,
     #[cfg(feature = "accounting")]
     &accounting::taskstats::Taskstats,
+    #[cfg(feature = "accounting")]
+    &accounting::acct::Acct,
     #[cfg(feature = "audit")]
     &audit::AuditRules,
     #[cfg(feature = "ebpf")]

@@ -11,6 +11,7 @@ use nix::{
 
 use crate::{AttachError, Offers};
 
+pub mod acct;
 #[cfg(feature = "look")]
 mod look;
 pub mod taskstats;
