@@ -50,6 +50,8 @@ pub use stop::Stop;
 pub const BACKENDS: &[&dyn Backend] = &[
     &none::NoMonitor,
     #[cfg(feature = "polling")]
+    &polling::ps::Ps,
+    #[cfg(feature = "polling")]
     &polling::proc_poll::ProcPoll,
     #[cfg(feature = "polling")]
     &polling::proc_poll_start::ProcPollStart,

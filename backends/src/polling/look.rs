@@ -12,6 +12,17 @@ pub(super) fn look(roots: &Roots) -> Vec<Finding> {
     ]
 }
 
+/// What running `ps` needs beside that.
+pub(super) fn of_ps(roots: &Roots, program: Option<&str>) -> Vec<Finding> {
+    let found = match program {
+        Some(path) => Finding::good("ps", format!("{path} is there")),
+        None => Finding::bad("ps", "there is none", "install procps"),
+    };
+    let mut findings = vec![found];
+    findings.extend(look(roots));
+    findings
+}
+
 /// Whether processes are hidden from others (`hidepid`, Documentation/filesystems/proc.rst): from 2 on
 /// they are, but not from who has `CAP_SYS_PTRACE`, except with `ptraceable`, which goes by access.
 fn hiding(roots: &Roots) -> Finding {

@@ -10,6 +10,7 @@ mod poller;
 pub mod proc_poll;
 pub mod proc_poll_pidfd;
 pub mod proc_poll_start;
+pub mod ps;
 mod table;
 
 /// What `/proc` has of a process that lives. When it called exec is not among it.

@@ -48,6 +48,16 @@ const YOUNG_NS: u64 = 1_000_000_000;
 #[derive(Debug)]
 pub struct ProcPollStart;
 
+/// What can be set. A scan reads a file of each process, which takes a millisecond where `proc-poll` with
+/// its cursor takes a hundredth.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        tuned: "5000",
+        ..INTERVAL
+    },
+    LOOKUP,
+];
+
 impl Backend for ProcPollStart {
     fn name(&self) -> &'static str {
         "proc-poll-start"
@@ -76,7 +86,7 @@ impl Backend for ProcPollStart {
     }
 
     fn settings(&self) -> &'static [Setting] {
-        const { &[INTERVAL, LOOKUP] }
+        SETTINGS
     }
 
     fn offers(&self) -> Offers {
