@@ -23,7 +23,10 @@ use nix::{
 
 const VARIANTS: [(&str, &[&str]); 4] = [
     ("taskstats", &[]),
-    ("taskstats", &["rcvbuf=8388608", "overflow=go-on"]),
+    (
+        "taskstats",
+        &["rcvbuf=8388608", "overflow=go-on", "gather-ms=10"],
+    ),
     ("acct", &[]),
     ("acct", &["interval-ms=10"]),
 ];

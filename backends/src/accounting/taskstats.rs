@@ -9,7 +9,8 @@
 //! too.
 //!
 //! - A classic BPF filter on the socket drops threads that called no exec before they are queued.
-//! - Messages are taken 64 at a time with `recvmmsg`.
+//! - Messages are taken 64 at a time with `recvmmsg`. A process that has ended can wait: the setting `gather-ms`
+//!   lets the queue fill for a while, and one wake takes them all.
 //! - A queue that overflows is told by `ENOBUFS`, and from then on the kernel drops everything until the queue is
 //!   empty. The setting `overflow=go-on` turns both off (`NETLINK_NO_ENOBUFS`). In both ways the socket's
 //!   counter of drops is read (`SO_MEMINFO`, 4.12) whenever the queue is empty; it counts after the filter,
@@ -24,7 +25,7 @@
 //! Failed execs are no execs. A process that was there before and ends while it is watched is reported, though
 //! its exec was earlier.
 
-use std::os::fd::AsFd;
+use std::{os::fd::AsFd, time::Duration};
 
 use execlab_model::sighting::{LossReport, LossUnit};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -59,6 +60,13 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Word(&["enobufs", "go-on"]),
         default: "enobufs",
         tuned: "go-on",
+    },
+    Setting {
+        name: "gather-ms",
+        help: "milliseconds to wait for more when something came, so that one wake takes many",
+        kind: Kind::Number(0, 60_000),
+        default: "0",
+        tuned: "10",
     },
 ];
 
@@ -106,6 +114,7 @@ impl Backend for Taskstats {
         Ok(Box::new(Told {
             counted: listener.drops()?,
             listener,
+            gather: Duration::from_millis(settings.number("gather-ms")),
             evidence,
             empty_ns: monotonic_ns(),
             overflows: 0,
@@ -127,6 +136,7 @@ pub(super) fn family() -> Result<u16, AttachError> {
 #[derive(Debug)]
 struct Told {
     listener: Listener,
+    gather: Duration,
     evidence: Vec<String>,
     /// When the queue was last seen empty.
     empty_ns: u64,
@@ -198,7 +208,8 @@ impl Monitor for Told {
                 Ok(_) | Err(nix::errno::Errno::EINTR) => {}
                 Err(error) => return Err(MonitorError::call("poll")(error)),
             }
-            if fds[1].any().unwrap_or(false) {
+            // What comes meanwhile waits in the queue, which is made for it.
+            if fds[1].any().unwrap_or(false) || !self.gather.is_zero() && stop.wait(self.gather) {
                 break;
             }
         }

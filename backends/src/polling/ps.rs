@@ -59,7 +59,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "interval-ms",
         help: "milliseconds from the begin of one run to the begin of the next",
         kind: Kind::Number(1, 60_000),
-        default: "1000",
+        default: "400",
         tuned: "50",
     },
     LOOKUP,
