@@ -1,4 +1,4 @@
-//! The backends that scan `/proc`, on the running kernel.
+//! The backends that look again and again, on the running kernel.
 
 #[path = "proc_poll_common/mod.rs"]
 mod common;
@@ -116,4 +116,36 @@ fn an_exec_inside_a_process_is_seen_and_a_fork_is_not() {
             "the fork was reported"
         );
     }
+}
+
+#[test]
+fn what_ps_prints_of_a_process_is_reported_when_it_begins_and_when_it_calls_exec() {
+    if !root() {
+        return;
+    }
+    let Some(mut monitor) = Monitor::start("ps", &["interval-ms=20"]) else {
+        return;
+    };
+    let shell = Command::new("/bin/sh")
+        .args(["-c", "read x; exec /bin/sleep 60"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut shell = Reaped(shell);
+    let pid = shell.0.id();
+    let mut seen = |count| {
+        common::wait_for("a sighting", || {
+            let own = of(&monitor.sightings(), pid);
+            (own.len() >= count).then_some(own)
+        })
+    };
+    assert_eq!(path(&seen(1)[0]), canonical("/bin/sh"));
+    shell.0.stdin.take().unwrap().write_all(b"\n").unwrap();
+    let own = seen(2);
+    assert_eq!(path(&own[1]), canonical("/bin/sleep"));
+    let joined = execlab_model::sighting::Argv::Joined("/bin/sleep 60".into());
+    assert_eq!(own[1].argv, Some(joined));
+    assert_eq!(own[1].ppid, Some(std::process::id()));
+    drop(shell);
+    assert_eq!(of(&sightings(&monitor.stop().0), pid).len(), 2);
 }

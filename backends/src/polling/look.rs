@@ -76,4 +76,12 @@ mod tests {
         fake.write("proc/self/mountinfo", &mount("rw,gid=4,hidepid=invisible"));
         insta::assert_snapshot!(told(), @"note: /proc: mounted with hidepid=invisible: others' processes show only to who may trace them (run execlab as root, or mount /proc without hidepid)");
     }
+
+    #[test]
+    fn a_machine_without_ps_is_told_so() {
+        let fake = Fake::new();
+        let first = |program| told(&of_ps(&fake.roots(), program)[..1]);
+        assert_eq!(first(Some("/bin/ps")), "good: ps: /bin/ps is there (-)");
+        assert_eq!(first(None), "bad: ps: there is none (install procps)");
+    }
 }
