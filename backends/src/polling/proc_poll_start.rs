@@ -20,7 +20,7 @@
 //! misses whatever begins and ends between two scans, knows a zombie by its name alone (cut at 15 bytes),
 //! does not know when the exec was, and has no word of losses.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, io, time::Duration};
 
 use execlab_model::sighting::Sighting;
 use nix::{
@@ -98,16 +98,8 @@ impl Backend for ProcPollStart {
         let mut listing = Listing::open().map_err(open())?;
         let mut evidence = listing.prove(false)?;
         evidence.push(table::prove_fork_flag()?);
-        let mut recent = Recent {
-            proc: Procfs::open().map_err(open())?,
-            depth: Depth::from_word(settings.word("lookup")),
-            tick_ns: tick_ns(),
-            since: 0,
-            reported: BTreeMap::new(),
-            young: BTreeMap::new(),
-        };
-        let now = recent.now();
-        recent.since = now;
+        let mut recent = Recent::open(Depth::from_word(settings.word("lookup"))).map_err(open())?;
+        let now = recent.since;
         listing
             .scan(Scan::Full)
             .map_err(AttachError::call("getdents64 of /proc"))?;
@@ -147,6 +139,20 @@ struct Recent {
 }
 
 impl Recent {
+    /// Everything that begins from now on is recent.
+    fn open(depth: Depth) -> io::Result<Self> {
+        let mut recent = Self {
+            proc: Procfs::open()?,
+            depth,
+            tick_ns: tick_ns(),
+            since: 0,
+            reported: BTreeMap::new(),
+            young: BTreeMap::new(),
+        };
+        recent.since = recent.now();
+        Ok(recent)
+    }
+
     /// Looks at those that began since the last scan. `now` is the tick in which this one began, before the
     /// listing was made.
     fn look(&mut self, found: &[(u32, u64)], now: u64, report: &mut dyn FnMut(Sighting)) {
@@ -259,5 +265,92 @@ impl Monitor for ByStart {
 
     fn notes(&self) -> Vec<String> {
         vec![self.beat.note()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+
+    fn cat() -> Child {
+        let mut command = Command::new("/bin/cat");
+        command.stdin(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Looks until something is reported.
+    fn looks(recent: &mut Recent, pid: u32) -> Vec<Sighting> {
+        let mut seen = Vec::new();
+        while seen.is_empty() {
+            let now = recent.now();
+            recent.look(&[(pid, 0)], now, &mut |s| seen.push(s));
+        }
+        seen
+    }
+
+    #[test]
+    fn what_begins_later_is_reported_once_and_what_was_there_is_not() {
+        let mut there = cat();
+        let mut recent = Recent::open(Depth::Full).unwrap();
+        // Beyond the tick in which the first one began.
+        recent.since += 1;
+        let mut seen = Vec::new();
+        recent.look(&[(there.id(), 0)], recent.since, &mut |s| seen.push(s));
+        while recent.now() < recent.since {
+            std::thread::yield_now();
+        }
+        let mut new = cat();
+        let own = looks(&mut recent, new.id());
+        for _ in 0..3 {
+            let now = recent.now();
+            recent.look(&[(there.id(), 0), (new.id(), 0)], now, &mut |s| {
+                seen.push(s);
+            });
+        }
+        for child in [&mut there, &mut new] {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        assert_eq!(seen, []);
+        assert_eq!(own.len(), 1);
+        assert_eq!(
+            (own[0].pid, own[0].ppid),
+            (Some(new.id()), Some(std::process::id()))
+        );
+        assert!(own[0].path.is_some() && own[0].argv.is_some());
+    }
+
+    /// It is on the short list then, and its start is that of an earlier scan.
+    #[test]
+    fn a_fork_is_reported_in_the_scan_after_its_exec() {
+        use std::os::unix::process::CommandExt;
+        let mut recent = Recent::open(Depth::Full).unwrap();
+        let (mut pid_here, mut pid_there) = io::pipe().unwrap();
+        let (mut go_there, go_here) = io::pipe().unwrap();
+        let mut command = Command::new("/bin/cat");
+        command.stdin(Stdio::piped());
+        let hold = move || {
+            io::Write::write_all(&mut pid_there, &std::process::id().to_ne_bytes())?;
+            io::Read::read_exact(&mut go_there, &mut [0])
+        };
+        // SAFETY: reads and writes of pipes, and getpid, are async-signal-safe.
+        unsafe { command.pre_exec(hold) };
+        // `spawn` returns when the child calls exec.
+        let spawned = std::thread::spawn(move || command.spawn().unwrap());
+        let mut pid = [0; 4];
+        io::Read::read_exact(&mut pid_here, &mut pid).unwrap();
+        let pid = u32::from_ne_bytes(pid);
+        let mut early = Vec::new();
+        let later = recent.now() + 2;
+        recent.look(&[(pid, 0)], later, &mut |s| early.push(s));
+        io::Write::write_all(&mut { go_here }, &[1]).unwrap();
+        let own = looks(&mut recent, pid);
+        let mut child = spawned.join().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(early, []);
+        assert_eq!(own.len(), 1);
+        assert_eq!(own[0].pid, Some(pid));
     }
 }
