@@ -12,13 +12,15 @@ use std::{
 };
 
 use common::{Monitor, losses, of, path, root, sightings};
+use execlab_model::sighting::LossUnit;
 use nix::{
     poll::{PollFd, PollFlags, poll},
     sys::{
         inotify::{AddWatchFlags, InitFlags, Inotify},
         signal::Signal,
+        wait::waitpid,
     },
-    unistd::acct,
+    unistd::{ForkResult, acct, fork},
 };
 
 const VARIANTS: [(&str, &[&str]); 4] = [
@@ -113,6 +115,71 @@ fn accounting_is_off_again_even_after_a_kill() {
             told.iter().any(|event| event.mask.contains(gone)),
             "{told:?}"
         );
+    }
+}
+
+/// The monitor sleeps, so its queue overflows. Others on this host may be lost too.
+#[test]
+fn what_a_full_queue_drops_is_counted() {
+    if !root() {
+        return;
+    }
+    for overflow in ["overflow=enobufs", "overflow=go-on"] {
+        let Some(monitor) = Monitor::start("taskstats", &["rcvbuf=8192", overflow]) else {
+            return;
+        };
+        monitor.signal(Signal::SIGSTOP);
+        let run = |_| {
+            let mut child = Command::new("/bin/true").spawn().unwrap();
+            child.wait().unwrap();
+            child.id()
+        };
+        let pids: Vec<u32> = (0..100).map(run).collect();
+        monitor.signal(Signal::SIGCONT);
+        let (messages, _) = monitor.stop();
+        let seen = sightings(&messages);
+        let seen: usize = pids.iter().map(|&pid| of(&seen, pid).len()).sum();
+        let losses = losses(&messages);
+        assert!(
+            losses.iter().all(|l| l.unit == LossUnit::Exec),
+            "{losses:?}"
+        );
+        let lost: u64 = losses.iter().filter_map(|l| l.count).sum();
+        assert!(seen < pids.len());
+        assert!(seen as u64 + lost >= pids.len() as u64, "{seen} + {lost}");
+    }
+}
+
+/// 256 KiB are 4,096 records, and nobody reads them before the end.
+#[test]
+fn a_file_that_is_full_is_told_as_a_loss_of_an_unknown_number() {
+    if !root() {
+        return;
+    }
+    let _alone = alone();
+    let Some(monitor) = Monitor::start("acct", &["size-kib=256", "interval-ms=60000"]) else {
+        return;
+    };
+    for _ in 0..4200 {
+        // SAFETY: the child calls nothing but _exit, which is async-signal-safe.
+        match unsafe { fork() }.unwrap() {
+            // SAFETY: as above.
+            ForkResult::Child => unsafe { libc::_exit(0) },
+            ForkResult::Parent { child } => waitpid(child, None).unwrap(),
+        };
+    }
+    let losses = losses(&monitor.stop().0);
+    let told: Vec<_> = losses.iter().map(|l| l.source.as_str()).collect();
+    assert_eq!(
+        told,
+        [
+            "the accounting file system is nearly full",
+            "the record of the monitor's child did not come"
+        ]
+    );
+    for loss in losses {
+        assert_eq!((loss.unit, loss.count), (LossUnit::Unknown, None));
+        assert!(loss.window_ns.0 < loss.window_ns.1);
     }
 }
 
