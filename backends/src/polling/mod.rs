@@ -4,6 +4,8 @@ use crate::{AttachError, Offers};
 
 mod beat;
 mod ends;
+#[cfg(test)]
+mod held;
 #[cfg(feature = "look")]
 mod look;
 mod poller;

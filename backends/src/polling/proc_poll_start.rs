@@ -272,7 +272,7 @@ impl Monitor for ByStart {
 mod tests {
     use std::process::{Child, Command, Stdio};
 
-    use super::*;
+    use super::{super::held::Held, *};
 
     fn cat() -> Child {
         let mut command = Command::new("/bin/cat");
@@ -324,29 +324,17 @@ mod tests {
     /// It is on the short list then, and its start is that of an earlier scan.
     #[test]
     fn a_fork_is_reported_in_the_scan_after_its_exec() {
-        use std::os::unix::process::CommandExt;
         let mut recent = Recent::open(Depth::Full).unwrap();
-        let (mut pid_here, mut pid_there) = io::pipe().unwrap();
-        let (mut go_there, go_here) = io::pipe().unwrap();
         let mut command = Command::new("/bin/cat");
         command.stdin(Stdio::piped());
-        let hold = move || {
-            io::Write::write_all(&mut pid_there, &std::process::id().to_ne_bytes())?;
-            io::Read::read_exact(&mut go_there, &mut [0])
-        };
-        // SAFETY: reads and writes of pipes, and getpid, are async-signal-safe.
-        unsafe { command.pre_exec(hold) };
-        // `spawn` returns when the child calls exec.
-        let spawned = std::thread::spawn(move || command.spawn().unwrap());
-        let mut pid = [0; 4];
-        io::Read::read_exact(&mut pid_here, &mut pid).unwrap();
-        let pid = u32::from_ne_bytes(pid);
+        let mut held = Held::fork(command);
+        let pid = held.pid;
         let mut early = Vec::new();
         let later = recent.now() + 2;
         recent.look(&[(pid, 0)], later, &mut |s| early.push(s));
-        io::Write::write_all(&mut { go_here }, &[1]).unwrap();
+        held.go();
         let own = looks(&mut recent, pid);
-        let mut child = spawned.join().unwrap();
+        let mut child = held.child();
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(early, []);

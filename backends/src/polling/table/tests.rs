@@ -3,7 +3,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use super::*;
+use super::{super::held::Held, *};
 
 /// `spawn` returns in the middle of the exec; this waits for its end.
 fn shell(script: &str) -> Child {
@@ -148,27 +148,13 @@ fn a_fork_is_reported_only_when_it_calls_exec() {
 /// Between the only scan and its end it called exec, and nobody has waited for it yet.
 #[test]
 fn a_fork_that_called_exec_and_ended_is_reported_when_its_end_is_told() {
-    use std::os::unix::process::CommandExt;
-    let (mut pid_here, mut pid_there) = io::pipe().unwrap();
-    let (mut go_there, mut go_here) = io::pipe().unwrap();
-    let mut command = Command::new("/bin/true");
-    let hold = move || {
-        pid_there.write_all(&std::process::id().to_ne_bytes())?;
-        io::Read::read_exact(&mut go_there, &mut [0])
-    };
-    // SAFETY: reads and writes of pipes, and getpid, are async-signal-safe.
-    unsafe { command.pre_exec(hold) };
-    // `spawn` returns when the child calls exec.
-    let spawned = std::thread::spawn(move || command.spawn().unwrap());
-    let mut pid = [0; 4];
-    io::Read::read_exact(&mut pid_here, &mut pid).unwrap();
-    let pid = u32::from_ne_bytes(pid);
-
+    let mut held = Held::fork(Command::new("/bin/true"));
+    let pid = held.pid;
     let (ends, _) = Ends::open().unwrap();
     let mut table = Table::open(Depth::Full, Some(ends)).unwrap();
     let mut early = Vec::new();
     table.add(&[(pid, 7)], monotonic_ns(), &mut |s| early.push(s));
-    go_here.write_all(&[1]).unwrap();
+    held.go();
     let mut fds = [nix::poll::PollFd::new(
         table.ends().unwrap(),
         nix::poll::PollFlags::POLLIN,
@@ -179,7 +165,7 @@ fn a_fork_that_called_exec_and_ended_is_reported_when_its_end_is_told() {
         table.check_ended(monotonic_ns(), &mut |s| late.push(s));
     }
     table.add(&[(pid, 7)], monotonic_ns(), &mut |s| late.push(s));
-    spawned.join().unwrap().wait().unwrap();
+    held.child().wait().unwrap();
     assert_eq!(early, []);
     assert_eq!(late.len(), 1, "{late:?}");
     assert_eq!(
