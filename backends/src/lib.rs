@@ -15,6 +15,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
+#[cfg(feature = "accounting")]
+pub mod accounting;
 #[cfg(feature = "audit")]
 pub mod audit;
 pub mod clock;
@@ -26,9 +28,9 @@ pub mod look;
 #[cfg(feature = "netlink")]
 pub mod netlink;
 pub mod none;
-pub mod portrait;
 #[cfg(feature = "polling")]
-pub mod proc_poll;
+pub mod polling;
+pub mod portrait;
 pub mod procfs_lookup;
 #[cfg(feature = "ptrace")]
 pub mod ptrace;
@@ -48,9 +50,19 @@ pub use stop::Stop;
 pub const BACKENDS: &[&dyn Backend] = &[
     &none::NoMonitor,
     #[cfg(feature = "polling")]
-    &proc_poll::ProcPoll,
+    &polling::ps::Ps,
+    #[cfg(feature = "polling")]
+    &polling::proc_poll::ProcPoll,
+    #[cfg(feature = "polling")]
+    &polling::proc_poll_start::ProcPollStart,
+    #[cfg(feature = "polling")]
+    &polling::proc_poll_pidfd::ProcPollPidfd,
     #[cfg(feature = "netlink")]
     &netlink::Netlink,
+    #[cfg(feature = "accounting")]
+    &accounting::taskstats::Taskstats,
+    #[cfg(feature = "accounting")]
+    &accounting::acct::Acct,
     #[cfg(feature = "audit")]
     &audit::AuditRules,
     #[cfg(feature = "ebpf")]

@@ -38,6 +38,8 @@ pub enum Capability {
     NetAdmin = 12,
     /// To trace others, and to read of them what is theirs.
     SysPtrace = 19,
+    /// To switch process accounting on and off.
+    SysPacct = 20,
     /// Mounts, namespaces, and much else.
     SysAdmin = 21,
     /// To change what audit does.
@@ -50,6 +52,7 @@ impl Capability {
         match self {
             Self::NetAdmin => "CAP_NET_ADMIN",
             Self::SysPtrace => "CAP_SYS_PTRACE",
+            Self::SysPacct => "CAP_SYS_PACCT",
             Self::SysAdmin => "CAP_SYS_ADMIN",
             Self::AuditControl => "CAP_AUDIT_CONTROL",
         }

@@ -100,6 +100,19 @@ impl Procfs {
         Some(Process { dir })
     }
 
+    /// The `stat` of the process that has this id now, for who does not want to hold on to it.
+    pub fn stat_of(&mut self, pid: u32) -> Option<Stat<'_>> {
+        let mut digits = [0; 11];
+        let mut path = [0; 16];
+        let number = decimal(pid, &mut digits).to_bytes();
+        path[..number.len()].copy_from_slice(number);
+        path[number.len()..][..5].copy_from_slice(b"/stat");
+        let path = CStr::from_bytes_until_nul(&path).expect("15 bytes at most");
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        let file = openat(&self.root, path, flags, Mode::empty()).ok()?;
+        Stat::parse(self.read_from_start(file.as_fd()).ok()?)
+    }
+
     /// Reads an open file of `/proc` from its start, with one call where it fits into the buffer.
     pub fn read_from_start(&mut self, file: BorrowedFd<'_>) -> io::Result<&[u8]> {
         let mut filled = 0;
@@ -311,6 +324,17 @@ mod tests {
         let inode = |kind: &str| u32::try_from(namespaces[std::ffi::OsStr::new(kind)].identifier);
         assert_eq!(sighting.container.mnt_ns, inode("mnt").ok());
         assert_eq!(sighting.container.pid_ns, inode("pid").ok());
+    }
+
+    #[test]
+    fn the_state_of_a_process_reads_the_same_by_its_number_and_through_its_directory() {
+        let (mut one, mut other) = (Procfs::open().unwrap(), Procfs::open().unwrap());
+        let me = one.process(std::process::id()).unwrap();
+        let by_number = other.stat_of(std::process::id()).unwrap();
+        let through = me.stat(&mut one).unwrap();
+        assert_eq!(by_number.start_ticks, through.start_ticks);
+        assert_eq!(by_number.image, through.image);
+        assert!(one.stat_of(u32::MAX).is_none());
     }
 
     #[test]

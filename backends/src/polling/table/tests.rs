@@ -3,7 +3,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use super::*;
+use super::{super::held::Held, *};
 
 /// `spawn` returns in the middle of the exec; this waits for its end.
 fn shell(script: &str) -> Child {
@@ -21,7 +21,7 @@ fn shell(script: &str) -> Child {
 }
 
 fn table() -> Table {
-    Table::open(Depth::Full).unwrap()
+    Table::open(Depth::Full, None).unwrap()
 }
 
 fn end(mut child: Child) {
@@ -143,4 +143,33 @@ fn a_fork_is_reported_only_when_it_calls_exec() {
     assert_eq!(early, []);
     assert_eq!(late.len(), 1);
     assert!(late[0].path.as_ref().unwrap().basename() != b"sh");
+}
+
+/// Between the only scan and its end it called exec, and nobody has waited for it yet.
+#[test]
+fn a_fork_that_called_exec_and_ended_is_reported_when_its_end_is_told() {
+    let mut held = Held::fork(Command::new("/bin/true"));
+    let pid = held.pid;
+    let (ends, _) = Ends::open().unwrap();
+    let mut table = Table::open(Depth::Full, Some(ends)).unwrap();
+    let mut early = Vec::new();
+    table.add(&[(pid, 7)], monotonic_ns(), &mut |s| early.push(s));
+    held.go();
+    let mut fds = [nix::poll::PollFd::new(
+        table.ends().unwrap(),
+        nix::poll::PollFlags::POLLIN,
+    )];
+    nix::poll::poll(&mut fds, nix::poll::PollTimeout::NONE).unwrap();
+    let mut late = Vec::new();
+    for _ in 0..2 {
+        table.check_ended(monotonic_ns(), &mut |s| late.push(s));
+    }
+    table.add(&[(pid, 7)], monotonic_ns(), &mut |s| late.push(s));
+    held.child().wait().unwrap();
+    assert_eq!(early, []);
+    assert_eq!(late.len(), 1, "{late:?}");
+    assert_eq!(
+        (late[0].pid, &late[0].path),
+        (Some(pid), &Some("true".into()))
+    );
 }

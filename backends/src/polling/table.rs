@@ -3,12 +3,13 @@
 use std::{
     collections::BTreeMap,
     io,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
 use execlab_model::sighting::Sighting;
 use nix::errno::Errno;
 
+use super::ends::{Ends, reaped};
 use crate::{
     AttachError,
     clock::monotonic_ns,
@@ -30,6 +31,9 @@ struct Known {
     inode: u64,
     start_ticks: u64,
     watch: Watch,
+    /// Its pidfd, while it lives and where there is one: it is in the set of [`Ends`], and leaves it
+    /// when it is closed.
+    end: Option<OwnedFd>,
 }
 
 #[derive(Debug)]
@@ -56,16 +60,19 @@ pub struct Table {
     proc: Procfs,
     depth: Depth,
     known: BTreeMap<u32, Known>,
+    ends: Option<Ends>,
     without_mem: u64,
     retried: u64,
 }
 
 impl Table {
-    pub fn open(depth: Depth) -> io::Result<Self> {
+    /// With `ends` each process is watched for its end too.
+    pub fn open(depth: Depth, ends: Option<Ends>) -> io::Result<Self> {
         Ok(Self {
             proc: Procfs::open()?,
             depth,
             known: BTreeMap::new(),
+            ends,
             without_mem: 0,
             retried: 0,
         })
@@ -80,7 +87,7 @@ impl Table {
     }
 
     /// Looks at those of `found` that are not known, and reports the ones that called exec.
-    pub fn add(&mut self, found: &[(u32, u64)], now: u64, report: &mut impl FnMut(Sighting)) {
+    pub fn add(&mut self, found: &[(u32, u64)], now: u64, report: &mut dyn FnMut(Sighting)) {
         for &(pid, inode) in found {
             if self.known.get(&pid).is_none_or(|k| k.inode != inode) {
                 self.look(pid, Some(inode), now, true, report);
@@ -89,7 +96,7 @@ impl Table {
     }
 
     /// Looks whether known processes called exec (again), and reports those that did.
-    pub fn check_known(&mut self, now: u64, report: &mut impl FnMut(Sighting)) {
+    pub fn check_known(&mut self, now: u64, report: &mut dyn FnMut(Sighting)) {
         // Allocates nothing as long as nothing happened.
         let mut changed = Vec::new();
         for (&pid, known) in &mut self.known {
@@ -104,6 +111,19 @@ impl Table {
             } else {
                 self.look(pid, None, now, true, report);
             }
+        }
+    }
+
+    /// Readable when a known process has ended; `None` where nobody watches for that.
+    pub fn ends(&self) -> Option<BorrowedFd<'_>> {
+        self.ends.as_ref().map(Ends::fd)
+    }
+
+    /// Looks at known processes that ended: the last chance for those that had only forked when they
+    /// were looked at before.
+    pub fn check_ended(&mut self, now: u64, report: &mut dyn FnMut(Sighting)) {
+        for pid in self.ends.as_mut().map(Ends::take).unwrap_or_default() {
+            self.look(pid, None, now, true, report);
         }
     }
 
@@ -124,9 +144,17 @@ impl Table {
         inode: Option<u64>,
         now: u64,
         reported: bool,
-        report: &mut impl FnMut(Sighting),
+        report: &mut dyn FnMut(Sighting),
     ) {
-        let before = self.known.remove(&pid);
+        let mut before = self.known.remove(&pid);
+        let mut end = before.as_mut().and_then(|known| known.end.take());
+        if end.as_ref().is_some_and(reaped) {
+            // The number may have been given to another process.
+            (before, end) = (None, None);
+        }
+        if end.is_none() {
+            end = self.ends.as_ref().and_then(|ends| ends.watch(pid));
+        }
         let Some(process) = self.proc.process(pid) else {
             return;
         };
@@ -140,10 +168,19 @@ impl Table {
             let old = before
                 .as_ref()
                 .filter(|k| k.start_ticks == stat.start_ticks);
+            // Where only the number is known and it is another process's by now, or was when the
+            // pidfd was opened: the listing tells of that one.
+            let Some(inode) = inode.or_else(|| old.map(|k| k.inode)) else {
+                return;
+            };
+            if end.as_ref().is_some_and(reaped) {
+                return;
+            }
             let mut known = Known {
-                inode: inode.or_else(|| old.map(|k| k.inode)).unwrap_or(0),
+                inode,
                 start_ticks: stat.start_ticks,
                 watch: Watch::Ended,
+                end: None,
             };
             // Of one that is in the middle of its exec the next scan knows more.
             if stat.forked_only() || stat.unfinished() {
@@ -152,6 +189,7 @@ impl Table {
                     // may be a helper that the kernel is about to start a program with.
                     if reported || !stat.kernel_thread() {
                         known.watch = Watch::Young(file, now + YOUNG_NS);
+                        known.end = end;
                     }
                 }
                 self.known.insert(pid, known);
@@ -189,11 +227,15 @@ impl Table {
                     self.retried += 1;
                     continue;
                 }
-            } else if let Some(mem) = mem {
-                known.watch = Watch::Mem(mem);
             } else {
-                self.without_mem += 1;
-                known.watch = Watch::Layout(image);
+                known.watch = mem.map_or_else(
+                    || {
+                        self.without_mem += 1;
+                        Watch::Layout(image)
+                    },
+                    Watch::Mem,
+                );
+                known.end = end;
             }
             self.known.insert(pid, known);
             if let Some(sighting) = sighting {

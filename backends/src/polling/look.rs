@@ -12,6 +12,17 @@ pub(super) fn look(roots: &Roots) -> Vec<Finding> {
     ]
 }
 
+/// What running `ps` needs beside that.
+pub(super) fn of_ps(roots: &Roots, program: Option<&str>) -> Vec<Finding> {
+    let found = match program {
+        Some(path) => Finding::good("ps", format!("{path} is there")),
+        None => Finding::bad("ps", "there is none", "install procps"),
+    };
+    let mut findings = vec![found];
+    findings.extend(look(roots));
+    findings
+}
+
 /// Whether processes are hidden from others (`hidepid`, Documentation/filesystems/proc.rst): from 2 on
 /// they are, but not from who has `CAP_SYS_PTRACE`, except with `ptraceable`, which goes by access.
 fn hiding(roots: &Roots) -> Finding {
@@ -64,5 +75,13 @@ mod tests {
         assert_eq!(told(), "good: /proc: it shows all processes (-)");
         fake.write("proc/self/mountinfo", &mount("rw,gid=4,hidepid=invisible"));
         insta::assert_snapshot!(told(), @"note: /proc: mounted with hidepid=invisible: others' processes show only to who may trace them (run execlab as root, or mount /proc without hidepid)");
+    }
+
+    #[test]
+    fn a_machine_without_ps_is_told_so() {
+        let fake = Fake::new();
+        let first = |program| told(&of_ps(&fake.roots(), program)[..1]);
+        assert_eq!(first(Some("/bin/ps")), "good: ps: /bin/ps is there (-)");
+        assert_eq!(first(None), "bad: ps: there is none (install procps)");
     }
 }
