@@ -51,6 +51,14 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &proc_poll::ProcPoll,
     #[cfg(feature = "netlink")]
     &netlink::Netlink,
+    #[cfg(feature = "netlink")]
+    &netlink::NetlinkPlain,
+    #[cfg(feature = "netlink")]
+    &netlink::NetlinkFilter,
+    #[cfg(feature = "netlink")]
+    &netlink::NetlinkEventFilter,
+    #[cfg(feature = "netlink")]
+    &netlink::NetlinkResync,
     #[cfg(feature = "audit")]
     &audit::AuditRules,
     #[cfg(feature = "ebpf")]

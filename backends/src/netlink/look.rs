@@ -19,6 +19,37 @@ pub(super) fn look(roots: &Roots) -> Vec<Finding> {
     ]
 }
 
+/// It cannot be asked for without listening, so the release has to tell.
+pub(super) fn event_mask(roots: &Roots) -> Finding {
+    const WHAT: &str = "event mask";
+    const REMEDY: &str = "boot Linux 6.6 or later";
+    let Ok(release) = fs::read_to_string(roots.proc.join("sys/kernel/osrelease")) else {
+        return Finding::unknown(
+            WHAT,
+            "/proc/sys/kernel/osrelease cannot be read",
+            "mount /proc",
+        );
+    };
+    let release = release.trim_end();
+    let mut numbers = release.split('.').map_while(|word| {
+        let digits = word.bytes().take_while(u8::is_ascii_digit).count();
+        word[..digits].parse().ok()
+    });
+    let told: Option<(u32, u32)> = numbers.next().zip(numbers.next());
+    match told {
+        Some(told) if told >= (6, 6) => Finding::good(
+            WHAT,
+            format!("Linux {release}; the connector has it since 6.6"),
+        ),
+        Some(_) => Finding::bad(
+            WHAT,
+            format!("Linux {release}; the connector has it since 6.6"),
+            REMEDY,
+        ),
+        None => Finding::unknown(WHAT, format!("`{release}` is no number of Linux"), REMEDY),
+    }
+}
+
 /// The kernel lists who answers on the connector; its name for the proc connector is `cn_proc`
 /// (`drivers/connector/cn_proc.c`).
 fn connector(roots: &Roots) -> Finding {
@@ -69,6 +100,7 @@ fn group(joined: &io::Result<()>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::look::State;
     use crate::look::tests::{Fake, told};
 
     #[test]
@@ -83,6 +115,25 @@ mod tests {
             "Name            ID\ncn_proc         1:1\n",
         );
         insta::assert_snapshot!(told(&[connector(&roots)]), @"good: proc connector: cn_proc is in /proc/net/connector (-)");
+    }
+
+    #[test]
+    fn the_event_mask_is_there_by_its_release() {
+        let fake = Fake::new();
+        let state = || event_mask(&fake.roots()).state;
+        assert_eq!(state(), State::Unknown);
+        for (release, expected) in [
+            ("5.10.0-46-cloud-amd64", State::Bad),
+            ("6.1.0-56", State::Bad),
+            ("6.6.0", State::Good),
+            ("6.12.117", State::Good),
+            ("7.3-rc7", State::Good),
+            ("six", State::Unknown),
+            ("7.3.4", State::Good),
+        ] {
+            fake.write("proc/sys/kernel/osrelease", &format!("{release}\n"));
+            assert_eq!(state(), expected, "{release}");
+        }
     }
 
     #[test]
