@@ -59,6 +59,12 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &netlink::NetlinkEventFilter,
     #[cfg(feature = "netlink")]
     &netlink::NetlinkResync,
+    #[cfg(feature = "netlink")]
+    &netlink::NetlinkTable,
+    #[cfg(feature = "netlink")]
+    &netlink::NetlinkThread,
+    #[cfg(feature = "netlink")]
+    &netlink::NetlinkPerCpu,
     #[cfg(feature = "audit")]
     &audit::AuditRules,
     #[cfg(feature = "ebpf")]

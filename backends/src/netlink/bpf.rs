@@ -1,5 +1,5 @@
 //! Classic BPF programs on the socket. They run for each event before it is queued, so what they drop takes
-//! no room and wakes nobody (`sk_filter` in `do_one_broadcast`, net/netlink/af_netlink.c).
+//! no room and wakes nobody (`sk_filter` in `do_one_broadcast`, `net/netlink/af_netlink.c`).
 //!
 //! A load turns network byte order into the machine's, and events are in the machine's already. So all that
 //! is compared is whether words are equal, with what they are compared to turned likewise.

@@ -1,7 +1,7 @@
 //! `netlink-event-filter`: the connector itself is told to send execs alone.
 //!
 //! Since Linux 6.6 a LISTEN may carry a mask of kinds of events (`struct proc_input`, `cn_filter` in
-//! drivers/connector/cn_proc.c); before, the kernel ignores a request of that length in silence. The mask is looked
+//! `drivers/connector/cn_proc.c`); before, the kernel ignores a request of that length in silence. The mask is looked
 //! at once for each event and each listener, before the socket's own filter would be, and after the same
 //! copy of the message: so it saves what the socket's filter costs and no more.
 //!

@@ -1,5 +1,5 @@
 //! The connector's own choice of events: a LISTEN of eight bytes with a mask, since Linux 6.6
-//! (`cn_filter`, drivers/connector/cn_proc.c).
+//! (`cn_filter`, `drivers/connector/cn_proc.c`).
 //!
 //! A kernel that heeds it sends no acknowledgement, which is of none of the chosen kinds; an older one ignores
 //! a request of that length without a word. So it is proved otherwise: this process renames itself, to the name

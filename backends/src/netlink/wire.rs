@@ -256,7 +256,7 @@ mod tests {
 
         #[test]
         fn places_are_read(cpu: u32, sequence: u32, time_ns: u64, what: u32) {
-            let message = Message { cpu, sequence, time_ns, what, ..Message::default() };
+            let message = Message { what, time_ns, cpu, sequence, ..Message::default() };
             let expected = Place { cpu, sequence, time_ns };
             prop_assert_eq!(place(&message.encode()), Some(expected));
         }
