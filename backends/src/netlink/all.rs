@@ -20,9 +20,10 @@
 use super::{
     connector::Connector,
     options::{self, CHANGES, LOOKUP, OFFERS, OVERFLOW, RCVBUF, SCHEDULING, SINCE_COUNTER},
+    remains::OfConnector,
     socket::{BATCH, Filter, Options},
 };
-use crate::{AttachError, Backend, Monitor, Offers, Portrait, Setting, Settings};
+use crate::{AttachError, Backend, Monitor, Offers, Portrait, Remains, Setting, Settings};
 
 /// See the module.
 #[derive(Debug)]
@@ -58,6 +59,10 @@ impl Backend for Netlink {
 
     fn changes(&self) -> &'static [&'static str] {
         CHANGES
+    }
+
+    fn remains(&self) -> Option<&'static dyn Remains> {
+        Some(&OfConnector)
     }
 
     fn offers(&self) -> Offers {

@@ -11,9 +11,10 @@
 use super::{
     connector::Connector,
     options::{self, CHANGES, OFFERS, SINCE_COUNTER, USUAL},
+    remains::OfConnector,
     socket::Filter,
 };
-use crate::{AttachError, Backend, Monitor, Offers, Portrait, Setting, Settings};
+use crate::{AttachError, Backend, Monitor, Offers, Portrait, Remains, Setting, Settings};
 
 /// See the module.
 #[derive(Debug)]
@@ -46,6 +47,10 @@ impl Backend for NetlinkFilter {
 
     fn changes(&self) -> &'static [&'static str] {
         CHANGES
+    }
+
+    fn remains(&self) -> Option<&'static dyn Remains> {
+        Some(&OfConnector)
     }
 
     fn offers(&self) -> Offers {

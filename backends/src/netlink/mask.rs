@@ -39,10 +39,14 @@ pub fn narrow(listener: &mut Listener) -> Result<String, AttachError> {
     )
 }
 
+/// Gives this thread the name that it has: an event of a renaming, and no change.
+pub fn rename_self() -> nix::Result<()> {
+    prctl::set_name(&prctl::get_name()?)
+}
+
 /// Whether an event comes when this process renames itself. Empties the queue.
 fn shows_renaming(listener: &mut Listener) -> Result<bool, AttachError> {
-    let name = prctl::get_name().map_err(AttachError::call("prctl PR_GET_NAME"))?;
-    prctl::set_name(&name).map_err(AttachError::call("prctl PR_SET_NAME"))?;
+    rename_self().map_err(AttachError::call("prctl PR_SET_NAME"))?;
     let pid = std::process::id();
     let mut seen = false;
     loop {

@@ -36,7 +36,7 @@
 //!   new program does. The first of two images of one process where the second exec was under way during the
 //!   lookup and its event came after it. The string that was passed to the call.
 //! - A monitor that is killed leaves the kernel's count of listeners raised (until 6.5), so events go on being made
-//!   for nobody until the next boot.
+//!   for nobody, until the next boot or until somebody signs it off ([`remains`]).
 //! - Releases from late 2023 to February 2024 (6.6 and 6.7 stable among them, none of the locked series) forget a
 //!   listener whose filter drops an event that nobody else wants: `send_msg` set the count of listeners to zero
 //!   then (reverted by 8929f95b2b58).
@@ -58,6 +58,8 @@ mod mask;
 mod options;
 mod priority;
 mod processes;
+mod release;
+mod remains;
 mod resolve;
 mod search;
 mod socket;
@@ -77,6 +79,7 @@ pub use event_filter::NetlinkEventFilter;
 pub use filter::NetlinkFilter;
 pub use per_cpu::NetlinkPerCpu;
 pub use plain::NetlinkPlain;
+pub use remains::OfConnector;
 pub use resync::NetlinkResync;
 pub use table::NetlinkTable;
 pub use thread::NetlinkThread;

@@ -104,7 +104,7 @@ pub fn portrait(
 
 /// What every row changes.
 pub const CHANGES: &[&str] = &[
-    "before Linux 6.6 a monitor that is killed leaves the kernel making events for nobody until the next boot",
+    "before Linux 6.6 a monitor that is killed leaves the kernel making events for nobody, until that is put back",
 ];
 
 /// What the sightings of every row carry when the lookup comes in time.

@@ -29,10 +29,12 @@ use super::{
     drops::call_of,
     options::{self, CHANGES, OFFERS, SINCE_COUNTER, USUAL},
     priority::Priority,
+    remains::OfConnector,
     socket::Filter,
 };
 use crate::{
-    AttachError, Backend, Monitor, MonitorError, Offers, Portrait, Seam, Setting, Settings, Stop,
+    AttachError, Backend, Monitor, MonitorError, Offers, Portrait, Remains, Seam, Setting,
+    Settings, Stop,
 };
 
 /// See the module.
@@ -66,6 +68,10 @@ impl Backend for NetlinkPerCpu {
 
     fn changes(&self) -> &'static [&'static str] {
         CHANGES
+    }
+
+    fn remains(&self) -> Option<&'static dyn Remains> {
+        Some(&OfConnector)
     }
 
     fn offers(&self) -> Offers {

@@ -24,12 +24,13 @@ use super::{
     gaps::Gaps,
     options::{self, CHANGES, LOOKUP, OFFERS, RCVBUF, SCHEDULING},
     priority::Priority,
+    remains::OfConnector,
     socket::{Batch, Filter, Listener},
     wire::Event,
 };
 use crate::{
-    AttachError, Backend, Monitor, MonitorError, Offers, Portrait, Seam, Setting, Settings, Since,
-    Stop,
+    AttachError, Backend, Monitor, MonitorError, Offers, Portrait, Remains, Seam, Setting,
+    Settings, Since, Stop,
     clock::monotonic_ns,
     procfs_lookup::{Depth, Procfs, name_instead_of_path},
 };
@@ -71,6 +72,10 @@ impl Backend for NetlinkPlain {
 
     fn changes(&self) -> &'static [&'static str] {
         CHANGES
+    }
+
+    fn remains(&self) -> Option<&'static dyn Remains> {
+        Some(&OfConnector)
     }
 
     fn offers(&self) -> Offers {

@@ -301,17 +301,38 @@ mod tests {
         );
     }
 
+    #[test]
+    fn those_that_ended_are_forgotten_and_those_that_live_are_not() {
+        let mut table = table();
+        for child in 100..100 + 2 * u32::try_from(ENDED).unwrap() {
+            table.follow(Event::Fork { parent: 10, child });
+            table.follow(Event::Exit { pid: child });
+        }
+        assert_eq!(table.len(), ENDED + 2);
+        assert_eq!(table.executes(10).uid, Some(1000));
+        assert_eq!(table.executes(100), Facts::default());
+    }
+
     proptest! {
-        /// However many come and go, those that ended are forgotten, and those that live are not.
+        /// Whatever comes, in whatever order.
         #[test]
-        fn the_table_does_not_grow(lives in 1u32..20_000) {
+        fn no_order_of_events_is_too_much(
+            events in proptest::collection::vec((0u32..5, 0u32..6, 0u32..6), 0..200),
+        ) {
             let mut table = table();
-            for child in 100..100 + lives {
-                table.follow(Event::Fork { parent: 10, child });
-                table.follow(Event::Exit { pid: child });
+            for (what, first, second) in events {
+                match what {
+                    0 => table.follow(Event::Fork { parent: first, child: second }),
+                    1 => table.follow(Event::Exit { pid: first }),
+                    2 => table.follow(Event::User { pid: first, leader: second > 2, uid: second }),
+                    3 => table.clear(),
+                    _ => {
+                        let facts = table.executes(first);
+                        let parent = facts.parent.map(|parent| table.known[&parent].ended);
+                        prop_assert_ne!(parent, Some(true));
+                    }
+                }
             }
-            prop_assert!(table.len() <= ENDED + 2);
-            prop_assert_eq!(table.executes(10).uid, Some(1000));
         }
     }
 }

@@ -15,9 +15,10 @@
 use super::{
     connector::Connector,
     options::{self, BATCH_SIZE, CHANGES, LOOKUP, OFFERS, RCVBUF, SINCE_COUNTER},
+    remains::OfConnector,
     socket::Filter,
 };
-use crate::{AttachError, Backend, Monitor, Offers, Portrait, Setting, Settings};
+use crate::{AttachError, Backend, Monitor, Offers, Portrait, Remains, Setting, Settings};
 
 /// See the module.
 #[derive(Debug)]
@@ -53,6 +54,10 @@ impl Backend for NetlinkResync {
 
     fn changes(&self) -> &'static [&'static str] {
         CHANGES
+    }
+
+    fn remains(&self) -> Option<&'static dyn Remains> {
+        Some(&OfConnector)
     }
 
     fn offers(&self) -> Offers {

@@ -31,12 +31,14 @@ use super::{
     options::{self, CHANGES, OFFERS, SINCE_COUNTER, USUAL},
     priority::Priority,
     processes::{Facts, Processes, Snapshots},
+    remains::OfConnector,
     resolve::Resolver,
     socket::{Batch, Filter, Listener},
     wire::Event,
 };
 use crate::{
-    AttachError, Backend, Monitor, MonitorError, Offers, Portrait, Seam, Setting, Settings, Stop,
+    AttachError, Backend, Monitor, MonitorError, Offers, Portrait, Remains, Seam, Setting,
+    Settings, Stop,
 };
 
 /// So many sightings are held back at most while the queue does not get empty.
@@ -73,6 +75,10 @@ impl Backend for NetlinkTable {
 
     fn changes(&self) -> &'static [&'static str] {
         CHANGES
+    }
+
+    fn remains(&self) -> Option<&'static dyn Remains> {
+        Some(&OfConnector)
     }
 
     fn offers(&self) -> Offers {

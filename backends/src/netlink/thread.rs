@@ -31,12 +31,13 @@ use super::{
         self, BATCH_SIZE, CHANGES, LOOKUP, OFFERS, OVERFLOW, RCVBUF, SCHEDULING, SINCE_COUNTER,
     },
     priority::Priority,
+    remains::OfConnector,
     resolve::Resolver,
     socket::{Batch, Filter, Listener},
 };
 use crate::{
-    AttachError, Backend, Kind, Monitor, MonitorError, Offers, Portrait, Seam, Setting, Settings,
-    Stop,
+    AttachError, Backend, Kind, Monitor, MonitorError, Offers, Portrait, Remains, Seam, Setting,
+    Settings, Stop,
 };
 
 /// So many events are looked up at once: what perishes first of all of them, then the rest.
@@ -98,6 +99,10 @@ impl Backend for NetlinkThread {
 
     fn changes(&self) -> &'static [&'static str] {
         CHANGES
+    }
+
+    fn remains(&self) -> Option<&'static dyn Remains> {
+        Some(&OfConnector)
     }
 
     fn offers(&self) -> Offers {
