@@ -3,7 +3,7 @@
 //! Since Linux 6.6 a LISTEN may carry a mask of kinds of events (`struct proc_input`, `cn_filter` in
 //! `drivers/connector/cn_proc.c`); before, the kernel ignores a request of that length in silence. The mask is looked
 //! at once for each event and each listener, before the socket's own filter would be, and after the same
-//! copy of the message: so it saves what the socket's filter costs and no more.
+//! copy of the message: so it saves what the socket's filter costs, some instructions an event, and no more.
 //!
 //! There is no acknowledgement of such a request, as that is of none of the kinds that are chosen. So a plain LISTEN is
 //! sent first and its acknowledgement awaited; then the mask is set, and proved by this process's own

@@ -7,15 +7,15 @@
 //!
 //! - Losses: `ENOBUFS`, which has no number and comes once; then everything is dropped until the queue is empty. And,
 //!   as nothing is filtered, gaps in the numbers that each CPU gives to its messages: that is a number of events, of
-//!   which a short process has three and a thread two, so nobody knows how many execs it was. A gap shows with the next
-//!   message of that CPU: the last one of a storm may show late.
+//!   which a short process has three and a thread two, so nobody knows how many execs it was. A gap shows with the
+//!   next message of that CPU, which may be late, and not at all before its first one.
 //! - The default buffer (`net.core.rmem_default`, 212,992 bytes) holds 277 messages up to 6.1 and 237 from 6.12 on, which
 //!   is 80 to 90 short processes.
 //!
 //! What it needs and what it cannot see stands with the [family](super).
 //!
-//! For an exec alone it is the cheapest lookup of the family, and it pays for it with a wake-up for each
-//! fork and exit.
+//! It is the cheapest of the family: the check that it leaves out costs more than being woken for forks and exits. All
+//! others buy with the difference that a path is of this exec or not there.
 
 use execlab_model::sighting::{LossReport, LossUnit, Sighting};
 
