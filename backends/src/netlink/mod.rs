@@ -22,24 +22,24 @@
 //! What holds for all of them:
 //! - Needs: root in the initial user, PID and network namespaces; `CONFIG_PROC_EVENTS` (every distribution).
 //!   Elsewhere the kernel ignores LISTEN without a word (`cn_proc_mcast_ctl`), so its acknowledgement is awaited.
-//! - What `/proc` says is put aside where it is not of this event's image ([`resolve`], all but `plain`): the
+//! - What `/proc` says is put aside where it is not of this event's image (`resolve`, all but `plain`): the
 //!   process has not called exec since its fork (`PF_FORKNOEXEC`) or began later than the event, so it is another
 //!   one with the same number; or a later event of the same process happened before the lookup ended. Sightings
 //!   are therefore handed over only when the queue has been seen empty after the lookup.
 //! - A queue that overflows is told by `ENOBUFS`, and from then on the kernel drops everything until the queue is
 //!   empty (`NETLINK_S_CONGESTED`). The setting `overflow=go-on` turns both off (`NETLINK_NO_ENOBUFS`): less is
 //!   lost, and the loss is still known, because in both ways the socket's counter of drops is read
-//!   (`SO_MEMINFO`, 4.12) whenever the queue is empty ([`drops`], all but `plain`). The kernel counts after
+//!   (`SO_MEMINFO`, 4.12) whenever the queue is empty (`drops`, all but `plain`). The kernel counts after
 //!   filters, so where only execs pass, the unit is execs.
 //! - What it cannot see: failed execs. The path of a process that ended before it was looked up (its name, cut at
 //!   15 bytes, while it is a zombie; nothing after): with `scheduling=fifo` on one CPU the reader runs before the
 //!   new program does. The first of two images of one process where the second exec was under way during the
 //!   lookup and its event came after it. The string that was passed to the call.
 //! - A monitor that is killed leaves the kernel's count of listeners raised (until 6.5), so events go on being made
-//!   for nobody, until the next boot or until somebody signs it off ([`remains`]).
-//! - Releases from late 2023 to February 2024 (6.6 and 6.7 stable among them, none of the locked series) forget a
-//!   listener whose filter drops an event that nobody else wants: `send_msg` set the count of listeners to zero
-//!   then (reverted by 8929f95b2b58).
+//!   for nobody, until the next boot or until somebody signs it off (`remains`).
+//! - Releases of January and February 2024 (6.6 and 6.7 stable among them, none of the locked ones) forget a
+//!   listener whose filter drops an event that nobody else wants: `send_msg` set the count of listeners to zero then
+//!   (c46bfba1337d, reverted by 8929f95b2b58).
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

@@ -1,7 +1,7 @@
 //! `netlink-resync`: after a loss `/proc` is searched for running processes whose exec was lost.
 //!
 //! The queue overflows in the kernel's own way: `ENOBUFS` once, and everything dropped until the queue is empty. Then
-//! every process is compared with what was reported of it ([`search`](super::search)): one whose
+//! every process is compared with what was reported of it (`search`): one whose
 //! image is unknown is reported without a time, and taken off the count of what was lost. Long-lived programs
 //! are found so; of a storm of short ones next to nothing is. A search takes one part in ten of the time at most.
 //!
