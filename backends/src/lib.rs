@@ -63,6 +63,20 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &accounting::taskstats::Taskstats,
     #[cfg(feature = "accounting")]
     &accounting::acct::Acct,
+    #[cfg(feature = "netlink")]
+    &netlink::NetlinkPlain,
+    #[cfg(feature = "netlink")]
+    &netlink::NetlinkFilter,
+    #[cfg(feature = "netlink")]
+    &netlink::NetlinkEventFilter,
+    #[cfg(feature = "netlink")]
+    &netlink::NetlinkResync,
+    #[cfg(feature = "netlink")]
+    &netlink::NetlinkTable,
+    #[cfg(feature = "netlink")]
+    &netlink::NetlinkThread,
+    #[cfg(feature = "netlink")]
+    &netlink::NetlinkPerCpu,
     #[cfg(feature = "audit")]
     &audit::AuditRules,
     #[cfg(feature = "ebpf")]

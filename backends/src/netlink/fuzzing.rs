@@ -1,8 +1,9 @@
 //! What holds for any bytes from the connector. Called by `fuzz/` alone.
 
 use super::{
-    kernel::{message, passes},
-    wire::{Event, filter, parse},
+    bpf::{execs, lives},
+    kernel::{Message, passes},
+    wire::{Event, Place, parse, place},
 };
 
 /// One form, by the first byte. Gives whether its reader took the input.
@@ -30,17 +31,18 @@ fn any(raw: &[u8]) -> bool {
     }
     assert_eq!(parse(&padded), event);
     assert_eq!(parse(&raw[..told]), event);
-    match event {
-        Some(Event::Exec { .. }) => {
-            assert!(passes(&filter(false), raw) && passes(&filter(true), raw));
-        }
-        Some(Event::Answer { .. }) => {
-            assert!(passes(&filter(true), raw) && !passes(&filter(false), raw));
-        }
-        Some(Event::Other) => assert!(!passes(&filter(true), raw)),
-        None => {}
-    }
-    event.is_some()
+    let passes = |program: &[libc::sock_filter]| passes(program, raw);
+    let (exec, answer, life) = match event {
+        Some(Event::Exec { .. }) => (true, true, true),
+        Some(Event::Answer { .. }) => (false, true, false),
+        Some(Event::Fork { .. } | Event::Exit { .. } | Event::User { .. }) => (false, false, true),
+        Some(Event::Name { .. } | Event::Other) => (false, false, false),
+        None => return false,
+    };
+    assert_eq!(passes(&execs(false)), exec);
+    assert_eq!(passes(&execs(true)), answer);
+    assert_eq!(passes(&lives()), life);
+    true
 }
 
 /// Events of which all is known come through as they were told.
@@ -51,23 +53,45 @@ fn told(rest: &[u8]) -> bool {
     let word = |at: usize| u32::from_ne_bytes(numbers[at..at + 4].try_into().expect("4 bytes"));
     let (first, second, ack) = (word(0), word(4), word(8));
     let time_ns = u64::from_ne_bytes(numbers[16..].try_into().expect("8 bytes"));
+    let message = |what, data| {
+        Message {
+            what,
+            data,
+            time_ns,
+            ack,
+            cpu: first,
+            sequence: second,
+        }
+        .encode()
+    };
+    let event = |what, data| parse(&message(what, data)).expect("a whole message");
     let exec = Event::Exec {
         pid: second,
         time_ns,
     };
+    assert_eq!(event(2, [first, second, 0, 0]), exec);
     let answer = Event::Answer { ack, error: first };
-    assert_eq!(
-        parse(&message(2, [first, second], time_ns, ack)),
-        Some(exec)
-    );
-    assert_eq!(
-        parse(&message(0, [first, second], time_ns, ack)),
-        Some(answer)
-    );
+    assert_eq!(event(0, [first, second, 0, 0]), answer);
+    let fork = Event::Fork {
+        parent: second,
+        child: ack,
+    };
+    assert_eq!(event(1, [first, second, ack, ack]), fork);
+    let user = Event::User {
+        pid: second,
+        leader: first == second,
+        uid: ack,
+    };
+    assert_eq!(event(4, [first, second, ack, 0]), user);
     let what = word(12);
-    if what != 0 && what != 2 {
-        let other = message(what, [first, second], time_ns, ack);
-        assert_eq!(parse(&other), Some(Event::Other));
+    if ![0, 1, 2, 4, 0x200, 0x8000_0000].contains(&what) {
+        assert_eq!(event(what, [first, second, 0, 0]), Event::Other);
     }
+    let expected = Place {
+        cpu: first,
+        sequence: second,
+        time_ns,
+    };
+    assert_eq!(place(&message(what, [0; 4])), Some(expected));
     true
 }

@@ -4,7 +4,7 @@ use std::{fs, io};
 
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_CONNECTOR};
 
-use super::wire::CN_IDX_PROC;
+use super::{release, wire::CN_IDX_PROC};
 use crate::look::{Capability, Finding, Namespace, Roots};
 
 /// A socket joins the group and leaves it again. Who does not order `LISTEN` gets nothing and changes
@@ -17,6 +17,25 @@ pub(super) fn look(roots: &Roots) -> Vec<Finding> {
         Namespace::Pid.look(roots),
         Namespace::User.look(roots),
     ]
+}
+
+/// It cannot be asked for without listening, so the release has to tell.
+pub(super) fn event_mask(roots: &Roots) -> Finding {
+    const WHAT: &str = "event mask";
+    const REMEDY: &str = "boot Linux 6.6 or later";
+    let Some(text) = release::read(&roots.proc) else {
+        return Finding::unknown(
+            WHAT,
+            "/proc/sys/kernel/osrelease cannot be read",
+            "mount /proc",
+        );
+    };
+    let evidence = format!("Linux {text}; the connector has it since 6.6");
+    match release::numbers(&text) {
+        Some(told) if told >= release::OF_EVENT_MASK => Finding::good(WHAT, evidence),
+        Some(_) => Finding::bad(WHAT, evidence, REMEDY),
+        None => Finding::unknown(WHAT, evidence, REMEDY),
+    }
 }
 
 /// The kernel lists who answers on the connector; its name for the proc connector is `cn_proc`
@@ -69,6 +88,7 @@ fn group(joined: &io::Result<()>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::look::State;
     use crate::look::tests::{Fake, told};
 
     #[test]
@@ -83,6 +103,22 @@ mod tests {
             "Name            ID\ncn_proc         1:1\n",
         );
         insta::assert_snapshot!(told(&[connector(&roots)]), @"good: proc connector: cn_proc is in /proc/net/connector (-)");
+    }
+
+    #[test]
+    fn the_event_mask_is_there_by_its_release() {
+        let fake = Fake::new();
+        let state = || event_mask(&fake.roots()).state;
+        assert_eq!(state(), State::Unknown);
+        for (release, expected) in [
+            ("6.1.0-56-cloud-amd64", State::Bad),
+            ("6.6.0", State::Good),
+            ("7.3.4", State::Good),
+            ("six", State::Unknown),
+        ] {
+            fake.write("proc/sys/kernel/osrelease", &format!("{release}\n"));
+            assert_eq!(state(), expected, "{release}");
+        }
     }
 
     #[test]

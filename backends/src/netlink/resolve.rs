@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io};
 
 use execlab_model::sighting::Sighting;
 
-use super::{resync::Resync, wire::Event};
+use super::{search::Search, wire::Event};
 use crate::{
     Seam,
     clock::monotonic_ns,
@@ -53,6 +53,8 @@ pub struct Resolver {
     held: Vec<Held>,
     /// The last of `held` for each process.
     latest: BTreeMap<u32, usize>,
+    /// Whether somebody asks for [`Self::reported`].
+    pub remembers: bool,
     /// The last exec that was reported for each process. Pruned to those that live.
     pub reported: BTreeMap<u32, Reported>,
     prune_at: usize,
@@ -69,6 +71,7 @@ impl Resolver {
             clock: Clock::now(),
             held: Vec::new(),
             latest: BTreeMap::new(),
+            remembers: false,
             reported: BTreeMap::new(),
             prune_at: 1 << 14,
             superseded: 0,
@@ -161,27 +164,39 @@ impl Resolver {
 
     /// Hands over everything, in the order of the events' times.
     pub fn hand_over(&mut self, seam: &mut Seam) -> Result<(), SeamWriteError> {
+        self.hand_over_with(seam, |_| {})
+    }
+
+    /// The same, with a last word on each sighting.
+    pub fn hand_over_with(
+        &mut self,
+        seam: &mut Seam,
+        mut complete: impl FnMut(&mut Sighting),
+    ) -> Result<(), SeamWriteError> {
         // One CPU's events are in order; those of several are merged here.
         if !self.held.is_sorted_by_key(|h| h.time_ns) {
             self.held.sort_by_key(|h| h.time_ns);
         }
         self.latest.clear();
-        for held in self.held.drain(..) {
-            let reported = Reported {
-                time_ns: held.time_ns,
-                image: held.image,
-            };
-            self.reported.insert(held.pid, reported);
+        for mut held in self.held.drain(..) {
+            if self.remembers {
+                let reported = Reported {
+                    time_ns: held.time_ns,
+                    image: held.image,
+                };
+                self.reported.insert(held.pid, reported);
+            }
+            complete(&mut held.sighting);
             seam.sighting(held.sighting)?;
         }
         Ok(())
     }
 
     /// Forgets processes that are gone, when there are too many.
-    pub fn prune_if_large(&mut self, resync: &mut Resync) {
+    pub fn prune_if_large(&mut self, search: &mut Search) {
         if self.reported.len() > self.prune_at {
             // Where it cannot be listed it is pruned another time.
-            if let Ok(alive) = resync.list() {
+            if let Ok(alive) = search.list() {
                 self.reported
                     .retain(|pid, _| alive.binary_search_by_key(pid, |&(p, _)| p).is_ok());
             }
@@ -291,6 +306,7 @@ mod tests {
     fn an_event_of_this_process_is_filled_in() {
         let (me, now) = (std::process::id(), monotonic_ns());
         let mut resolver = resolver();
+        resolver.remembers = true;
         resolver.take([exec(me, now), Event::Other].into_iter());
         let got = handed_over(&mut resolver);
         assert_eq!(got.len(), 1);

@@ -1,4 +1,4 @@
-//! The socket: filtered, read in batches, with its own counter of losses.
+//! The socket: filtered or not, read in batches or not, with its own counter of losses.
 
 use std::{
     io, mem,
@@ -8,25 +8,66 @@ use std::{
 
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_CONNECTOR};
 
-use super::wire::{self, CN_IDX_PROC, Event, MESSAGE_SIZE, Operation};
+use libc::sock_filter;
+
+use super::{
+    bpf, mask,
+    wire::{self, CN_IDX_PROC, Event, MESSAGE_SIZE, Operation, Place},
+};
 use crate::AttachError;
 
-/// So many messages are taken with one call.
+/// So many messages are taken with one call at most.
 pub const BATCH: usize = 64;
 /// How long an acknowledgement may take. The kernel sends it inside `sendto`.
 const PATIENCE_MS: u16 = 2000;
 
-/// A socket that listens to exec events. Dropping it tells the kernel to stop.
+/// How a socket is to be set up.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The receive buffer, in bytes as the kernel counts it.
+    pub buffer: usize,
+    /// `NETLINK_NO_ENOBUFS`: queue whenever there is room, also after an overflow.
+    pub keep_queueing: bool,
+    /// So many messages are taken with one call, [`BATCH`] at most.
+    pub batch: usize,
+    /// What of all events is queued.
+    pub filter: Filter,
+}
+
+/// Who drops what is not wanted, before it is queued.
+#[derive(Debug, Clone)]
+pub enum Filter {
+    /// Nobody: every event of every process comes, and acknowledgements of others.
+    None,
+    /// The connector itself, told to send execs alone (Linux 6.6 and later).
+    Mask,
+    /// A program on the socket, and what it lets through, for people.
+    Socket(Vec<sock_filter>, &'static str),
+}
+
+impl Filter {
+    /// The program that lets execs through and nothing else.
+    pub fn execs() -> Self {
+        Self::Socket(bpf::execs(false), "exec events")
+    }
+}
+
+/// A socket that listens to process events. Dropping it tells the kernel to stop.
 pub struct Listener {
     socket: Socket,
     port: u32,
     listening: bool,
+    batch: usize,
     /// One slot for each message of a batch.
     slots: Box<[[u8; MESSAGE_SIZE]; BATCH]>,
     /// Describe the slots to the kernel. Hold pointers into `slots` and `vectors`, which never move.
     headers: Box<[libc::mmsghdr]>,
     _vectors: Box<[libc::iovec]>,
 }
+
+// SAFETY: the pointers in `headers` and `_vectors` lead to this listener's own boxes, which move with it and
+// which nobody else has; nothing of it belongs to one thread.
+unsafe impl Send for Listener {}
 
 impl std::fmt::Debug for Listener {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -46,9 +87,9 @@ pub enum Batch {
 }
 
 impl Listener {
-    /// Opens the socket, sets it up, and waits until the kernel says that it listens.
-    /// `buffer` is the receive buffer as the kernel counts it.
-    pub fn open(buffer: usize, keep_queueing: bool) -> Result<(Self, Vec<String>), AttachError> {
+    /// Opens the socket, sets it up, and waits until the kernel says that it listens. With it comes what
+    /// proves that.
+    pub fn open(options: &Options) -> Result<(Self, Vec<String>), AttachError> {
         let mut socket =
             Socket::new(NETLINK_CONNECTOR).map_err(|error| match error.raw_os_error() {
                 Some(libc::EPROTONOSUPPORT) => AttachError::Unsupported(
@@ -56,7 +97,10 @@ impl Listener {
                 ),
                 _ => AttachError::call("socket(AF_NETLINK, NETLINK_CONNECTOR)")(error),
             })?;
-        set_filter(&socket, true)?;
+        if let Filter::Socket(..) = options.filter {
+            set_filter(&socket, bpf::execs(true))?;
+        }
+        let buffer = options.buffer;
         if get_buffer(&socket)? != buffer {
             // The kernel doubles what it is given.
             let half = libc::c_int::try_from(buffer / 2).expect("bounded by the setting");
@@ -64,7 +108,7 @@ impl Listener {
                 AttachError::call(format!("setsockopt SO_RCVBUFFORCE {half}")),
             )?;
         }
-        if keep_queueing {
+        if options.keep_queueing {
             socket
                 .set_no_enobufs(true)
                 .map_err(AttachError::call("setsockopt NETLINK_NO_ENOBUFS"))?;
@@ -101,20 +145,37 @@ impl Listener {
             socket,
             port: address.port_number(),
             listening: false,
+            batch: options.batch.clamp(1, BATCH),
             slots,
             headers,
             _vectors: vectors,
         };
         listener.subscribe()?;
-        // Acknowledgements of others are broadcast too. Without them all that can be lost is execs.
-        set_filter(&listener.socket, false)?;
-        let evidence = vec![
-            format!("LISTEN acknowledged to port {}", listener.port),
-            "socket filter lets exec events through and nothing else".into(),
-            format!("receive buffer {granted}"),
-            format!("drops so far {}", listener.drops()?),
-        ];
+        let mut evidence = vec![format!("LISTEN acknowledged to port {}", listener.port)];
+        match &options.filter {
+            Filter::None => evidence.push("no filter: every event of every process comes".into()),
+            Filter::Mask => evidence.push(mask::narrow(&mut listener)?),
+            Filter::Socket(program, what) => {
+                // Acknowledgements of others are broadcast too. Without them all that can be lost is what is
+                // wanted.
+                set_filter(&listener.socket, program.clone())?;
+                evidence.push(format!(
+                    "socket filter lets {what} through and nothing else"
+                ));
+            }
+        }
+        evidence.push(format!("receive buffer {granted}"));
         Ok((listener, evidence))
+    }
+
+    /// Asks for some kinds of events alone. Kernels that heed it (6.6 and later) do not acknowledge it, since
+    /// an acknowledgement is of none of these kinds; others do not answer at all.
+    pub fn listen_to(&self, kinds: u32) -> Result<(), AttachError> {
+        let raw = wire::masked_request(self.port, 0, kinds);
+        self.socket
+            .send_to(&raw, &SocketAddr::new(0, 0), 0)
+            .map(drop)
+            .map_err(AttachError::call(format!("sendto(LISTEN, {kinds:#x})")))
     }
 
     fn subscribe(&mut self) -> Result<(), AttachError> {
@@ -157,22 +218,15 @@ impl Listener {
 
     /// Takes what is queued, without waiting.
     pub fn read_batch(&mut self) -> io::Result<Batch> {
-        self.read(BATCH)
+        self.read(self.batch)
     }
 
     fn read(&mut self, most: usize) -> io::Result<Batch> {
-        let most = libc::c_uint::try_from(most.min(BATCH)).expect("small");
         loop {
-            // SAFETY: the headers describe the slots, `most` is at most their number, and no
-            // address is asked for.
-            let n = unsafe {
-                libc::recvmmsg(
-                    self.socket.as_raw_fd(),
-                    self.headers.as_mut_ptr(),
-                    most,
-                    libc::MSG_DONTWAIT,
-                    ptr::null_mut(),
-                )
+            let n = if most == 1 {
+                self.receive_one()
+            } else {
+                self.receive(most)
             };
             if let Ok(n) = usize::try_from(n) {
                 return Ok(if n == 0 {
@@ -191,10 +245,54 @@ impl Listener {
         }
     }
 
-    /// The message in a slot of the last batch.
+    /// `recvmmsg`; how many messages.
+    fn receive(&mut self, most: usize) -> libc::c_int {
+        // SAFETY: the headers describe the slots, `most` is at most their number, and no address is asked
+        // for.
+        unsafe {
+            libc::recvmmsg(
+                self.socket.as_raw_fd(),
+                self.headers.as_mut_ptr(),
+                libc::c_uint::try_from(most.min(BATCH)).expect("small"),
+                libc::MSG_DONTWAIT,
+                ptr::null_mut(),
+            )
+        }
+    }
+
+    /// `recv` into the first slot; how many messages, which is one. It costs less than `recvmmsg` of one.
+    fn receive_one(&mut self) -> libc::c_int {
+        // SAFETY: the slot is as long as is said and outlives the call.
+        let n = unsafe {
+            libc::recv(
+                self.socket.as_raw_fd(),
+                self.slots[0].as_mut_ptr().cast(),
+                MESSAGE_SIZE,
+                libc::MSG_DONTWAIT,
+            )
+        };
+        match libc::c_uint::try_from(n) {
+            Ok(length) => {
+                self.headers[0].msg_len = length;
+                1
+            }
+            Err(_) => -1,
+        }
+    }
+
+    /// The event in a slot of the last batch.
     pub fn event(&self, slot: usize) -> Option<Event> {
+        wire::parse(self.message(slot))
+    }
+
+    /// The place of the message in a slot of the last batch among all that its CPU sent.
+    pub fn place(&self, slot: usize) -> Option<Place> {
+        wire::place(self.message(slot))
+    }
+
+    fn message(&self, slot: usize) -> &[u8] {
         let length = (self.headers[slot].msg_len as usize).min(MESSAGE_SIZE);
-        wire::parse(&self.slots[slot][..length])
+        &self.slots[slot][..length]
     }
 
     /// How many messages the kernel could not queue since the socket was opened: the same counter
@@ -239,10 +337,9 @@ impl Drop for Listener {
     }
 }
 
-fn set_filter(socket: &Socket, acknowledgements: bool) -> Result<(), AttachError> {
-    let mut lines = wire::filter(acknowledgements);
+fn set_filter(socket: &Socket, mut lines: Vec<sock_filter>) -> Result<(), AttachError> {
     let program = libc::sock_fprog {
-        len: u16::try_from(lines.len()).expect("short"),
+        len: u16::try_from(lines.len()).expect("at most two lines for a CPU"),
         filter: lines.as_mut_ptr(),
     };
     set_option(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)

@@ -1,0 +1,37 @@
+//! Real-time priority for a reader.
+
+use crate::AttachError;
+
+/// The calling thread's, while it exists.
+#[derive(Debug)]
+pub struct Priority;
+
+impl Priority {
+    /// `SCHED_FIFO` for the calling thread, for none that it starts later. 1 is the lowest and above everything
+    /// that has no real-time priority.
+    pub fn raise(priority: i32) -> Result<Self, AttachError> {
+        set_scheduler(libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, priority).map_err(
+            AttachError::call(format!("sched_setscheduler SCHED_FIFO {priority}")),
+        )?;
+        Ok(Self)
+    }
+}
+
+impl Drop for Priority {
+    fn drop(&mut self) {
+        // Going back down is always allowed.
+        let _ = set_scheduler(libc::SCHED_OTHER, 0);
+    }
+}
+
+fn set_scheduler(policy: i32, priority: i32) -> std::io::Result<()> {
+    let parameter = libc::sched_param {
+        sched_priority: priority,
+    };
+    // SAFETY: the parameter lives through the call; 0 means this thread.
+    if unsafe { libc::sched_setscheduler(0, policy, &raw const parameter) } == 0 {
+        Ok(())
+    } else {
+        Err(std::io::Error::last_os_error())
+    }
+}
