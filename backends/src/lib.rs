@@ -20,6 +20,8 @@ pub mod audit;
 pub mod clock;
 #[cfg(feature = "ebpf")]
 pub mod ebpf;
+#[cfg(feature = "fanotify")]
+pub mod fanotify;
 pub mod launch;
 #[cfg(feature = "look")]
 pub mod look;
@@ -27,6 +29,7 @@ pub mod look;
 pub mod netlink;
 pub mod none;
 pub mod portrait;
+pub mod priority;
 #[cfg(feature = "polling")]
 pub mod proc_poll;
 pub mod procfs_lookup;
@@ -57,6 +60,14 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &ebpf::EbpfProgram,
     #[cfg(feature = "ptrace")]
     &ptrace::Ptrace,
+    #[cfg(feature = "fanotify")]
+    &fanotify::filesystem::Filesystem,
+    #[cfg(feature = "fanotify")]
+    &fanotify::mount::Mount,
+    #[cfg(feature = "fanotify")]
+    &fanotify::perm::Permission,
+    #[cfg(feature = "fanotify")]
+    &fanotify::with_pidfd::WithPidfd,
 ];
 
 /// A technique with its reader.
