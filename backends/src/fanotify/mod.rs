@@ -36,7 +36,7 @@
 //! Needs: `CAP_SYS_ADMIN` in the initial user namespace (without it no pid and no file), `CONFIG_FANOTIFY`.
 //! Pids are those of the reader's PID namespace, and of the process where a thread calls exec.
 //!
-//! Sources: fanotify(7), fanotify_init(2), fanotify_mark(2); `fs/notify/fanotify/`.
+//! Sources: fanotify(7), `fanotify_init(2)`, `fanotify_mark(2)`; `fs/notify/fanotify/`.
 
 pub mod filesystem;
 pub mod mount;

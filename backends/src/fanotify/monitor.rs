@@ -93,6 +93,9 @@ impl Watcher {
                 self.take(seam, event)?;
             }
             self.events = events;
+            if self.resolver.is_full() {
+                self.resolver.hand_over(seam, false)?;
+            }
             match read {
                 Read::Events => {}
                 Read::Lost(error) => self.lost(
@@ -104,7 +107,7 @@ impl Watcher {
             }
         }
         self.empty_ns = monotonic_ns();
-        self.resolver.look_again(seam, false)?;
+        self.resolver.hand_over(seam, false)?;
         Ok(())
     }
 
@@ -116,7 +119,7 @@ impl Watcher {
         let asks = self.group.form().asks;
         let place = self
             .resolver
-            .take(seam, pid, file.as_ref().map(AsFd::as_fd), &pidfd, asks)?;
+            .take(pid, file.as_ref().map(AsFd::as_fd), &pidfd, asks);
         if let Some((namespace, pid)) = place {
             self.marks.seen_in(&self.group, namespace, pid);
         }
@@ -179,7 +182,7 @@ impl Monitor for Watcher {
             }
         }
         self.drain(seam)?;
-        self.resolver.look_again(seam, true)?;
+        self.resolver.hand_over(seam, true)?;
         Ok(seam.flush()?)
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 /// `ioctl(PIDFD_GET_INFO)` with the first 64 bytes of `struct pidfd_info` (`include/uapi/linux/pidfd.h`): every
 /// kernel that has it takes that size.
-const PIDFD_GET_INFO: libc::Ioctl = (3 << 30) | (64 << 16) | (0xff << 8) | 11;
+const PIDFD_GET_INFO: libc::Ioctl = 0xc040_ff0b;
 const WITH_PID: u64 = 1;
 const WITH_CREDENTIALS: u64 = 2;
 const WITH_CGROUP: u64 = 4;

@@ -9,11 +9,11 @@ use execlab_model::{Bytes, sighting::Sighting};
 use nix::{
     errno::Errno,
     fcntl::{OFlag, open},
-    sys::stat::{Mode, fstat},
+    sys::stat::Mode,
 };
 
 use super::{
-    chain::{Chains, FileId},
+    chain::{Chains, FileId, Part},
     group::Pidfd,
     pidfd,
 };
@@ -26,26 +26,27 @@ use crate::{
 
 /// So long a sighting waits for the new image at most, as its arguments are there only then.
 const PATIENCE_NS: u64 = 5_000_000;
-/// So many wait at once at most: each holds a descriptor.
+/// So many are held back at most while the queue does not get empty.
+const MOST: usize = 1024;
+/// So many wait for their image at most: each holds a descriptor.
 const WAITING: usize = 64;
 
-/// An exec that may be under way still.
+/// A sighting that is not handed over yet: while the queue is not empty, a further event may be of it.
 #[derive(Debug)]
-struct Waiting {
-    process: Process,
+struct Held {
+    sighting: Sighting,
     /// The files that were opened for it so far.
     files: Vec<FileId>,
-    /// The image that the process had while its open waited for us; `None` where it did not wait.
-    before: Option<Image>,
-    sighting: Sighting,
+    /// Set until its image is there.
+    awaited: Option<Awaited>,
 }
 
-/// What became of the look for the new image.
-enum Look {
-    /// It is there, and what is to be known of it stands in the sighting; or the process is gone.
-    Done,
-    /// The old image is there still.
-    NotYet,
+/// A process whose exec may be under way still.
+#[derive(Debug)]
+struct Awaited {
+    process: Process,
+    /// The image that it had while its open waited for us; `None` where it did not wait.
+    before: Option<Image>,
 }
 
 /// See the module.
@@ -57,7 +58,8 @@ pub struct Resolver {
     descriptors: OwnedFd,
     link: Vec<u8>,
     chains: Chains,
-    waiting: Vec<Waiting>,
+    held: Vec<Held>,
+    waiting: usize,
     folded: u64,
     gone: u64,
     unfinished: u64,
@@ -74,22 +76,22 @@ impl Resolver {
             // A path from the kernel has less than a page.
             link: vec![0; 4096],
             chains: Chains::default(),
-            waiting: Vec::new(),
+            held: Vec::new(),
+            waiting: 0,
             folded: 0,
             gone: 0,
             unfinished: 0,
         })
     }
 
-    /// Takes one event. Gives the sighting of a process whose mounts may be new to us: its namespace and id.
+    /// Takes one event. Gives namespace and id of a process whose mounts may be new to us.
     pub fn take(
         &mut self,
-        seam: &mut Seam,
         pid: Option<u32>,
         file: Option<BorrowedFd<'_>>,
         pidfd: &Pidfd,
         stopped: bool,
-    ) -> Result<Option<(u32, u32)>, SeamWriteError> {
+    ) -> Option<(u32, u32)> {
         let mut sighting = Sighting {
             pid,
             received_ns: monotonic_ns(),
@@ -97,105 +99,121 @@ impl Resolver {
         };
         if let Some(file) = file {
             sighting.path = self.path(file);
-            let found = fstat(file).ok();
-            sighting.file = found.map(|found| (found.st_dev, found.st_ino));
-            if let (Some(pid), Some(id)) = (pid, sighting.file) {
+            if let Some(pid) = pid {
                 let path = sighting.path.as_ref().map_or(&[][..], Bytes::as_slice);
-                if self.chains.follows(pid, file, id, path) {
-                    self.fold(pid, id);
-                    return Ok(None);
+                if let Some((id, part)) = self.chains.take(pid, file, path) {
+                    sighting.file = Some(id);
+                    if part != Part::Another {
+                        self.fold(sighting, id, part);
+                        return None;
+                    }
                 }
             }
         }
-        let (Some(pid), Depth::Full) = (pid, self.depth) else {
-            seam.sighting(sighting)?;
-            return Ok(None);
-        };
-        let process = self.process(pid, pidfd, &mut sighting);
-        let Some(process) = process else {
-            self.gone += 1;
-            seam.sighting(sighting)?;
-            return Ok(None);
-        };
-        let mut exec = Waiting {
-            before: None,
+        let mut held = Held {
             files: sighting.file.into_iter().collect(),
-            process,
             sighting,
+            awaited: None,
         };
-        let look = if stopped {
-            let stat = exec.process.stat(&mut self.proc);
-            exec.before = stat.map(|stat| stat.image);
-            Look::NotYet
-        } else {
-            look(&mut self.proc, &mut exec)
-        };
-        exec.process
-            .lasting(&mut self.proc, self.depth, &mut exec.sighting);
-        let place = exec.sighting.container.mnt_ns.map(|ns| (ns, pid));
-        match look {
-            Look::Done => seam.sighting(exec.sighting)?,
-            Look::NotYet => {
-                if self.waiting.len() >= WAITING {
-                    self.unfinished += 1;
-                    let longest = self.waiting.remove(0);
-                    seam.sighting(longest.sighting)?;
-                }
-                self.waiting.push(exec);
-            }
+        let mut place = None;
+        if let (Some(pid), Depth::Full) = (pid, self.depth) {
+            self.look_up(pid, pidfd, stopped, &mut held);
+            place = held.sighting.container.mnt_ns.map(|ns| (ns, pid));
         }
-        Ok(place)
+        self.waiting += usize::from(held.awaited.is_some());
+        self.held.push(held);
+        place
+    }
+
+    /// Asks `/proc` of a process.
+    fn look_up(&mut self, pid: u32, pidfd: &Pidfd, stopped: bool, held: &mut Held) {
+        let Some(process) = self.process(pid, pidfd, &mut held.sighting) else {
+            self.gone += 1;
+            return;
+        };
+        let before = if stopped {
+            process.stat(&mut self.proc).map(|stat| stat.image)
+        } else {
+            None
+        };
+        let awaited = Awaited { process, before };
+        let there = !stopped && awaited.image_is_there(&mut self.proc, held);
+        awaited
+            .process
+            .lasting(&mut self.proc, self.depth, &mut held.sighting);
+        if there {
+            return;
+        }
+        if self.waiting >= WAITING {
+            self.unfinished += 1;
+        } else {
+            held.awaited = Some(awaited);
+        }
     }
 
     /// The process of an event, if it is there still. What a pidfd says of it stands in the sighting then, even
     /// where it is not.
-    fn process(&mut self, pid: u32, held: &Pidfd, sighting: &mut Sighting) -> Option<Process> {
-        match held {
+    fn process(&mut self, pid: u32, pidfd: &Pidfd, sighting: &mut Sighting) -> Option<Process> {
+        match pidfd {
             Pidfd::None => self.proc.process(pid),
             Pidfd::Gone => None,
-            Pidfd::Of(held) => {
+            Pidfd::Of(pidfd) => {
                 let process = self.proc.process(pid);
-                if let Some(info) = pidfd::info(held.as_fd()) {
+                if let Some(info) = pidfd::info(pidfd.as_fd()) {
                     sighting.ppid = info.ppid;
                     sighting.uid = info.uid;
                     sighting.container.cgroup_id = info.cgroup_id;
                 }
                 // The directory was opened before: not reaped now, it is of this very process.
-                process.filter(|_| pidfd::not_reaped(held.as_fd()))
+                process.filter(|_| pidfd::not_reaped(pidfd.as_fd()))
             }
         }
     }
 
-    /// A further file of an exec that was reported.
-    fn fold(&mut self, pid: u32, id: FileId) {
+    /// A further event of an exec that has a sighting.
+    fn fold(&mut self, event: Sighting, id: FileId, part: Part) {
         self.folded += 1;
-        let mut newest_first = self.waiting.iter_mut().rev();
-        if let Some(exec) = newest_first.find(|exec| exec.sighting.pid == Some(pid)) {
-            exec.files.push(id);
+        let mut newest_first = self.held.iter_mut().rev();
+        let Some(held) = newest_first.find(|held| held.sighting.pid == event.pid) else {
+            return;
+        };
+        // What the overlay shows is what the process executes; the layer's file is where it comes from.
+        if part == Part::Shown && held.files.len() == 1 {
+            held.sighting.path = event.path;
+            held.sighting.file = event.file;
         }
+        held.files.push(id);
     }
 
-    /// Looks again at those whose image was not there yet, and hands over those that waited long enough; all
-    /// of them where it is the `last` time.
-    pub fn look_again(&mut self, seam: &mut Seam, last: bool) -> Result<(), SeamWriteError> {
+    /// Whether so much is held back that it has to go, though the queue is not empty.
+    pub fn is_full(&self) -> bool {
+        self.held.len() >= MOST
+    }
+
+    /// Hands over what is complete, what has waited long enough for its image, and where it is the `last` time
+    /// everything.
+    pub fn hand_over(&mut self, seam: &mut Seam, last: bool) -> Result<(), SeamWriteError> {
         let now = monotonic_ns();
-        for mut exec in std::mem::take(&mut self.waiting) {
-            let over = last || now >= exec.sighting.received_ns + PATIENCE_NS;
-            match look(&mut self.proc, &mut exec) {
-                Look::Done => seam.sighting(exec.sighting)?,
-                Look::NotYet if over => {
-                    self.unfinished += 1;
-                    seam.sighting(exec.sighting)?;
+        for mut held in std::mem::take(&mut self.held) {
+            if let Some(awaited) = held.awaited.take()
+                && !awaited.image_is_there(&mut self.proc, &mut held)
+            {
+                if !last && now < held.sighting.received_ns + PATIENCE_NS {
+                    held.awaited = Some(awaited);
+                    self.held.push(held);
+                    continue;
                 }
-                Look::NotYet => self.waiting.push(exec),
+                self.unfinished += 1;
             }
+            seam.sighting(held.sighting)?;
         }
+        self.waiting = self.held.len();
         Ok(())
     }
 
-    /// Whether [`Self::look_again`] is to be called soon.
+    /// Whether [`Self::hand_over`] is to be called again soon.
     pub fn waits(&self) -> bool {
-        !self.waiting.is_empty()
+        self.waiting > 0
     }
 
     fn path(&mut self, file: BorrowedFd<'_>) -> Option<Bytes> {
@@ -225,29 +243,29 @@ impl Resolver {
     }
 }
 
-/// Looks whether the image of an exec is there, and takes its arguments.
-fn look(proc: &mut Procfs, exec: &mut Waiting) -> Look {
-    let Some(stat) = exec.process.stat(proc) else {
-        return Look::Done;
-    };
-    if stat.ended() {
-        return Look::Done;
+impl Awaited {
+    /// Looks whether the image of an exec is there, and takes its arguments. Where the process is gone there is
+    /// nothing to wait for.
+    fn image_is_there(&self, proc: &mut Procfs, held: &mut Held) -> bool {
+        let Some(stat) = self.process.stat(proc) else {
+            return true;
+        };
+        if stat.ended() {
+            return true;
+        }
+        // An image of before: a fork copies its parent's, and `/proc` says of it what is the parent's.
+        let old = stat.forked_only() || self.before == Some(stat.image);
+        if old || stat.unfinished() {
+            return false;
+        }
+        let file = self.process.file();
+        if !file.is_some_and(|file| held.files.contains(&file)) {
+            return false;
+        }
+        if let Some((argv, cut)) = self.process.argv(proc) {
+            held.sighting.argv = Some(argv);
+            held.sighting.truncated |= cut;
+        }
+        true
     }
-    // An image of before: a fork copies its parent's, and `/proc` says of it what is the parent's.
-    let old = stat.forked_only() || exec.before == Some(stat.image);
-    if old || stat.unfinished() {
-        return Look::NotYet;
-    }
-    if !exec
-        .process
-        .file()
-        .is_some_and(|file| exec.files.contains(&file))
-    {
-        return Look::NotYet;
-    }
-    if let Some((argv, cut)) = exec.process.argv(proc) {
-        exec.sighting.argv = Some(argv);
-        exec.sighting.truncated |= cut;
-    }
-    Look::Done
 }

@@ -77,17 +77,18 @@ fn u32_at(raw: &[u8], at: usize) -> Option<u32> {
 }
 
 /// The kernel's side, for tests.
-#[cfg(any(test, feature = "fuzzing"))]
-pub mod kernel {
+#[cfg(test)]
+mod kernel {
     use super::{Event, INFO_HEADER, INFO_PIDFD, METADATA, VERSION};
 
     /// An event as `copy_event_to_user` (`fs/notify/fanotify/fanotify_user.c`) writes it, behind a record of
     /// another type where `other` says so.
     pub fn write(event: Event, other: bool, out: &mut Vec<u8>) {
         let mut records = Vec::new();
+        let short = |length: usize| u16::try_from(length).expect("short").to_ne_bytes();
         let mut record = |kind, value: i32| {
             records.extend_from_slice(&[kind, 0]);
-            records.extend_from_slice(&(INFO_HEADER as u16 + 4).to_ne_bytes());
+            records.extend_from_slice(&short(INFO_HEADER + 4));
             records.extend_from_slice(&value.to_ne_bytes());
         };
         if other {
@@ -96,10 +97,10 @@ pub mod kernel {
         if let Some(pidfd) = event.pidfd {
             record(INFO_PIDFD, pidfd);
         }
-        let length = (METADATA + records.len()) as u32;
-        out.extend_from_slice(&length.to_ne_bytes());
+        let length = u32::try_from(METADATA + records.len());
+        out.extend_from_slice(&length.expect("short").to_ne_bytes());
         out.extend_from_slice(&[VERSION, 0]);
-        out.extend_from_slice(&(METADATA as u16).to_ne_bytes());
+        out.extend_from_slice(&short(METADATA));
         out.extend_from_slice(&event.mask.to_ne_bytes());
         out.extend_from_slice(&event.fd.to_ne_bytes());
         out.extend_from_slice(&event.pid.to_ne_bytes());
