@@ -28,6 +28,8 @@ pub mod look;
 #[cfg(feature = "netlink")]
 pub mod netlink;
 pub mod none;
+#[cfg(feature = "perf")]
+pub mod perf;
 pub mod portrait;
 pub mod priority;
 #[cfg(feature = "polling")]
@@ -68,6 +70,12 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &fanotify::perm::Permission,
     #[cfg(feature = "fanotify")]
     &fanotify::with_pidfd::WithPidfd,
+    #[cfg(feature = "perf")]
+    &perf::exec::Exec,
+    #[cfg(feature = "perf")]
+    &perf::syscalls::Calls,
+    #[cfg(feature = "perf")]
+    &perf::sideband::Sideband,
 ];
 
 /// A technique with its reader.
