@@ -17,7 +17,9 @@
 //! - **Arguments.** The event comes before the new image is there, so `/proc/PID/cmdline` may be that of the old
 //!   one. It is taken only once the process's file is one that was opened for this exec and it is not a fork that
 //!   has not called exec (`PF_FORKNOEXEC`); until then the monitor looks again each millisecond, five
-//!   times. Of a process that executes the file that it has already it may still be the old one.
+//!   times. Of a process that executes the file that it has already it may still be the old one. With `scheduling=fifo` the
+//!   monitor runs in the middle of the exec, where parent, user and container are always there and the new arguments never: a
+//!   program that ends within the millisecond has none in its sighting, while without it some have.
 //! - **Loss.** `FAN_Q_OVERFLOW` comes once for each time that the queue was full
 //!   (`fs.fanotify.max_queued_events`, 16,384), without a number. `queue=unlimited` lifts the limit. An event
 //!   whose file cannot be opened is an error of `read(2)`, and is reported as one lost event.

@@ -183,8 +183,11 @@ impl Reader for Joiner {
                     pid: Some(record.pid),
                     time_ns: Some(record.time_ns),
                     received_ns: monotonic_ns(),
-                    truncated: given.as_ref().is_some_and(|given| given.as_slice().len() >= LONGEST),
-                    path: given.clone(),
+                    truncated: given
+                        .as_ref()
+                        .is_some_and(|given| given.as_slice().len() >= LONGEST),
+                    // Empty where the file is a descriptor's.
+                    path: given.clone().filter(|given| !given.as_slice().is_empty()),
                     given,
                     container: ContainerHint {
                         cgroup_id: Some(cgroup_id),
