@@ -11,6 +11,8 @@ const PIDFD_GET_INFO: libc::Ioctl = 0xc040_ff0b;
 const WITH_PID: u64 = 1;
 const WITH_CREDENTIALS: u64 = 2;
 const WITH_CGROUP: u64 = 4;
+/// Who does not ask for this is told nothing of a process that is gone (`pidfd_info`, `fs/pidfs.c`).
+const WITH_EXIT: u64 = 8;
 
 /// The kernel's words; the names are the header's.
 #[derive(Debug, Default)]
@@ -40,7 +42,7 @@ pub struct Info {
 /// 7.1 it has not.
 pub fn info(pidfd: BorrowedFd<'_>) -> Option<Info> {
     let mut raw = Raw {
-        mask: WITH_PID | WITH_CREDENTIALS | WITH_CGROUP,
+        mask: WITH_PID | WITH_CREDENTIALS | WITH_CGROUP | WITH_EXIT,
         ..Raw::default()
     };
     // SAFETY: the number of the request says 64 bytes, which is what `raw` has.

@@ -110,6 +110,12 @@ impl Resolver {
         Ok(())
     }
 
+    /// The events that are held.
+    #[cfg(test)]
+    pub fn events(&self) -> Vec<Sighting> {
+        self.held.iter().map(|held| held.event.clone()).collect()
+    }
+
     /// What is no loss.
     pub fn notes(&self) -> Option<String> {
         (self.depth == Depth::Full).then(|| {

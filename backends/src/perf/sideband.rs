@@ -212,3 +212,107 @@ impl Images {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::procfs_lookup::Depth;
+
+    fn sightings(records: Vec<(u64, u32, What)>) -> Vec<Sighting> {
+        let mut images = Images {
+            processes: BTreeMap::new(),
+            begun: BTreeMap::new(),
+        };
+        let mut out = Resolver::open(Depth::Nothing).unwrap();
+        for (time_ns, pid, what) in records {
+            let record = Record {
+                time_ns,
+                pid,
+                tid: pid,
+                what,
+            };
+            images.take(record, &mut out);
+        }
+        images.finish(&mut out);
+        out.events()
+    }
+
+    fn comm(exec: bool) -> What {
+        let name = b"name".to_vec();
+        What::Comm { exec, name }
+    }
+
+    fn mmap(path: &[u8]) -> What {
+        let path = path.to_vec();
+        What::Mmap {
+            file: (8, 1, 77),
+            path,
+        }
+    }
+
+    fn fork(pid: u32, parent: u32, tid: u32) -> What {
+        What::Fork { pid, parent, tid }
+    }
+
+    #[test]
+    fn an_exec_is_a_new_name_and_the_first_file_behind_it() {
+        let namespaces = What::Namespaces {
+            pid: 7,
+            mount: 70,
+            pids: 71,
+        };
+        let got = sightings(vec![
+            (1, 5, fork(7, 5, 7)),
+            (2, 5, namespaces),
+            (3, 7, comm(false)),
+            (4, 7, mmap(b"/no/exec")),
+            (5, 7, comm(true)),
+            (6, 7, mmap(b"[vdso]")),
+            (7, 8, mmap(b"/of/another")),
+            (8, 7, mmap(b"/bin/program")),
+            (9, 7, mmap(b"/lib/ld.so")),
+        ]);
+        assert_eq!(got.len(), 1);
+        assert_eq!(got[0].path, Some("/bin/program".into()));
+        assert_eq!((got[0].pid, got[0].ppid), (Some(7), Some(5)));
+        assert_eq!(got[0].time_ns, Some(5));
+        assert_eq!(got[0].container.mnt_ns, Some(70));
+        assert_eq!(got[0].container.pid_ns, Some(71));
+    }
+
+    #[test]
+    fn an_exec_whose_file_never_comes_has_its_name() {
+        let got = sightings(vec![
+            (1, 7, comm(true)),
+            (2, 7, What::Exit { pid: 7, tid: 9 }),
+            (3, 7, What::Exit { pid: 7, tid: 7 }),
+            (4, 8, comm(true)),
+            (5, 9, comm(true)),
+            (6, 9, mmap(TOO_LONG)),
+        ]);
+        let told: Vec<_> = got.iter().map(|s| (s.pid, s.path.clone())).collect();
+        let name = || Some("name".into());
+        assert_eq!(
+            told,
+            [(Some(7), name()), (Some(9), None), (Some(8), name())]
+        );
+    }
+
+    #[test]
+    fn a_child_is_in_the_namespaces_of_its_parent_and_a_thread_is_no_child() {
+        let namespaces = What::Namespaces {
+            pid: 5,
+            mount: 50,
+            pids: 51,
+        };
+        let got = sightings(vec![
+            (1, 5, namespaces),
+            (2, 5, fork(7, 5, 7)),
+            (3, 7, fork(7, 7, 8)),
+            (4, 7, comm(true)),
+            (5, 7, mmap(b"/bin/program")),
+        ]);
+        assert_eq!(got[0].ppid, Some(5));
+        assert_eq!(got[0].container.mnt_ns, Some(50));
+    }
+}
