@@ -11,6 +11,9 @@
 //! exec it reads `/proc`, which needs no lock that an exec holds (`cred_guard_mutex` is
 //! not taken by any file that is read), and it executes nothing itself.
 //!
+//! An open that cannot be shown to the monitor, as no descriptor is left for its file, is denied by the kernel
+//! (`fanotify_read`); so few are read at once that it does not come to that.
+//!
 //! What it cannot see, beside what the family cannot ([`super`]): filesystems that take no such marks (`/proc`, `FS_DISALLOW_NOTIFY_PERM`).
 //! Whether the exec succeeded: the question comes before the last checks, so there are more phantoms than of
 //! `fanotify`. When the queue is full the kernel allows the open without asking

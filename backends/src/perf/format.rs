@@ -73,7 +73,7 @@ mod tests {
     fn raw(name: &[u8], pid: i32) -> Vec<u8> {
         let length = u32::try_from(name.len() + 1).unwrap();
         let mut raw = vec![0; 8];
-        raw.extend_from_slice(&(20 | length << 16).to_ne_bytes());
+        raw.extend_from_slice(&(0x14 | length << 16).to_ne_bytes());
         raw.extend_from_slice(&pid.to_ne_bytes());
         raw.extend_from_slice(&[0; 4]);
         raw.extend_from_slice(name);

@@ -24,7 +24,7 @@ pub enum Event {
 
 /// See the module.
 pub struct Rings {
-    rings: Vec<Ring>,
+    of_cpus: Vec<Ring>,
     /// Whether the kernel counts what it lost (`PERF_FORMAT_LOST`); otherwise only LOST records tell.
     counted: bool,
     size: usize,
@@ -47,7 +47,7 @@ struct Ring {
 impl std::fmt::Debug for Rings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Rings")
-            .field("rings", &self.rings.len())
+            .field("rings", &self.of_cpus.len())
             .field("counted", &self.counted)
             .finish_non_exhaustive()
     }
@@ -59,16 +59,16 @@ impl Rings {
         let pages = usize::try_from(settings.number("pages")).expect("bounded");
         let wakeup = usize::try_from(settings.number("wakeup-bytes")).expect("bounded");
         let mut rings = Self {
-            rings: Vec::new(),
+            of_cpus: Vec::new(),
             counted: true,
             size: pages * 4096,
             wakeup,
         };
         for cpu in online()? {
             let ring = rings.ring(events, cpu)?;
-            rings.rings.push(ring);
+            rings.of_cpus.push(ring);
         }
-        for ring in &mut rings.rings {
+        for ring in &mut rings.of_cpus {
             let sampler = ring.sampler.as_counter_mut();
             for counter in [sampler].into_iter().chain(&mut ring.others) {
                 counter
@@ -157,7 +157,7 @@ impl Rings {
     pub fn drain(&mut self, into: &mut Vec<Record>) -> bool {
         let before = into.len();
         let mut sources = 0;
-        for ring in &mut self.rings {
+        for ring in &mut self.of_cpus {
             let mut taken = 0;
             // A ring that is filled as fast as it is read must not keep the others waiting.
             while taken < self.size
@@ -187,7 +187,7 @@ impl Rings {
     /// or `always`.
     pub fn lost(&mut self, always: bool) -> io::Result<u64> {
         let mut lost = 0;
-        for ring in &mut self.rings {
+        for ring in &mut self.of_cpus {
             let mut now = ring.recorded;
             if self.counted {
                 if !ring.pressed && !always {
@@ -208,7 +208,7 @@ impl Rings {
 
     /// What is to be polled.
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.rings.iter().map(|ring| {
+        self.of_cpus.iter().map(|ring| {
             // SAFETY: the descriptor belongs to the sampler, which lives as long as the borrow.
             unsafe { BorrowedFd::borrow_raw(ring.sampler.as_raw_fd()) }
         })
@@ -226,13 +226,17 @@ impl Rings {
         } else {
             "what is lost is told by LOST records alone"
         };
-        format!("{} rings of {} bytes; {lost}", self.rings.len(), self.size)
+        format!(
+            "{} rings of {} bytes; {lost}",
+            self.of_cpus.len(),
+            self.size
+        )
     }
 }
 
 /// Lets an event write into another one's ring.
 fn share(counter: &Counter, ring: RawFd) -> io::Result<()> {
-    /// `_IO('$', 5)`, linux/perf_event.h.
+    /// `_IO('$', 5)`, `linux/perf_event.h`.
     const PERF_EVENT_IOC_SET_OUTPUT: libc::Ioctl = 0x2405;
     // SAFETY: both are descriptors of perf events that live through the call; there are no pointers.
     let answer = unsafe { libc::ioctl(counter.as_raw_fd(), PERF_EVENT_IOC_SET_OUTPUT, ring) };
