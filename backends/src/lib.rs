@@ -22,15 +22,20 @@ pub mod audit;
 pub mod clock;
 #[cfg(feature = "ebpf")]
 pub mod ebpf;
+#[cfg(feature = "fanotify")]
+pub mod fanotify;
 pub mod launch;
 #[cfg(feature = "look")]
 pub mod look;
 #[cfg(feature = "netlink")]
 pub mod netlink;
 pub mod none;
+#[cfg(feature = "perf")]
+pub mod perf;
 #[cfg(feature = "polling")]
 pub mod polling;
 pub mod portrait;
+pub mod priority;
 pub mod procfs_lookup;
 #[cfg(feature = "ptrace")]
 pub mod ptrace;
@@ -59,10 +64,6 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &polling::proc_poll_pidfd::ProcPollPidfd,
     #[cfg(feature = "netlink")]
     &netlink::Netlink,
-    #[cfg(feature = "accounting")]
-    &accounting::taskstats::Taskstats,
-    #[cfg(feature = "accounting")]
-    &accounting::acct::Acct,
     #[cfg(feature = "netlink")]
     &netlink::NetlinkPlain,
     #[cfg(feature = "netlink")]
@@ -77,12 +78,30 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &netlink::NetlinkThread,
     #[cfg(feature = "netlink")]
     &netlink::NetlinkPerCpu,
+    #[cfg(feature = "accounting")]
+    &accounting::taskstats::Taskstats,
+    #[cfg(feature = "accounting")]
+    &accounting::acct::Acct,
     #[cfg(feature = "audit")]
     &audit::AuditRules,
+    #[cfg(feature = "perf")]
+    &perf::exec::Exec,
+    #[cfg(feature = "perf")]
+    &perf::syscalls::Calls,
+    #[cfg(feature = "perf")]
+    &perf::sideband::Sideband,
     #[cfg(feature = "ebpf")]
     &ebpf::EbpfProgram,
     #[cfg(feature = "ptrace")]
     &ptrace::Ptrace,
+    #[cfg(feature = "fanotify")]
+    &fanotify::filesystem::Filesystem,
+    #[cfg(feature = "fanotify")]
+    &fanotify::mount::Mount,
+    #[cfg(feature = "fanotify")]
+    &fanotify::perm::Permission,
+    #[cfg(feature = "fanotify")]
+    &fanotify::with_pidfd::WithPidfd,
 ];
 
 /// A technique with its reader.

@@ -1,0 +1,72 @@
+//! `fanotify-pidfd`: `FAN_OPEN_EXEC` events with `FAN_REPORT_PIDFD`.
+//!
+//! As `fanotify`, and each event holds on to its process by a pidfd. What `/proc` says is taken only where
+//! the process was not reaped after its directory was opened (`pidfd_send_signal` with signal 0), so it is never that of another
+//! process with the same number. Where the kernel has `PIDFD_GET_INFO` (6.13), parent, user and cgroup id come from one
+//! call.
+//!
+//! Of a process that was reaped before its event is read there is no pidfd (`FAN_NOPIDFD`), and nothing is looked
+//! up. From 7.2 on there is one (commit 82c6dd20479b), and `PIDFD_GET_INFO` still gives its cgroup id, so the container
+//! is known of every exec.
+//!
+//! What it cannot see: what `fanotify` cannot. What is bought for the price of a descriptor an event: no exec is given
+//! another process's parent, user or container, and from 7.2 on each has its container.
+
+use super::{LOSS_SIGNALS, OFFERS, SETTINGS, marks::On, monitor};
+use crate::{
+    AttachError, Backend, Family, Monitor, Offers, Portrait, Reach, Setting, Settings, Since,
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct WithPidfd;
+
+impl Backend for WithPidfd {
+    fn name(&self) -> &'static str {
+        "fanotify-pidfd"
+    }
+
+    fn about(&self) -> &'static str {
+        "FAN_OPEN_EXEC events with a pidfd each, so that /proc never speaks of another process"
+    }
+
+    fn program(&self) -> &'static str {
+        "fanotify"
+    }
+
+    fn portrait(&self) -> Portrait {
+        Portrait {
+            family: Family::Fanotify,
+            mechanism: "an event with a pidfd for each file that is opened to be executed on a marked filesystem",
+            needs: &["CONFIG_FANOTIFY", "CAP_SYS_ADMIN"],
+            since: Since {
+                release: "5.15 (FAN_REPORT_PIDFD; Debian's 5.10 has it)",
+                series: None,
+            },
+            loss_signals: LOSS_SIGNALS,
+            reach: Reach::System,
+        }
+    }
+
+    fn settings(&self) -> &'static [Setting] {
+        SETTINGS
+    }
+
+    fn offers(&self) -> Offers {
+        OFFERS
+    }
+
+    fn attach(&self, settings: &Settings) -> Result<Box<dyn Monitor>, AttachError> {
+        let style = monitor::Style {
+            on: On::Filesystem,
+            asks: false,
+            pidfd: true,
+        };
+        monitor::attach(style, settings)
+    }
+
+    #[cfg(feature = "look")]
+    fn look(&self, roots: &crate::look::Roots) -> Vec<crate::look::Finding> {
+        super::look::look(roots, super::look::Need::Pidfd)
+    }
+}
