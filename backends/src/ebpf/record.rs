@@ -1,17 +1,23 @@
-//! What the kernel's half writes (`struct record` in `bpf/exec.bpf.c`), and what it means.
+//! What the kernel's half writes (`struct record` in `bpf/record.h`), and what it means.
 
 use execlab_model::{
     Bytes,
     sighting::{Argv, ContainerHint, Sighting},
 };
 
-// Keep in step with `bpf/exec.bpf.c`.
+// Keep in step with `bpf/record.h`.
 const PATH_CUT: u32 = 1;
 const ARGV_CUT: u32 = 2;
 const DELETED: u32 = 4;
 const DISCONNECTED: u32 = 8;
 const ARGV_UNREADABLE: u32 = 16;
 const PATH_UNREADABLE: u32 = 32;
+const PATH_WHOLE: u32 = 64;
+const PATH_GIVEN: u32 = 128;
+const ARGV0_GIVEN: u32 = 256;
+const NO_FILE: u32 = 512;
+/// From this bit on: how many of the strings are arguments, where others follow them; 0 where none do.
+const ARGC_SHIFT: u32 = 16;
 
 /// Bytes before the text.
 const HEADER: usize = 80;
@@ -114,6 +120,13 @@ impl<'a> Record<'a> {
         if self.has(PATH_UNREADABLE) {
             return None;
         }
+        if self.has(PATH_GIVEN) {
+            return self.given();
+        }
+        if self.has(PATH_WHOLE) {
+            let path = self.path.strip_suffix(b"\0").unwrap_or(self.path);
+            return (!path.is_empty()).then(|| path.into());
+        }
         let leaf_to_root = self.path.strip_suffix(b"\0").unwrap_or(self.path);
         // Of what is in no directory, a lone name is a file that never was in one (memfd); several
         // are the way from the top of a file system, of which the mount shows another part.
@@ -150,19 +163,39 @@ impl<'a> Record<'a> {
 
     /// The arguments; the last one is cut where not all were copied.
     pub fn argv(&self) -> Option<Argv> {
-        if self.argv.is_empty() || self.has(ARGV_UNREADABLE) {
+        if self.has(ARGV_UNREADABLE) {
             return None;
         }
-        let arguments = self.argv.strip_suffix(b"\0").unwrap_or(self.argv);
-        Some(Argv::List(
-            arguments.split(|&b| b == 0).map(Bytes::from).collect(),
-        ))
+        let mut list: Vec<Bytes> = Vec::new();
+        if self.has(ARGV0_GIVEN) {
+            list.extend(self.given());
+        }
+        if !self.argv.is_empty() {
+            let arguments = self.argv.strip_suffix(b"\0").unwrap_or(self.argv);
+            let arguments = arguments.split(|&b| b == 0).map(Bytes::from);
+            match self.argc() {
+                0 => list.extend(arguments),
+                argc => list.extend(arguments.take(argc)),
+            }
+        }
+        (!list.is_empty()).then_some(Argv::List(list))
+    }
+
+    /// How many of the strings are arguments; 0 where all are.
+    fn argc(&self) -> usize {
+        (self.flags >> ARGC_SHIFT) as usize
+    }
+
+    /// Where other strings follow the arguments, those are whole if something stands behind the end of each.
+    fn argv_cut(&self) -> bool {
+        let pieces = || self.argv.split(|&byte| byte == 0).count();
+        self.has(ARGV_CUT) || (!self.argv.is_empty() && self.argc() > 0 && pieces() <= self.argc())
     }
 
     /// Device number as `stat` gives it, and inode.
-    fn file(&self) -> (u64, u64) {
+    fn file(&self) -> Option<(u64, u64)> {
         let (major, minor) = (self.dev >> 20, self.dev & 0xf_ffff);
-        (libc::makedev(major, minor), self.inode)
+        (!self.has(NO_FILE)).then(|| (libc::makedev(major, minor), self.inode))
     }
 
     /// What is reported of it.
@@ -179,11 +212,11 @@ impl<'a> Record<'a> {
             path: self.path(),
             given: self.given(),
             argv: self.argv(),
-            truncated: self.has(PATH_CUT) || self.has(ARGV_CUT),
-            file: Some(self.file()),
+            truncated: self.has(PATH_CUT) || self.argv_cut(),
+            file: self.file(),
             container: ContainerHint {
                 cgroup: None,
-                cgroup_id: Some(self.cgroup_id),
+                cgroup_id: (self.cgroup_id != 0).then_some(self.cgroup_id),
                 mnt_ns: known(self.mnt_ns),
                 pid_ns: known(self.pid_ns),
             },
@@ -280,6 +313,46 @@ mod tests {
     }
 
     #[test]
+    fn a_path_from_the_kernel_is_taken_as_it_is() {
+        assert_eq!(
+            path_of(b"/d/x (deleted)\0", PATH_WHOLE),
+            Some("/d/x (deleted)".into())
+        );
+        assert_eq!(path_of(b"", PATH_WHOLE), None);
+        assert_eq!(path_of(b"", PATH_WHOLE | PATH_UNREADABLE), None);
+    }
+
+    #[test]
+    fn what_is_known_only_as_given_is_path_and_perhaps_first_argument() {
+        let bytes = record(b"", b"./x\0", b"a\0", PATH_GIVEN | ARGV0_GIVEN | NO_FILE);
+        let sighting = Record::decode(&bytes).unwrap().sighting(0);
+        assert_eq!(sighting.path, Some("./x".into()));
+        assert_eq!(sighting.given, Some("./x".into()));
+        assert_eq!(sighting.file, None);
+        assert_eq!(
+            sighting.argv,
+            Some(Argv::List(vec!["./x".into(), "a".into()]))
+        );
+        let bytes = record(b"", b"", b"", PATH_GIVEN | ARGV0_GIVEN);
+        let nothing = Record::decode(&bytes).unwrap().sighting(0);
+        assert_eq!((nothing.path, nothing.argv), (None, None));
+    }
+
+    #[test]
+    fn strings_behind_the_arguments_are_none_of_them() {
+        let strings = |text: &[u8], argc: u32| {
+            let bytes = record(b"x\0", b"", text, argc << ARGC_SHIFT);
+            let sighting = Record::decode(&bytes).unwrap().sighting(0);
+            (sighting.argv.unwrap(), sighting.truncated)
+        };
+        let list = |list: &[&str]| Argv::List(list.iter().map(|&a| a.into()).collect());
+        assert_eq!(strings(b"x\0a\0A=1\0", 2), (list(&["x", "a"]), false));
+        assert_eq!(strings(b"\0A=1\0", 1), (list(&[""]), false));
+        assert_eq!(strings(b"x\0ab", 2), (list(&["x", "ab"]), true));
+        assert_eq!(strings(b"x\0", 2), (list(&["x"]), true));
+    }
+
+    #[test]
     fn lengths_beyond_the_record_are_refused() {
         let mut bytes = record(b"x\0", b"", b"", 0);
         bytes[64..68].copy_from_slice(&u32::MAX.to_ne_bytes());
@@ -335,7 +408,7 @@ mod tests {
             path in proptest::collection::vec(prop_oneof![Just(0u8), Just(b'/'), any::<u8>()], 0..40),
             given in proptest::collection::vec(any::<u8>(), 0..40),
             argv in proptest::collection::vec(prop_oneof![Just(0u8), any::<u8>()], 0..40),
-            flags in 0u32..64,
+            flags in any::<u32>(),
         ) {
             let bytes = record(&path, &given, &argv, flags);
             let _ = Record::decode(&bytes).unwrap().sighting(0);
