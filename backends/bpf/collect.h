@@ -97,8 +97,8 @@ static __always_inline __u64 read_argv(struct record *record, __u64 at, unsigned
 	return size;
 }
 
-// Everything that there is to tell of an exec that is done, into the ring. No `filename` where the attach point does not
-// know the string that was passed to the call.
+// Everything that there is to tell of an exec that is done, into the ring. No `filename` where the attach point
+// does not know the string that was passed to the call.
 static __always_inline int report(struct task_struct *task, const int task_typed,
 				  struct file *file, const int file_typed, const char *filename)
 {

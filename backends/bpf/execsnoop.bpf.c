@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0
 //
-// The kernel's half of `ebpf-execsnoop`: what is known when the call begins is kept by the number of the thread until it
-// ends, as libbpf-tools' execsnoop.bpf.c does it, with the same bounds.
+// The kernel's half of `ebpf-execsnoop`: what is known when the call begins is kept by the number of the thread
+// until it ends, as libbpf-tools' execsnoop.bpf.c does it, with the same bounds.
 
 #include "record.h"
 

@@ -2,9 +2,9 @@
 //
 // The kernel's half of the rows that are called by the security hooks of an exec. All of them allow it.
 //
-// Nothing keeps such a program from being interrupted by another task that comes to the same hook on the same CPU (no
-// recursion is looked for in LSM programs, and a sleepable one sleeps). So there are several places to write in for each
-// CPU, and each is claimed by an atomic exchange: a program of the instruction set v3, 5.12.
+// Nothing keeps such a program from being interrupted by another task that comes to the same hook on the same
+// CPU (no recursion is looked for in LSM programs, and a sleepable one sleeps). So there are several places to
+// write in for each CPU, and each is claimed by an atomic exchange: a program of the instruction set v3, 5.12.
 
 #define SLOTS 4
 
@@ -180,9 +180,9 @@ int committed_sleepable(__u64 *ctx)
 	return strings(&place, at, bprm, 1);
 }
 
-// int bpf_path_d_path(const struct path *path, char *buf, size_t buf__sz), a function of the kernel (6.12) and no
-// helper. The loader does not know such calls, so the instruction is written out here; `kfunc.rs` puts the number of the
-// function, which is another one on each kernel, in the place of the one below.
+// int bpf_path_d_path(const struct path *path, char *buf, size_t buf__sz), a function of the kernel (6.12) and
+// no helper. The loader does not know such calls, so the instruction is written out here; `kfunc.rs` puts the
+// number of the function, which is another one on each kernel, in the place of the one below.
 static __always_inline long bpf_path_d_path(struct path *path, char *buffer, __u64 bytes)
 {
 	register long r0 asm("r0");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0
 //
-// The kernel's half of the rows whose programs are given pointers without types: every member is read through a helper.
+// The kernel's half of the rows whose programs are given pointers without types: every member is read through a
+// helper.
 
 #include "collect.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0
 //
-// What all programs write, where they write it, and how it gets out. A program that several tasks may be in at once on
-// one CPU says SLOTS before it includes this.
+// What all programs write, where they write it, and how it gets out. A program that several tasks may be in at
+// once on one CPU says SLOTS before it includes this.
 
 #pragma once
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0
 //
-// The kernel's half of the rows that are called by the traced function itself, through a trampoline: fentry and fexit.
+// The kernel's half of the rows that are called by the traced function itself, through a trampoline: fentry and
+// fexit.
 
 #include "collect.h"
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0
 //
-// The path of a file by its directory entries, up through the mounts to the root of the mount namespace: from the
-// leaf to the root, each name ended by NUL. No helper gives a path where it is needed, and none a longer one than a page.
+// The path of a file by its directory entries, up through the mounts to the root of the mount namespace: from
+// the leaf to the root, each name ended by NUL. No helper gives a path where it is needed, and none a longer
+// one than a page.
 
 #pragma once
 

@@ -1,9 +1,10 @@
-//! `ebpf-d-path`: a program at the entry of `security_file_open` (fentry) that takes what is opened to be executed, with the kernel's own
-//! path (`bpf_d_path`).
+//! `ebpf-d-path`: a program at the entry of `security_file_open` (fentry) that takes what is opened to be
+//! executed, with the kernel's own path (`bpf_d_path`).
 //!
-//! `bpf_d_path` may be called in a handful of functions only, and of those this is the one that an exec passes, on every kernel since
-//! 5.10. The kernel marks a file that it opens to execute (`f_flags` has `__FMODE_EXEC`); all others are put aside at
-//! once, though the program is called for them. The path is the one that the kernel writes in `/proc/PID/exe`.
+//! `bpf_d_path` may be called in a handful of functions only, and of those this is the one that an exec passes,
+//! on every kernel since 5.10. The kernel marks a file that it opens to execute (`f_flags` has `__FMODE_EXEC`);
+//! all others are put aside at once, though the program is called for them. The path is the one that the kernel
+//! writes in `/proc/PID/exe`.
 //!
 //! # Needs
 //!
@@ -11,9 +12,10 @@
 //!
 //! # What it cannot see
 //!
-//! - Whether anything is executed: it reports opened files. An exec that fails later (unknown format, too many arguments, a file that is
-//!   written to) and one that only checks (`AT_EXECVE_CHECK`, 6.14) are reported.
-//! - How many execs there were: the file, the interpreter of a script and the dynamic loader are opened in the same way.
+//! - Whether anything is executed: it reports opened files. An exec that fails later (unknown format, too many
+//!   arguments, a file that is written to) and one that only checks (`AT_EXECVE_CHECK`, 6.14) are reported.
+//! - How many execs there were: the file, the interpreter of a script and the dynamic loader are opened in the
+//!   same way.
 //! - The arguments, and the string that was passed to the call: neither is in an argument of this function.
 //! - The path outside of a `chroot`: `bpf_d_path` begins at the root of the process.
 //! - A path of more than 8,192 bytes: it comes without one.

@@ -1,21 +1,25 @@
-//! `ebpf-execsnoop`: programs on the tracepoints `sys_enter_execve` and `sys_exit_execve`, as execsnoop of libbpf-tools.
+//! `ebpf-execsnoop`: programs on the tracepoints `sys_enter_execve` and `sys_exit_execve`, as execsnoop of
+//! libbpf-tools.
 //!
-//! At the entry of the system call the path and the arguments are read from the caller's memory and kept by the number of the
-//! thread; at its exit, if the result is 0, what was kept is told. The bounds are execsnoop's: 128 bytes of each string, 20
-//! arguments (at most 60), of which the path takes the place of the first. What it prints is what is reported: pid, parent, user,
-//! path and arguments.
+//! At the entry of the system call the path and the arguments are read from the caller's memory and kept by the
+//! number of the thread; at its exit, if the result is 0, what was kept is told. The bounds are execsnoop's:
+//! 128 bytes of each string, 20 arguments (at most 60), of which the path takes the place of the first. What it
+//! prints is what is reported: pid, parent, user, path and arguments.
 //!
 //! # Needs
 //!
-//! Besides what `ebpf` needs: `CONFIG_FTRACE_SYSCALLS` and a mounted tracefs, where the tracepoints have their numbers.
+//! Besides what `ebpf` needs: `CONFIG_FTRACE_SYSCALLS` and a mounted tracefs, where the tracepoints have their
+//! numbers.
 //!
 //! # What it cannot see
 //!
-//! - `execveat` (and with it `fexecve`), calls of 32-bit programs, and what the kernel executes itself: those are other tracepoints, or none.
+//! - `execveat` (and with it `fexecve`), calls of 32-bit programs, and what the kernel executes itself: those
+//!   are other tracepoints, or none.
 //! - Execs of threads: at the exit the thread has the leader's number, and nothing is kept under that.
 //! - A change from 32 to 64 bits: the exit is another architecture's.
 //! - Where a path leads: it is the string as given, cut at 127 bytes.
-//! - Strings that are not in memory at the entry: a program that may not sleep cannot fetch them (up to 6.18 the kernel allows no other).
+//! - Strings that are not in memory at the entry: a program that may not sleep cannot fetch them (up to 6.18
+//!   the kernel allows no other).
 //! - What the kernel executed, where another thread rewrites the strings between the entry and the kernel's own copy.
 //! - Calls beyond those that it can keep at once (`in-flight`; execsnoop: 10,240): counted.
 //!

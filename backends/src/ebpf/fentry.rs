@@ -1,18 +1,20 @@
 //! `ebpf-fentry`: a program that `proc_exec_connector` itself calls at its entry (fentry).
 //!
-//! The place is that of `ebpf-kprobe`: once for each exec that succeeded, with the task as argument. The way there is another: the
-//! kernel puts a call of a trampoline where the function has room for ftrace (5.5), so there is no breakpoint and no table to
-//! search, the verifier knows the argument's type, and members are read by plain loads.
+//! The place is that of `ebpf-kprobe`: once for each exec that succeeded, with the task as argument. The way
+//! there is another: the kernel puts a call of a trampoline where the function has room for ftrace (5.5), so
+//! there is no breakpoint and no table to search, the verifier knows the argument's type, and members are read
+//! by plain loads.
 //!
 //! # Needs
 //!
-//! Besides what `ebpf` needs: `CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS`, no lockdown, and the function in the kernel's type
-//! information: a kernel may inline or rename it.
+//! Besides what `ebpf` needs: `CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS`, no lockdown, and the function in the
+//! kernel's type information: a kernel may inline or rename it.
 //!
 //! # What it cannot see
 //!
-//! As `ebpf-kprobe`: not the string that was passed to the call, nor the interpreter behind `binfmt_misc` with its flag `T`. Unlike a kprobe it
-//! loses nothing to others; that it already runs on the CPU is counted (`recursion_misses`, 5.12).
+//! As `ebpf-kprobe`: not the string that was passed to the call, nor the interpreter behind `binfmt_misc` with
+//! its flag `T`. Unlike a kprobe it loses nothing to others; that it already runs on the CPU is counted
+//! (`recursion_misses`, 5.12).
 //!
 //! Sources: `kernel/bpf/trampoline.c`, `drivers/connector/cn_proc.c`, `fs/exec.c`.
 

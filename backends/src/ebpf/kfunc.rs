@@ -1,8 +1,8 @@
 //! Calls of the kernel's own functions (kfuncs), which the loader knows nothing of.
 //!
 //! Such a call is an instruction whose number is that of the function in the running kernel's type information
-//! (`BPF_PSEUDO_KFUNC_CALL`, 5.13). `bpf/lsm.bpf.c` has it written out with a number that no kernel has; here it gets the
-//! right one.
+//! (`BPF_PSEUDO_KFUNC_CALL`, 5.13). `bpf/lsm.bpf.c` has it written out with a number that no kernel has; here
+//! it gets the right one.
 
 use std::borrow::Cow;
 

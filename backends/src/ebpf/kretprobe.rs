@@ -1,20 +1,24 @@
-//! `ebpf-kretprobe`: programs at the entry and at the return of `bprm_execve`, the part of the exec call that does it.
+//! `ebpf-kretprobe`: programs at the entry and at the return of `bprm_execve`, the part of the exec call that
+//! does it.
 //!
-//! This is how tools worked before there were typed tracepoints: what the call was given is kept at its entry, and told at its return
-//! if the result is 0. All ways into the kernel (both calls, all architectures, helpers of the kernel) lead through
-//! `bprm_execve` (5.9). At the return the process has its new image, so file, arguments and ids are read there as `ebpf`
-//! does it; the entry adds the string that was passed to the call, and tells calls that only check (6.14) from execs.
+//! This is how tools worked before there were typed tracepoints: what the call was given is kept at its entry,
+//! and told at its return if the result is 0. All ways into the kernel (both calls, all architectures, helpers
+//! of the kernel) lead through `bprm_execve` (5.9). At the return the process has its new image, so file,
+//! arguments and ids are read there as `ebpf` does it; the entry adds the string that was passed to the call,
+//! and tells calls that only check (6.14) from execs.
 //!
-//! What a call is kept by has to be the same at its return. The number of the thread is not: a thread that is not the leader
-//! comes back with the leader's number (`de_thread`). So calls are kept by the address of their `task_struct`.
+//! What a call is kept by has to be the same at its return. The number of the thread is not: a thread that is
+//! not the leader comes back with the leader's number (`de_thread`). So calls are kept by the address of their
+//! `task_struct`.
 //!
 //! # Why kretprobes lose
 //!
-//! The return is caught by a changed return address, and the right one has to be kept somewhere until then: in one of `maxactive`
-//! records that are made when the probe is attached. Through perf, as every BPF loader attaches, their number cannot
-//! be chosen: it is twice the number of possible CPUs, and 10 at least on a preemptible kernel. An exec that waits for its disk holds one. When
-//! all are held, the kernel passes by without the program: nothing is told but `nmissed`, which can be read from 6.7 on
-//! (`missed` of the link, which is reported). Before, such a loss is silent.
+//! The return is caught by a changed return address, and the right one has to be kept somewhere until then: in
+//! one of `maxactive` records that are made when the probe is attached. Through perf, as every BPF loader
+//! attaches, their number cannot be chosen: it is twice the number of possible CPUs, and 10 at least on a
+//! preemptible kernel. An exec that waits for its disk holds one. When all are held, the kernel passes by
+//! without the program: nothing is told but `nmissed`, which can be read from 6.7 on (`missed` of the link,
+//! which is reported). Before, such a loss is silent.
 //!
 //! # Needs
 //!

@@ -14,7 +14,7 @@ use super::{
     hook::At,
     kfunc,
     losses::Losses,
-    plan::{self, Global, Plan},
+    plan::{Global, Plan},
     refusal::{chain, explain, judge},
 };
 use crate::{AttachError, clock};
@@ -86,7 +86,7 @@ pub(super) fn attach(plan: &Plan) -> Result<Attached, AttachError> {
 
 /// Loads maps and programs as they are without any setting, and lets them go.
 #[cfg(feature = "look")]
-pub(super) fn try_loading(technique: plan::Technique) -> Result<String, AttachError> {
+pub(super) fn try_loading(technique: super::plan::Technique) -> Result<String, AttachError> {
     let types = types()?;
     let mut ebpf = load(&Plan::smallest(technique), &types, 1)?;
     let mut places = Vec::new();

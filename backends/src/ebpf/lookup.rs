@@ -19,9 +19,9 @@ impl Lookup {
         Ok(Self { proc })
     }
 
-    /// Adds path and arguments, where the process is still there and executes the file of the event. An event knows the inode
-    /// of its file, so another process with the same number, and a later image of the same one, are found out unless
-    /// they execute that very file.
+    /// Adds path and arguments, where the process is still there and executes the file of the event. An event
+    /// knows the inode of its file, so another process with the same number, and a later image of the same one,
+    /// are found out unless they execute that very file.
     pub(super) fn fill(&mut self, sighting: &mut Sighting) {
         let Some(process) = sighting.pid.and_then(|pid| self.proc.process(pid)) else {
             return;

@@ -1,19 +1,22 @@
-//! `ebpf-lsm`: a program on the security hook `bprm_committed_creds`, which is called when an exec can no longer go back.
+//! `ebpf-lsm`: a program on the security hook `bprm_committed_creds`, which is called when an exec can no
+//! longer go back.
 //!
-//! By then the process has its final pid, its new address space and its new credentials; what is left is to load the image. The path is walked
-//! as `ebpf` does it. The arguments are read from the new stack, onto which the kernel has copied all strings; the image has
-//! not said yet where they end, so their number tells.
+//! By then the process has its final pid, its new address space and its new credentials; what is left is to
+//! load the image. The path is walked as `ebpf` does it. The arguments are read from the new stack, onto which
+//! the kernel has copied all strings; the image has not said yet where they end, so their number tells.
 //!
 //! # Needs
 //!
-//! Besides what `ebpf` needs: `CONFIG_BPF_LSM` and `bpf` among the active security modules (Debian: from 6.1 on; before, only with
-//! `lsm=...,bpf` on the command line: the hook is attached, and never called), no lockdown, and atomic operations (5.12).
+//! Besides what `ebpf` needs: `CONFIG_BPF_LSM` and `bpf` among the active security modules (Debian: from 6.1
+//! on; before, only with `lsm=...,bpf` on the command line: the hook is attached, and never called), no
+//! lockdown, and atomic operations (5.12).
 //!
 //! # What it cannot see
 //!
 //! - An exec that fails after this point, which kills the process: it is reported, and ran nothing.
 //! - The script behind `#!`: the file is the interpreter's by then; `given` and the arguments name the script.
-//! - Places to write: four for each CPU, as nothing keeps such a program from being interrupted. A fifth at once is counted as lost.
+//! - Places to write: four for each CPU, as nothing keeps such a program from being interrupted. A fifth at
+//!   once is counted as lost.
 //! - Otherwise as `ebpf`.
 //!
 //! Sources: `security/bpf/hooks.c`, `kernel/bpf/bpf_lsm.c`, `fs/exec.c` (`begin_new_exec`).

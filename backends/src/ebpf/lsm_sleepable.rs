@@ -1,8 +1,9 @@
-//! `ebpf-lsm-sleepable`: a sleepable program on the security hook `bprm_committed_creds`, with the kernel's own path (`bpf_d_path`).
+//! `ebpf-lsm-sleepable`: a sleepable program on the security hook `bprm_committed_creds`, with the kernel's own
+//! path (`bpf_d_path`).
 //!
-//! The place is that of `ebpf-lsm`. A program that may sleep may fetch what is not in memory, so no argument is out of its reach
-//! (`bpf_copy_from_user`). The path is the one that the kernel writes in `/proc/PID/exe`, by its own function under its own locks: no
-//! mixture of old and new names, ` (deleted)` where it belongs.
+//! The place is that of `ebpf-lsm`. A program that may sleep may fetch what is not in memory, so no argument is
+//! out of its reach (`bpf_copy_from_user`). The path is the one that the kernel writes in `/proc/PID/exe`, by
+//! its own function under its own locks: no mixture of old and new names, ` (deleted)` where it belongs.
 //!
 //! # Needs
 //!
@@ -10,11 +11,13 @@
 //!
 //! # What it cannot see
 //!
-//! - The path outside of a `chroot`: `bpf_d_path` begins at the root of the process. In a container it is the container's.
+//! - The path outside of a `chroot`: `bpf_d_path` begins at the root of the process. In a container it is the
+//!   container's.
 //! - A path of more than 8,192 bytes: it comes without one.
 //! - Otherwise as `ebpf-lsm`.
 //!
-//! Sources: `kernel/trace/bpf_trace.c` (`bpf_d_path_allowed`), `kernel/bpf/bpf_lsm.c` (`sleepable_lsm_hooks`), `fs/d_path.c`.
+//! Sources: `kernel/trace/bpf_trace.c` (`bpf_d_path_allowed`), `kernel/bpf/bpf_lsm.c` (`sleepable_lsm_hooks`),
+//! `fs/d_path.c`.
 
 use super::{
     BTF, LOST_COUNT, LSM_BPF, ROOT, WHOLE,

@@ -1,8 +1,9 @@
-//! Programs of our own in the kernel (eBPF): one row for each place where they can be attached, and for each way to a path.
+//! Programs of our own in the kernel (eBPF): one row for each place where they can be attached, and for each
+//! way to a path.
 //!
-//! All rows share the format of records (`record`), the loader and the reader; `bpf/` is their kernel side, compiled into one
-//! object for each kind of attach point. Where a row's docstring says nothing else, it needs, sees and loses what `ebpf`
-//! ([`program`]) does.
+//! All rows share the format of records (`record`), the loader and the reader; `bpf/` is their kernel side,
+//! compiled into one object for each kind of attach point. Where a row's docstring says nothing else, it needs,
+//! sees and loses what `ebpf` ([`program`]) does.
 //!
 //! | row | place | path |
 //! |---|---|---|

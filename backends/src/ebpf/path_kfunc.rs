@@ -1,13 +1,15 @@
-//! `ebpf-path-kfunc`: a program on the security hook `bprm_committed_creds`, with the kernel's own path by the newer kernel function
-//! `bpf_path_d_path`.
+//! `ebpf-path-kfunc`: a program on the security hook `bprm_committed_creds`, with the kernel's own path by the
+//! newer kernel function `bpf_path_d_path`.
 //!
-//! The place is that of `ebpf-lsm`, the path that of `ebpf-lsm-sleepable`. `bpf_path_d_path` (6.12) is what `bpf_d_path` was replaced by: a
-//! function of the kernel that a program calls as such (kfunc), which takes only pointers that are known to be held, so that it
-//! cannot meet a file that is being freed. It may be called on security hooks alone.
+//! The place is that of `ebpf-lsm`, the path that of `ebpf-lsm-sleepable`. `bpf_path_d_path` (6.12) is what
+//! `bpf_d_path` was replaced by: a function of the kernel that a program calls as such (kfunc), which takes
+//! only pointers that are known to be held, so that it cannot meet a file that is being freed. It may be called
+//! on security hooks alone.
 //!
 //! # Needs
 //!
-//! Besides what `ebpf-lsm` needs: Linux 6.12. Kernel functions have no stable numbers; the running kernel's type information has them.
+//! Besides what `ebpf-lsm` needs: Linux 6.12. Kernel functions have no stable numbers; the running kernel's
+//! type information has them.
 //!
 //! # What it cannot see
 //!

@@ -1,14 +1,15 @@
 //! `ebpf-perf-buffer`: as `ebpf`, with a perf buffer for each CPU in the place of the ring.
 //!
-//! Before 5.8 there was nothing else, and many tools still do so. Each CPU has pages of its own, and what fits into one cannot be used by
-//! another. A record is copied with perf's header, and the reader is woken for each one that arrives in an empty buffer; records of
-//! several CPUs come in no common order. It is `ebpf` with `buffer=perf`, as a row of its own.
+//! Before 5.8 there was nothing else, and many tools still do so. Each CPU has pages of its own, and what fits
+//! into one cannot be used by another. A record is copied with perf's header, and the reader is woken for each
+//! one that arrives in an empty buffer; records of several CPUs come in no common order. It is `ebpf` with
+//! `buffer=perf`, as a row of its own.
 //!
-//! What is lost is counted by the program itself, as with the ring, and by the kernel in the buffer (`PERF_RECORD_LOST`), which tells only when
-//! there is room again; a note says what it counted.
+//! What is lost is counted by the program itself, as with the ring, and by the kernel in the buffer
+//! (`PERF_RECORD_LOST`), which tells only when there is room again; a note says what it counted.
 //!
-//! Needs, sees and cannot see what `ebpf` does. What is bought for the difference: kernels before 5.8 (this program wants 5.8 all the same, for
-//! the ring that it does not use), and readers on each CPU.
+//! Needs, sees and cannot see what `ebpf` does. What is bought for the difference: kernels before 5.8 (this
+//! program wants 5.8 all the same, for the ring that it does not use), and readers on each CPU.
 //!
 //! Sources: `kernel/trace/bpf_trace.c` (`bpf_perf_event_output`), `kernel/events/ring_buffer.c`.
 

@@ -193,6 +193,7 @@ impl Plan {
     }
 
     /// The smallest that serves to see whether the kernel takes the programs.
+    #[cfg(feature = "look")]
     pub(super) fn smallest(technique: Technique) -> Self {
         Self {
             technique,

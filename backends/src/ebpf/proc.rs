@@ -1,14 +1,15 @@
 //! `ebpf-proc`: an event of who executed, and `/proc` for what, as users of small eBPF tools do it.
 //!
-//! The program is the one of `ebpf` without paths, strings and arguments: pids, parent, user, time, cgroup, namespaces and the file's inode come in the
-//! event, all that costs instructions in the kernel does not. The reader looks the rest up in `/proc/PID` at once. An event
-//! knows its file's inode, so what belongs to another image is put aside: the number of a process that ended can be
-//! another one's, and a process can have called exec again.
+//! The program is the one of `ebpf` without paths, strings and arguments: pids, parent, user, time, cgroup,
+//! namespaces and the file's inode come in the event, all that costs instructions in the kernel does not. The
+//! reader looks the rest up in `/proc/PID` at once. An event knows its file's inode, so what belongs to another
+//! image is put aside: the number of a process that ended can be another one's, and a process can have called
+//! exec again.
 //!
 //! # What it cannot see
 //!
-//! - Path and arguments of a process that has ended, or has another image, when the reader gets there: a race, which short-lived programs
-//!   win. That there was an exec, by whom and where, is always told.
+//! - Path and arguments of a process that has ended, or has another image, when the reader gets there: a race,
+//!   which short-lived programs win. That there was an exec, by whom and where, is always told.
 //! - Which of two execs of the same file by the same process the arguments are of.
 //! - The string that was passed to the call.
 //! - Otherwise as `ebpf`; it needs the same.

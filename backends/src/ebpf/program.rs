@@ -1,7 +1,8 @@
 //! `ebpf`: a program of our own in the kernel, on the raw tracepoint `sched_process_exec`.
 //!
 //! The raw tracepoint in its typed form (`tp_btf`, 5.5): the verifier knows the types of the arguments, so
-//! members are read by plain loads and not through a helper call each, which halves the program's cost (`ebpf-raw-tracepoint` is the other form).
+//! members are read by plain loads and not through a helper call each, which halves the program's cost
+//! (`ebpf-raw-tracepoint` is the other form).
 //!
 //! # How it works
 //!
@@ -40,10 +41,10 @@
 //!
 //! # When the reader is woken
 //!
-//! By default by the first record after it has taken all. `linger-ms` lets it wait once it is woken, so that one wake-up serves
-//! many records. `batch-bytes` goes further: the kernel's half wakes nobody until so much waits (`BPF_RB_NO_WAKEUP`), and the
-//! reader looks every `batch-ms` by itself, even if nothing happens. It buys nothing over lingering while execs are rare
-//! and costs a timer then, so it is off in both variants.
+//! By default by the first record after it has taken all. `linger-ms` lets it wait once it is woken, so that
+//! one wake-up serves many records. `batch-bytes` goes further: the kernel's half wakes nobody until so much
+//! waits (`BPF_RB_NO_WAKEUP`), and the reader looks every `batch-ms` by itself, even if nothing happens. It
+//! buys nothing over lingering while execs are rare and costs a timer then, so it is off in both variants.
 //!
 //! Sources: `kernel/bpf/ringbuf.c`, `fs/exec.c` (`exec_binprm`), `fs/d_path.c`, `kernel/trace/bpf_trace.c`
 //! of Linux; the same tracepoint and walk stand in Tetragon and Falco's modern probe.

@@ -59,9 +59,10 @@ const KRETPROBE: u32 = 4;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const BPF_LINK_GET_FD_BY_ID: libc::c_int = 30;
 
-/// Times that a kprobe was passed and its program not called, as its links count them while they exist: another kprobe was
-/// being served, or, at a return, more calls were under way than the kernel keeps records for (`maxactive`). `None` where the kernel tells of no such links (they are
-/// objects of their own from 5.15 on, describe themselves from 6.6 on, and count from 6.7 on).
+/// Times that a kprobe was passed and its program not called, as its links count them while they exist: another
+/// kprobe was being served, or, at a return, more calls were under way than the kernel keeps records for
+/// (`maxactive`). `None` where the kernel tells of no such links (they are objects of their own from 5.15 on,
+/// describe themselves from 6.6 on, and count from 6.7 on).
 pub(super) fn probe_misses(program: &Program) -> Option<u64> {
     let id = program.info().ok()?.id();
     let links = loaded_links().filter_map(Result::ok);
@@ -97,8 +98,8 @@ fn missed(link: u32) -> io::Result<Option<u64>> {
     bpf(BPF_OBJ_GET_INFO_BY_FD, &mut ask)?;
     // The kernel says how much it filled; what counts lies at the end of this member.
     let counted = 56;
-    // SAFETY: all members of the unions are numbers; the type says which of them the kernel filled, and which those are
-    // is checked before anything is made of it.
+    // SAFETY: all members of the unions are numbers; the type says which of them the kernel filled, and which
+    // those are is checked before anything is made of it.
     let (kind, missed) = unsafe {
         let event = info.__bindgen_anon_1.perf_event;
         (event.type_, event.__bindgen_anon_1.kprobe.missed)

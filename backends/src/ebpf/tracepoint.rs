@@ -1,9 +1,10 @@
 //! `ebpf-tracepoint`: a program on the classic tracepoint `sched:sched_process_exec`, with the path as it was given.
 //!
-//! A classic tracepoint (4.7) hands over the record that ftrace and perf print: the string that was passed to the call, the pid,
-//! and the thread's number before. The kernel makes that record for the program in a per-CPU buffer of perf. The rest, which
-//! any program may ask for (parent, user, cgroup, namespaces, arguments from the new stack), is added as `ebpf` does it; the
-//! file is in no argument of this attach point, so the path is what the caller wrote.
+//! A classic tracepoint (4.7) hands over the record that ftrace and perf print: the string that was passed to
+//! the call, the pid, and the thread's number before. The kernel makes that record for the program in a per-CPU
+//! buffer of perf. The rest, which any program may ask for (parent, user, cgroup, namespaces, arguments from
+//! the new stack), is added as `ebpf` does it; the file is in no argument of this attach point, so the path is
+//! what the caller wrote.
 //!
 //! # Needs
 //!
@@ -11,10 +12,10 @@
 //!
 //! # What it cannot see
 //!
-//! - What a relative path was relative to, where a link or a mount led: `./x` stays `./x`. Of a file that was executed by
-//!   descriptor it has `/dev/fd/N`, of a script the script and never the interpreter.
-//! - Otherwise as `ebpf`: one event for each exec that succeeded, none for others. That the string is the kernel's copy
-//!   makes it safe from being rewritten.
+//! - What a relative path was relative to, where a link or a mount led: `./x` stays `./x`. Of a file that was
+//!   executed by descriptor it has `/dev/fd/N`, of a script the script and never the interpreter.
+//! - Otherwise as `ebpf`: one event for each exec that succeeded, none for others. That the string is the
+//!   kernel's copy makes it safe from being rewritten.
 //!
 //! Sources: `include/trace/events/sched.h` (`sched_process_exec`), `kernel/trace/bpf_trace.c` (`tp_prog_func_proto`).
 
