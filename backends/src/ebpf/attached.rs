@@ -206,28 +206,34 @@ impl Attached {
         if let Some(counts) = &self.counts {
             counts.tell(seam, window_ns, &mut self.notes)?;
         }
-        let mut report = |source: &str, count| {
+        let mut report = |source: &str, unit, count| {
             if count == 0 {
                 return Ok(());
             }
             seam.loss(LossReport {
                 source: source.to_owned(),
-                unit: LossUnit::Exec,
+                unit,
                 count: Some(count),
                 window_ns,
             })
         };
-        report("records that are none", self.malformed)?;
+        report("records that are none", LossUnit::Exec, self.malformed)?;
         for (hook, probe_misses) in self.hooks.iter().zip(&self.misses) {
+            let mut misses = vec![(format!("missed of {}", hook.at), probe_misses.unwrap_or(0))];
             match statistics::statistics(hook.of(&mut self.ebpf)) {
                 Ok(statistics) => {
-                    report("recursion_misses of the program", statistics.misses)?;
+                    let source = "recursion_misses of the program".to_owned();
+                    misses.push((source, statistics.misses));
                     self.notes.extend(statistics.cost());
                 }
                 Err(error) => self.notes.push(format!("no statistics: {error}")),
             }
-            if let Some(missed) = probe_misses {
-                report(&format!("missed of {}", hook.at), *missed)?;
+            for (source, count) in misses {
+                match hook.loses {
+                    Some(unit) => report(&source, unit, count)?,
+                    None if count > 0 => self.notes.push(format!("{count} {source}")),
+                    None => {}
+                }
             }
         }
         if self.perf_lost > 0 {

@@ -22,6 +22,8 @@
 //!
 //! Sources: `kernel/trace/bpf_trace.c` (`btf_allowlist_d_path`), `fs/exec.c` (`do_open_execat`), `fs/binfmt_elf.c`.
 
+use execlab_model::sighting::LossUnit;
+
 use super::{
     BTF, LOST_COUNT, MISSES, ROOT, WHOLE,
     hook::{At, Hook},
@@ -41,6 +43,7 @@ const TECHNIQUE: Technique = Technique::one(
     &Hook {
         program: "opened",
         at: At::Fentry("security_file_open"),
+        loses: Some(LossUnit::Event),
     },
 );
 

@@ -25,6 +25,8 @@
 //!
 //! Sources: iovisor/bcc `libbpf-tools/execsnoop.bpf.c`; `kernel/trace/trace_syscalls.c`.
 
+use execlab_model::sighting::LossUnit;
+
 use super::{
     BTF, LOST_COUNT, MISSES, ROOT, WHOLE,
     counts::{Counts, Meaning},
@@ -46,10 +48,12 @@ const TECHNIQUE: Technique = Technique {
         Hook {
             program: "leave",
             at: At::Tracepoint("syscalls", "sys_exit_execve"),
+            loses: Some(LossUnit::Event),
         },
         Hook {
             program: "enter",
             at: At::Tracepoint("syscalls", "sys_enter_execve"),
+            loses: Some(LossUnit::Event),
         },
     ],
     function: None,

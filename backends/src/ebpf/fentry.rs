@@ -18,6 +18,8 @@
 //!
 //! Sources: `kernel/bpf/trampoline.c`, `drivers/connector/cn_proc.c`, `fs/exec.c`.
 
+use execlab_model::sighting::LossUnit;
+
 use super::{
     BTF, LOST_COUNT, MISSES, ROOT, WHOLE,
     hook::{At, Hook},
@@ -37,6 +39,7 @@ const TECHNIQUE: Technique = Technique::one(
     &Hook {
         program: "entered",
         at: At::Fentry("proc_exec_connector"),
+        loses: Some(LossUnit::Exec),
     },
 );
 

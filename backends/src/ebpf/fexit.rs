@@ -22,6 +22,8 @@
 //!
 //! Sources: `kernel/bpf/trampoline.c` (`__bpf_tramp_exit`), `kernel/bpf/verifier.c`, `fs/exec.c`.
 
+use execlab_model::sighting::LossUnit;
+
 use super::{
     BTF, LOST_COUNT, MISSES, ROOT, WHOLE,
     hook::{At, Hook},
@@ -41,6 +43,7 @@ const TECHNIQUE: Technique = Technique::one(
     &Hook {
         program: "left",
         at: At::Fexit("bprm_execve"),
+        loses: Some(LossUnit::Event),
     },
 );
 

@@ -8,6 +8,7 @@ use aya::{
         BtfTracePoint, FEntry, FExit, KProbe, Lsm, Program, ProgramError, RawTracePoint, TracePoint,
     },
 };
+use execlab_model::sighting::LossUnit;
 
 use super::refusal::judge;
 use crate::AttachError;
@@ -19,6 +20,8 @@ pub(super) struct Hook {
     pub program: &'static str,
     /// Its place.
     pub at: At,
+    /// What is lost each time that the kernel passes by without calling it; `None` where it is no exec.
+    pub loses: Option<LossUnit>,
 }
 
 /// A place in the kernel at which programs are called.

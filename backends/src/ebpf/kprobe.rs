@@ -23,6 +23,8 @@
 //! Sources: `drivers/connector/cn_proc.c`, `kernel/trace/trace_kprobe.c`, `kernel/kprobes.c` (`nmissed`),
 //! `fs/exec.c`.
 
+use execlab_model::sighting::LossUnit;
+
 use super::{
     BTF, LOST_COUNT, MISSES, PROBE_MISSES, ROOT, WHOLE,
     hook::{At, Hook},
@@ -42,6 +44,7 @@ const TECHNIQUE: Technique = Technique::one(
     &Hook {
         program: "connector",
         at: At::Kprobe("proc_exec_connector"),
+        loses: Some(LossUnit::Exec),
     },
 );
 

@@ -27,11 +27,14 @@
 //! # What it cannot see
 //!
 //! - What is lost as above, and what a kprobe loses while another one is served on the same CPU.
-//! - Calls that were under way when it was attached come without `given`.
+//! - The string that was passed to the call, where the call was under way when it was attached, its entry was
+//!   missed, or 8,192 others were kept.
 //! - Otherwise as `ebpf-kprobe`.
 //!
 //! Sources: `kernel/kprobes.c` (`register_kretprobe`, `pre_handler_kretprobe`), `kernel/trace/trace_kprobe.c`
 //! (`create_local_trace_kprobe`), `fs/exec.c`; iovisor/bcc issue 2627 (execs that kretprobes lost).
+
+use execlab_model::sighting::LossUnit;
 
 use super::{
     BTF, LOST_COUNT, MISSES, PROBE_MISSES, ROOT, WHOLE,
@@ -53,10 +56,12 @@ const TECHNIQUE: Technique = Technique {
         Hook {
             program: "returned",
             at: At::Kretprobe("bprm_execve"),
+            loses: Some(LossUnit::Event),
         },
         Hook {
             program: "call",
             at: At::Kprobe("bprm_execve"),
+            loses: None,
         },
     ],
     function: None,

@@ -21,6 +21,8 @@
 //!
 //! Sources: `security/bpf/hooks.c`, `kernel/bpf/bpf_lsm.c`, `fs/exec.c` (`begin_new_exec`).
 
+use execlab_model::sighting::LossUnit;
+
 use super::{
     BTF, LOST_COUNT, LSM_BPF, ROOT, WHOLE,
     hook::{At, Hook},
@@ -40,6 +42,7 @@ const TECHNIQUE: Technique = Technique::one(
     &Hook {
         program: "committed",
         at: At::Lsm("bprm_committed_creds"),
+        loses: Some(LossUnit::Exec),
     },
 );
 

@@ -25,6 +25,8 @@
 //!
 //! Sources: `security/bpf/hooks.c`, `kernel/bpf/bpf_lsm.c`, `fs/exec.c` (`search_binary_handler`).
 
+use execlab_model::sighting::LossUnit;
+
 use super::{
     BTF, LOST_COUNT, LSM_BPF, ROOT, WHOLE,
     hook::{At, Hook},
@@ -44,6 +46,7 @@ const TECHNIQUE: Technique = Technique::one(
     &Hook {
         program: "check",
         at: At::Lsm("bprm_check_security"),
+        loses: Some(LossUnit::Event),
     },
 );
 

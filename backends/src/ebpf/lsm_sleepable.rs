@@ -19,6 +19,8 @@
 //! Sources: `kernel/trace/bpf_trace.c` (`bpf_d_path_allowed`), `kernel/bpf/bpf_lsm.c` (`sleepable_lsm_hooks`),
 //! `fs/d_path.c`.
 
+use execlab_model::sighting::LossUnit;
+
 use super::{
     BTF, LOST_COUNT, LSM_BPF, ROOT, WHOLE,
     hook::{At, Hook},
@@ -38,6 +40,7 @@ const TECHNIQUE: Technique = Technique::one(
     &Hook {
         program: "committed_sleepable",
         at: At::SleepableLsm("bprm_committed_creds"),
+        loses: Some(LossUnit::Exec),
     },
 );
 

@@ -17,6 +17,8 @@
 //!
 //! Sources: `fs/bpf_fs_kfuncs.c`; Documentation/bpf/kfuncs.rst.
 
+use execlab_model::sighting::LossUnit;
+
 use super::{
     BTF, LOST_COUNT, LSM_BPF, ROOT, WHOLE,
     hook::{At, Hook},
@@ -36,6 +38,7 @@ const TECHNIQUE: Technique = Technique {
     hooks: &[Hook {
         program: "committed_kfunc",
         at: At::Lsm("bprm_committed_creds"),
+        loses: Some(LossUnit::Exec),
     }],
     function: Some(kfunc::FUNCTION),
 };

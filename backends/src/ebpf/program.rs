@@ -49,6 +49,8 @@
 //! Sources: `kernel/bpf/ringbuf.c`, `fs/exec.c` (`exec_binprm`), `fs/d_path.c`, `kernel/trace/bpf_trace.c`
 //! of Linux; the same tracepoint and walk stand in Tetragon and Falco's modern probe.
 
+use execlab_model::sighting::LossUnit;
+
 use super::{
     BTF, LOST_COUNT, MISSES, ROOT, WHOLE,
     hook::{At, Hook},
@@ -65,6 +67,7 @@ pub(super) const TECHNIQUE: Technique = Technique::one(
     &Hook {
         program: "exec",
         at: At::TypedTracepoint("sched_process_exec"),
+        loses: Some(LossUnit::Exec),
     },
 );
 

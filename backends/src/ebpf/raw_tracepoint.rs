@@ -9,6 +9,8 @@
 //! Sources: `kernel/trace/bpf_trace.c` (`raw_tp_prog_func_proto`, `bpf_raw_tracepoint_open`); Tracee and
 //! Tetragon attach so.
 
+use execlab_model::sighting::LossUnit;
+
 use super::{
     BTF, LOST_COUNT, MISSES, ROOT, WHOLE,
     hook::{At, Hook},
@@ -28,6 +30,7 @@ const TECHNIQUE: Technique = Technique::one(
     &Hook {
         program: "raw",
         at: At::RawTracepoint("sched_process_exec"),
+        loses: Some(LossUnit::Exec),
     },
 );
 

@@ -19,6 +19,8 @@
 //!
 //! Sources: `include/trace/events/sched.h` (`sched_process_exec`), `kernel/trace/bpf_trace.c` (`tp_prog_func_proto`).
 
+use execlab_model::sighting::LossUnit;
+
 use super::{
     BTF, LOST_COUNT, MISSES, ROOT, WHOLE,
     hook::{At, Hook},
@@ -38,6 +40,7 @@ const TECHNIQUE: Technique = Technique::one(
     &Hook {
         program: "classic",
         at: At::Tracepoint("sched", "sched_process_exec"),
+        loses: Some(LossUnit::Exec),
     },
 );
 
