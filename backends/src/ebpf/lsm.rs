@@ -4,6 +4,8 @@
 //! By then the process has its final pid, its new address space and its new credentials; what is left is to
 //! load the image. The path is walked as `ebpf` does it. The arguments are read from the new stack, onto which
 //! the kernel has copied all strings; the image has not said yet where they end, so their number tells.
+//! The environment stands behind them and is copied with them, up to `argv-bytes`; the reader drops it. That makes
+//! its records larger than those of `ebpf`.
 //!
 //! # Needs
 //!

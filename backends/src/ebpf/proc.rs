@@ -6,6 +6,10 @@
 //! image is put aside: the number of a process that ended can be another one's, and a process can have called
 //! exec again.
 //!
+//! What is saved in the kernel is paid for many times over by the reader: a look into `/proc` is several system calls,
+//! and leaves directory entries that the process has to drop when it ends. It is the cheapest row only where most
+//! events are thrown away before they are looked up.
+//!
 //! # What it cannot see
 //!
 //! - Path and arguments of a process that has ended, or has another image, when the reader gets there: a race,
