@@ -24,9 +24,12 @@ typedef __u32 __wsum;
 
 // From the kernel's user-space interface; numbers that never change.
 enum {
+	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERF_EVENT_ARRAY = 4,
+	BPF_MAP_TYPE_CGROUP_ARRAY = 8,
 	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_RB_NO_WAKEUP = 1,
 	BPF_RB_FORCE_WAKEUP = 2,
 	BPF_RB_AVAIL_DATA = 0,
 };
@@ -78,16 +81,25 @@ struct inode {
 struct file {
 	struct path f_path;
 	struct inode *f_inode;
-} CORE;
-
-struct linux_binprm {
-	struct file *file;
-	const char *filename;
+	unsigned int f_flags;
 } CORE;
 
 struct mm_struct {
 	unsigned long arg_start;
 	unsigned long arg_end;
+	struct file *exe_file;
+} CORE;
+
+// `mm` is the new address space until the process has it, and null from then on. The strings lie on its stack
+// from `p` up: arguments, environment, and from `exec` on the path that was passed to the call.
+struct linux_binprm {
+	struct file *file;
+	const char *filename;
+	const char *interp;
+	struct mm_struct *mm;
+	unsigned long p;
+	unsigned long exec;
+	int argc;
 } CORE;
 
 struct ns_common {
@@ -119,6 +131,7 @@ struct pid {
 struct task_struct {
 	struct task_struct *real_parent;
 	int tgid;
+	unsigned int flags;
 	struct mm_struct *mm;
 	struct pid *thread_pid;
 	struct nsproxy *nsproxy;

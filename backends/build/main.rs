@@ -8,7 +8,15 @@ use std::{
     process::{Command, Output, exit},
 };
 
-const SOURCES: &[&str] = &["bpf/exec.bpf.c", "bpf/kernel.h"];
+/// Objects, and the instruction set of each: v2 is what every kernel since 4.14 takes, v3 has the atomic operations of 5.12.
+const OBJECTS: &[(&str, &str)] = &[
+    ("exec", "v2"),
+    ("probes", "v2"),
+    ("trampoline", "v2"),
+    ("execsnoop", "v2"),
+    ("lsm", "v3"),
+];
+const HEADERS: &[&str] = &["kernel.h", "record.h", "walk.h", "collect.h"];
 
 fn main() {
     // Said in any case: without a word, any file of the package would be a reason to run again.
@@ -16,8 +24,8 @@ fn main() {
     if env::var_os("CARGO_FEATURE_EBPF").is_none() {
         return;
     }
-    for source in SOURCES {
-        println!("cargo::rerun-if-changed={source}");
+    for header in HEADERS {
+        println!("cargo::rerun-if-changed=bpf/{header}");
     }
     // Set by `harness/build/`, which asks for it: the same name can lead to another clang tomorrow.
     println!("cargo::rerun-if-env-changed=EXECLAB_CLANG_VERSION");
@@ -25,28 +33,32 @@ fn main() {
         println!("cargo::rerun-if-env-changed={variable}");
     }
     let clang = clang::program();
-    let object = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("exec.bpf.o");
-    if let Err(lines) = compile(&clang, &object) {
-        for line in lines.lines().filter(|line| !line.trim().is_empty()) {
-            println!("cargo::error={line}");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    for (name, instructions) in OBJECTS {
+        let source = format!("bpf/{name}.bpf.c");
+        println!("cargo::rerun-if-changed={source}");
+        let object = out.join(format!("{name}.bpf.o"));
+        if let Err(lines) = compile(&clang, &source, instructions, &object) {
+            for line in lines.lines().filter(|line| !line.trim().is_empty()) {
+                println!("cargo::error={line}");
+            }
+            exit(1);
         }
-        exit(1);
+        strip(&clang, &object);
     }
-    strip(&clang, &object);
 }
 
 /// The error is what to tell the user.
-fn compile(clang: &str, object: &Path) -> Result<(), String> {
+fn compile(clang: &str, source: &str, instructions: &str, object: &Path) -> Result<(), String> {
     let here = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
     let output = run(Command::new(clang)
-        // v2 is what every kernel since 4.14 takes; `-g` is where the type information comes from.
-        .args([
-            "-target", "bpf", "-mcpu=v2", "-O2", "-g", "-Wall", "-Wextra", "-Werror",
-        ])
+        // `-g` is where the type information comes from.
+        .args(["-target", "bpf", "-O2", "-g", "-Wall", "-Wextra", "-Werror"])
+        .arg(format!("-mcpu={instructions}"))
         // The same object from every checkout.
         .arg(format!("-ffile-prefix-map={here}="))
         .arg("-c")
-        .arg(Path::new(&here).join("bpf/exec.bpf.c"))
+        .arg(Path::new(&here).join(source))
         .arg("-o")
         .arg(object));
     let output = output.map_err(|error| {
@@ -70,7 +82,7 @@ fn compile(clang: &str, object: &Path) -> Result<(), String> {
              Name another one in EXECLAB_CLANG (Debian's package `clang` has it)."
             )
         } else {
-            format!("`{clang}` could not compile bpf/exec.bpf.c:\n{said}")
+            format!("`{clang}` could not compile {source}:\n{said}")
         },
     )
 }

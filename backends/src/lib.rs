@@ -92,6 +92,36 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &perf::sideband::Sideband,
     #[cfg(feature = "ebpf")]
     &ebpf::EbpfProgram,
+    #[cfg(feature = "ebpf")]
+    &ebpf::RawTracepoint,
+    #[cfg(feature = "ebpf")]
+    &ebpf::Tracepoint,
+    #[cfg(feature = "ebpf")]
+    &ebpf::Kprobe,
+    #[cfg(feature = "ebpf")]
+    &ebpf::Kretprobe,
+    #[cfg(feature = "ebpf")]
+    &ebpf::Fentry,
+    #[cfg(feature = "ebpf")]
+    &ebpf::Fexit,
+    #[cfg(feature = "ebpf")]
+    &ebpf::LsmCheck,
+    #[cfg(feature = "ebpf")]
+    &ebpf::Lsm,
+    #[cfg(feature = "ebpf")]
+    &ebpf::LsmSleepable,
+    #[cfg(feature = "ebpf")]
+    &ebpf::PathKfunc,
+    #[cfg(feature = "ebpf")]
+    &ebpf::DPath,
+    #[cfg(feature = "ebpf")]
+    &ebpf::Proc,
+    #[cfg(feature = "ebpf")]
+    &ebpf::Execsnoop,
+    #[cfg(feature = "ebpf")]
+    &ebpf::PerfBuffer,
+    #[cfg(feature = "ebpf")]
+    &ebpf::Filter,
     #[cfg(feature = "ptrace")]
     &ptrace::Ptrace,
     #[cfg(feature = "fanotify")]

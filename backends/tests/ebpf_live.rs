@@ -1,4 +1,4 @@
-//! The backend `ebpf` on the running kernel: the real monitor process, real execs.
+//! The backends of the family `ebpf` on the running kernel: the real monitor process, real execs.
 //!
 //! Where the kernel or its rights do not allow that, each test prints why and ends; it never counts
 //! anything as seen that was not.
@@ -50,6 +50,11 @@ fn messages(seam: &Path) -> Vec<Message> {
 impl Monitor {
     /// `None` where the running kernel does not let us, which is printed.
     fn start(settings: &[&str]) -> Option<Self> {
+        Self::of("ebpf", settings)
+    }
+
+    /// Of any row of the family.
+    fn of(row: &str, settings: &[&str]) -> Option<Self> {
         let place = tempfile::tempdir().unwrap();
         let seam = place.path().join("seam");
         let file = OpenOptions::new()
@@ -59,7 +64,7 @@ impl Monitor {
             .unwrap();
         // Descriptor 1 is the seam.
         let child = Command::new(env!("CARGO_BIN_EXE_execlab-monitor"))
-            .args(["ebpf", "1"])
+            .args([row, "1"])
             .args(settings)
             .stdout(file)
             .spawn()
@@ -79,7 +84,7 @@ impl Monitor {
                 }
                 Some(Message::Unsupported(why)) => {
                     assert!(monitor.child.wait().unwrap().success());
-                    eprintln!("skipped: {}", why.reason);
+                    eprintln!("{row} skipped: {}", why.reason);
                     return None;
                 }
                 Some(other) => panic!("the monitor began with {other:?}"),
@@ -189,8 +194,8 @@ fn monotonic_ns() -> u64 {
 
 #[test]
 fn every_field_of_an_exec_is_right() {
-    for buffer in ["buffer=ring", "buffer=perf"] {
-        let Some(monitor) = Monitor::start(&[buffer]) else {
+    for setting in ["buffer=ring", "buffer=perf", "batch-bytes=1000000"] {
+        let Some(monitor) = Monitor::start(&[setting]) else {
             return;
         };
         let place = tempfile::tempdir().unwrap();
@@ -430,5 +435,34 @@ fn nothing_stays_behind() {
     while loaded() {
         assert!(began.elapsed() < DEADLINE, "program {id} is still loaded");
         sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn every_row_that_this_kernel_takes_reports_an_exec_that_it_is_made_to_see() {
+    let rows = execlab_backends::BACKENDS
+        .iter()
+        .filter(|backend| backend.program() == "ebpf");
+    let mut attached = 0;
+    for row in rows {
+        let Some(monitor) = Monitor::of(row.name(), &[]) else {
+            continue;
+        };
+        attached += 1;
+        let place = tempfile::tempdir().unwrap();
+        let place = place.path().canonicalize().unwrap();
+        install(&place.join("x"));
+        let pid = run(Command::new(place.join("x")).arg("one"));
+        let said = monitor.stop();
+        let mine = said.sightings.iter().filter(|s| s.pid == Some(pid));
+        let paths: Vec<_> = mine.map(|s| s.path.clone()).collect();
+        // Who looks into `/proc` can come too late, and where attempts or opened files are reported the loader is too.
+        let path = Some(bytes(&place.join("x")));
+        let found = paths.contains(&path) || row.name() == "ebpf-proc" && paths == [None];
+        assert!(found, "{}: {paths:?}", row.name());
+        assert!(said.losses.is_empty(), "{}: {:?}", row.name(), said.losses);
+    }
+    if attached == 0 {
+        eprintln!("skipped: this kernel takes none");
     }
 }

@@ -1,113 +1,74 @@
-//! Brings the program into the kernel, or finds out why that cannot be.
+//! Brings programs into the kernel, or finds out why that cannot be.
 
-use std::{error::Error, fs, io, os::fd::AsFd, os::fd::AsRawFd};
+use std::{fs, io};
 
 use aya::{
-    Btf, Ebpf, EbpfError, EbpfLoader,
-    maps::{Array, MapData, MapError, PerfEventArray, RingBuf},
-    programs::{BtfTracePoint, ProgramError},
+    Btf, Ebpf, EbpfLoader,
+    maps::{Array, CgroupArray, MapData, MapError, PerfEventArray, RingBuf},
     util::{nr_cpus, online_cpus},
 };
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 
-use super::{Attached, Cpu, Losses, Source};
-use crate::{AttachError, BadSetting, Settings, clock};
-
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/exec.bpf.o"));
+use super::{
+    attached::{Attached, Cpu, Source},
+    hook::At,
+    kfunc,
+    losses::Losses,
+    plan::{Global, Plan},
+    refusal::{chain, explain, judge},
+};
+use crate::{AttachError, clock};
 
 const TYPES: &str = "/sys/kernel/btf/vmlinux";
-const TRACEPOINT: &str = "sched_process_exec";
-const PAGE: u32 = 4096;
+const MODULES: &str = "/sys/kernel/security/lsm";
 
-pub(super) fn attach(settings: &Settings) -> Result<Attached, AttachError> {
-    let pages = settings.number("buffer-pages");
-    let bytes = u32::try_from(pages)
-        .ok()
-        .filter(|pages| pages.is_power_of_two())
-        .map(|pages| pages * PAGE)
-        .ok_or_else(|| BadSetting::Value {
-            name: "buffer-pages",
-            value: pages.to_string(),
-            takes: "a power of two from 1 to 65536".into(),
-        })?;
-    let perf = settings.word("buffer") == "perf";
-    let linger_ms = u16::try_from(settings.number("linger-ms")).unwrap_or(u16::MAX);
-    let argv_limit = u32::try_from(settings.number("argv-bytes")).unwrap_or(u32::MAX);
-
-    // Before 5.11 a map counts as locked memory. This is a process of its own, so nobody else is
-    // given more; where it may not be raised, creating the maps says what is wrong.
-    let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
-
-    let types = Btf::parse_file(TYPES, aya::Endianness::default()).map_err(|error| {
-        AttachError::Unsupported(format!(
-            "no type information of this kernel in {TYPES}: {}",
-            chain(&error)
-        ))
-    })?;
+/// Loads and attaches what the plan says.
+pub(super) fn attach(plan: &Plan) -> Result<Attached, AttachError> {
+    let types = types()?;
     let possible = nr_cpus().map_err(|(path, error)| AttachError::call(path)(error))?;
-    let entries = u32::try_from(possible).unwrap_or(u32::MAX);
-    let use_perf = u32::from(perf);
-    let force_wakeup_at = if linger_ms > 0 {
-        u64::from(bytes / 2)
-    } else {
-        0
-    };
-    let mut ebpf = EbpfLoader::new()
-        .btf(Some(&types))
-        .override_global("use_perf", &use_perf, true)
-        .override_global("argv_limit", &argv_limit, true)
-        .override_global("force_wakeup_at", &force_wakeup_at, true)
-        .map_max_entries("cpus", entries)
-        .map_max_entries("records", entries)
-        .map_max_entries("ring", if perf { PAGE } else { bytes })
-        .load(OBJECT)
-        .map_err(explain)?;
+    let mut ebpf = load(plan, &types, u32::try_from(possible).unwrap_or(u32::MAX))?;
 
     let cpus =
         Array::<MapData, Cpu>::try_from(take(&mut ebpf, "cpus")).map_err(|e| unusable(&e))?;
     let attached_ns = clock::monotonic_ns();
-    let (source, what) = if perf {
-        let mut array =
-            PerfEventArray::try_from(take(&mut ebpf, "perf")).map_err(|e| unusable(&e))?;
-        let online = online_cpus().map_err(|(path, error)| AttachError::call(path)(error))?;
-        let count = online.len();
-        let pages = usize::try_from(pages).expect("checked above");
-        let buffers = online
-            .into_iter()
-            .map(|cpu| array.open(cpu, Some(pages)))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| {
-                AttachError::call("perf_event_open(BPF_OUTPUT)")(io::Error::other(chain(&error)))
-            })?;
-        (
-            Source::Perf(buffers),
-            format!("{count} perf buffers of {bytes} bytes"),
-        )
-    } else {
-        let ring = RingBuf::try_from(take(&mut ebpf, "ring")).map_err(|e| unusable(&e))?;
-        (Source::Ring(ring), format!("ring buffer of {bytes} bytes"))
-    };
-
-    let program = program(&mut ebpf).map_err(|e| refused(&e))?;
-    program.load(TRACEPOINT, &types).map_err(|e| refused(&e))?;
-    let link = program.attach().map_err(|e| refused(&e))?;
-    let info = program.info().map_err(|e| refused(&e))?;
-    let mut evidence = vec![
-        format!(
-            "raw tracepoint {TRACEPOINT} (tp_btf): program {}",
-            info.id()
-        ),
-        what,
-    ];
-    if let Some(count) = info.verified_instruction_count() {
-        evidence.push(format!("{count} instructions verified"));
+    let (source, what) = source(plan, &mut ebpf)?;
+    if let Some(cgroup) = &plan.cgroup {
+        let folder = fs::File::open(&cgroup.folder)
+            .map_err(AttachError::call("open the folder of a cgroup"))?;
+        // Left where it is: its descriptor is what the program will be loaded with.
+        let map = ebpf.map_mut("cgroups").expect("bpf/exec.bpf.c has it");
+        CgroupArray::try_from(map)
+            .and_then(|mut cgroups| cgroups.set(0, folder, 0))
+            .map_err(|e| unusable(&e))?;
     }
+    for hook in plan.technique.hooks {
+        hook.load(&mut ebpf, &types)?;
+    }
+    let mut links = Vec::new();
+    let mut evidence = Vec::new();
+    for hook in plan.technique.hooks {
+        links.push(hook.attach(&mut ebpf)?);
+        let program = hook.of(&mut ebpf);
+        let info = program
+            .info()
+            .map_err(|error| judge("bpf(OBJ_GET_INFO_BY_FD)", &error))?;
+        evidence.push(format!("{}: program {}", hook.at, info.id()));
+        if let Some(count) = info.verified_instruction_count() {
+            evidence.push(format!("{count} instructions verified"));
+        }
+    }
+    evidence.insert(1, what);
     Ok(Attached {
         ebpf,
-        link: Some(link),
+        hooks: plan.technique.hooks,
+        links,
         cpus,
+        slots: plan.technique.slots(),
         source,
-        linger_ms,
+        linger_ms: plan.linger_ms,
+        batch_ms: plan.batch_ms,
+        lookup: None,
+        counts: None,
         evidence,
         since_ns: attached_ns,
         losses: Losses::new(
@@ -115,6 +76,7 @@ pub(super) fn attach(settings: &Settings) -> Result<Attached, AttachError> {
             possible,
             attached_ns,
         ),
+        misses: Vec::new(),
         malformed: 0,
         perf_lost: 0,
         drains: 0,
@@ -122,151 +84,117 @@ pub(super) fn attach(settings: &Settings) -> Result<Attached, AttachError> {
     })
 }
 
-/// Loads maps and program as they are without any setting, and lets them go.
+/// Loads maps and programs as they are without any setting, and lets them go.
 #[cfg(feature = "look")]
-pub(super) fn try_loading() -> Result<String, AttachError> {
+pub(super) fn try_loading(technique: super::plan::Technique) -> Result<String, AttachError> {
+    let types = types()?;
+    let mut ebpf = load(&Plan::smallest(technique), &types, 1)?;
+    let mut places = Vec::new();
+    for hook in technique.hooks {
+        hook.load(&mut ebpf, &types)?;
+        places.push(hook.at.to_string());
+    }
+    Ok(format!("the kernel took it for the {}", places.join(", ")))
+}
+
+fn types() -> Result<Btf, AttachError> {
+    Btf::parse_file(TYPES, aya::Endianness::default()).map_err(|error| {
+        AttachError::Unsupported(format!(
+            "no type information of this kernel in {TYPES}: {}",
+            chain(&error)
+        ))
+    })
+}
+
+/// Makes the maps, and the programs ready for this kernel.
+fn load(plan: &Plan, types: &Btf, cpus: u32) -> Result<Ebpf, AttachError> {
+    // Before 5.11 a map counts as locked memory. This is a process of its own, so nobody else is
+    // given more; where it may not be raised, creating the maps says what is wrong.
     let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
-    let types = Btf::parse_file(TYPES, aya::Endianness::default())
-        .map_err(|error| AttachError::Unsupported(chain(&error)))?;
-    let mut ebpf = EbpfLoader::new()
-        .btf(Some(&types))
-        .map_max_entries("ring", PAGE)
-        .load(OBJECT)
-        .map_err(explain)?;
-    let program = program(&mut ebpf).map_err(|e| refused(&e))?;
-    program.load(TRACEPOINT, &types).map_err(|e| refused(&e))?;
-    Ok(format!(
-        "the kernel took it for the raw tracepoint {TRACEPOINT} (tp_btf)"
-    ))
+
+    let hooks = plan.technique.hooks.iter();
+    if hooks
+        .clone()
+        .any(|hook| matches!(hook.at, At::Lsm(_) | At::SleepableLsm(_)))
+    {
+        called(fs::read_to_string(MODULES))?;
+    }
+    let missing = |function| kfunc::missing(function, types);
+    if let Some(why) = plan.technique.function.and_then(missing) {
+        return Err(AttachError::Unsupported(why));
+    }
+    let places = cpus.saturating_mul(plan.technique.slots());
+    let use_perf = u32::from(plan.perf);
+    let mut loader = EbpfLoader::new();
+    loader
+        .btf(Some(types))
+        .map_max_entries("cpus", places)
+        .map_max_entries("records", places)
+        .map_max_entries("claims", places)
+        .map_max_entries("counts", cpus)
+        .map_max_entries("ring", plan.ring_bytes());
+    if plan.perf {
+        loader.override_global("use_perf", &use_perf, true);
+    }
+    for (name, value) in &plan.globals {
+        match value {
+            Global::U32(value) => loader.override_global(name, value, true),
+            Global::U64(value) => loader.override_global(name, value, true),
+        };
+    }
+    for (name, size) in &plan.sizes {
+        loader.map_max_entries(name, *size);
+    }
+    loader
+        .load(&kfunc::resolved(plan.technique.object, types))
+        .map_err(explain)
 }
 
-fn take(ebpf: &mut Ebpf, map: &str) -> aya::maps::Map {
+/// A program on a security hook is taken by every kernel that was built with them (5.7), and called by
+/// those alone that have `bpf` among the modules that they started with.
+fn called(modules: io::Result<String>) -> Result<(), AttachError> {
+    let unsupported = |why: String| Err(AttachError::Unsupported(why));
+    match modules {
+        Ok(list) if list.trim().split(',').any(|name| name == "bpf") => Ok(()),
+        Ok(list) => unsupported(format!(
+            "programs on security hooks are never called: bpf is not among the active security modules ({MODULES}: {}); \
+             boot with lsm=...,bpf",
+            list.trim()
+        )),
+        Err(error) => unsupported(format!(
+            "whether programs on security hooks are called cannot be told: {MODULES}: {error} (mount securityfs)"
+        )),
+    }
+}
+
+fn source(plan: &Plan, ebpf: &mut Ebpf) -> Result<(Source, String), AttachError> {
+    let bytes = plan.bytes;
+    if !plan.perf {
+        let ring = RingBuf::try_from(take(ebpf, "ring")).map_err(|e| unusable(&e))?;
+        return Ok((Source::Ring(ring), format!("ring buffer of {bytes} bytes")));
+    }
+    let mut array = PerfEventArray::try_from(take(ebpf, "perf")).map_err(|e| unusable(&e))?;
+    let online = online_cpus().map_err(|(path, error)| AttachError::call(path)(error))?;
+    let count = online.len();
+    let buffers = online
+        .into_iter()
+        .map(|cpu| array.open(cpu, Some(plan.pages())))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| {
+            AttachError::call("perf_event_open(BPF_OUTPUT)")(io::Error::other(chain(&error)))
+        })?;
+    let what = format!("{count} perf buffers of {bytes} bytes");
+    Ok((Source::Perf(buffers), what))
+}
+
+/// A map of the object, which has it.
+pub(super) fn take(ebpf: &mut Ebpf, map: &str) -> aya::maps::Map {
     ebpf.take_map(map)
-        .unwrap_or_else(|| panic!("bpf/exec.bpf.c has no map `{map}`"))
+        .unwrap_or_else(|| panic!("bpf/ has no map `{map}`"))
 }
 
-pub(super) fn program(ebpf: &mut Ebpf) -> Result<&mut BtfTracePoint, ProgramError> {
-    ebpf.program_mut("exec")
-        .expect("bpf/exec.bpf.c has this program")
-        .try_into()
-}
-
-/// What the kernel keeps of a program's runs.
-pub(super) struct Statistics {
-    /// Times it was not started because it already ran on that CPU; 0 before 5.12, which never does that.
-    pub misses: u64,
-    runs: u64,
-    time_ns: u64,
-}
-
-impl Statistics {
-    /// Known only while `kernel.bpf_stats_enabled` is set.
-    pub(super) fn cost(&self) -> Option<String> {
-        (self.runs > 0).then(|| {
-            format!(
-                "{} runs of the program took {} ns each",
-                self.runs,
-                self.time_ns / self.runs
-            )
-        })
-    }
-}
-
-pub(super) fn statistics(ebpf: &mut Ebpf) -> Result<Statistics, String> {
-    let program = program(ebpf).map_err(|error| error.to_string())?;
-    let fd = program.fd().map_err(|error| error.to_string())?;
-    let path = format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd());
-    let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-    Ok(parse_statistics(&text))
-}
-
-fn parse_statistics(text: &str) -> Statistics {
-    let number = |name: &str| {
-        text.lines()
-            .filter_map(|line| line.split_once(':'))
-            .find(|(key, _)| *key == name)
-            .and_then(|(_, value)| value.trim().parse().ok())
-            .unwrap_or(0)
-    };
-    Statistics {
-        misses: number("recursion_misses"),
-        runs: number("run_cnt"),
-        time_ns: number("run_time_ns"),
-    }
-}
-
-/// Characters of a long explanation that are kept.
-const KEEP: usize = 1500;
-
-/// An error with its causes, and no more of a verifier's log than its end.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    if text.len() > 2 * KEEP {
-        let head: String = text.chars().take(KEEP / 4).collect();
-        let tail: String = text.chars().rev().take(KEEP).collect();
-        let tail: String = tail.chars().rev().collect();
-        text = format!("{head} … {tail}");
-    }
-    text
-}
-
-/// Whether the kernel said no to us, and not to what we asked.
-fn errno(mut error: &(dyn Error + 'static)) -> Option<i32> {
-    loop {
-        if let Some(code) = error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::raw_os_error)
-        {
-            return Some(code);
-        }
-        error = error.source()?;
-    }
-}
-
-fn explain(error: EbpfError) -> AttachError {
-    match error {
-        EbpfError::MapError(MapError::CreateError { name, io_error })
-            if name == "ring" && io_error.raw_os_error() == Some(libc::EINVAL) =>
-        {
-            AttachError::Unsupported(
-                "the kernel has no BPF ring buffer (Linux 5.8): bpf(MAP_CREATE) answered EINVAL"
-                    .into(),
-            )
-        }
-        error => judge("bpf(load object)", &error),
-    }
-}
-
-fn refused(error: &ProgramError) -> AttachError {
-    judge("bpf(load and attach program)", error)
-}
-
-fn unusable(error: &MapError) -> AttachError {
+pub(super) fn unusable(error: &MapError) -> AttachError {
     judge("bpf(map)", error)
-}
-
-/// A kernel without BPF, under lockdown, or that does not let us: unsupported. All else is a failure.
-fn judge(call: &str, error: &(dyn Error + 'static)) -> AttachError {
-    let text = chain(error);
-    match errno(error) {
-        Some(libc::EPERM | libc::EACCES | libc::ENOSYS) if !text.contains("processed") => {
-            AttachError::Unsupported(format!("{call} is not allowed here: {text}"))
-        }
-        _ if text.contains("unknown func bpf_probe_read_kernel") => {
-            AttachError::Unsupported(format!(
-                "programs may not read the kernel's memory here (lockdown=confidentiality): {text}"
-            ))
-        }
-        _ => AttachError::call(call)(io::Error::other(text)),
-    }
 }
 
 #[cfg(test)]
@@ -274,44 +202,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statistics_are_read_from_what_every_kernel_prints() {
-        let old = "pos:\t0\nprog_type:\t17\nrun_time_ns:\t50\nrun_cnt:\t5\n";
-        let statistics = parse_statistics(old);
-        assert_eq!((statistics.misses, statistics.runs), (0, 5));
-        assert_eq!(
-            statistics.cost().as_deref(),
-            Some("5 runs of the program took 10 ns each")
-        );
-        let new = parse_statistics("run_cnt:\t0\nrecursion_misses:\t7\nverified_insns:\t9\n");
-        assert_eq!((new.misses, new.cost()), (7, None));
-    }
-
-    #[test]
-    fn a_refusal_is_told_from_a_failure() {
-        let because = |code| {
-            let io_error = io::Error::from_raw_os_error(code);
-            let name = "cpus".to_owned();
-            explain(EbpfError::MapError(MapError::CreateError {
-                name,
-                io_error,
-            }))
-        };
-        assert!(
-            matches!(because(libc::EPERM), AttachError::Unsupported(why) if why.contains("cpus"))
-        );
-        assert!(matches!(because(libc::ENOMEM), AttachError::Call { .. }));
-    }
-
-    #[test]
-    fn a_size_that_is_no_power_of_two_is_refused_before_anything_is_done() {
-        let values = [("buffer-pages".to_owned(), "3".to_owned())].into();
-        let settings = Settings::new(super::super::SETTINGS, values).unwrap();
-        assert!(matches!(
-            attach(&settings),
-            Err(AttachError::Setting(BadSetting::Value {
-                name: "buffer-pages",
-                ..
-            }))
-        ));
+    fn a_kernel_that_never_calls_security_programs_is_told_by_its_list() {
+        let modules = |list: &str| called(Ok(list.to_owned()));
+        assert!(modules("lockdown,capability,yama,apparmor,tomoyo,bpf,ipe\n").is_ok());
+        let old = modules("lockdown,capability,yama,apparmor,tomoyo\n");
+        assert!(matches!(old, Err(AttachError::Unsupported(why)) if why.contains("tomoyo")));
+        let gone = called(Err(io::Error::from_raw_os_error(libc::ENOENT)));
+        assert!(matches!(gone, Err(AttachError::Unsupported(why)) if why.contains("securityfs")));
     }
 }

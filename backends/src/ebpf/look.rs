@@ -1,17 +1,21 @@
-//! What the eBPF program needs.
+//! What the eBPF programs need.
 
 use std::fs;
 
-use super::load;
+use super::{load, plan::Technique};
 use crate::{
     AttachError,
     look::{Finding, Roots},
 };
 
-/// Loads the very program that watches, and lets it go without attaching it: the verifier's word is
+/// Loads the very programs that watch, and lets them go without attaching them: the verifier's word is
 /// worth more than any list of versions.
-pub(super) fn look(roots: &Roots) -> Vec<Finding> {
-    vec![types(roots), lockdown(roots), program(load::try_loading())]
+pub(super) fn look(roots: &Roots, technique: Technique) -> Vec<Finding> {
+    vec![
+        types(roots),
+        lockdown(roots),
+        program(load::try_loading(technique)),
+    ]
 }
 
 fn types(roots: &Roots) -> Finding {
@@ -55,7 +59,7 @@ fn program(loaded: Result<String, AttachError>) -> Finding {
         Err(error) => Finding::bad(
             WHAT,
             error.to_string(),
-            "run execlab as root (CAP_BPF and CAP_PERFMON), on Linux 5.8 or newer",
+            "run execlab as root (CAP_BPF and CAP_PERFMON), on a kernel that has what it needs",
         ),
     }
 }
@@ -74,7 +78,7 @@ mod tests {
         insta::assert_snapshot!(look(Err(refused())), @r#"
         bad: type information: /sys/kernel/btf/vmlinux cannot be read: No such file or directory (os error 2) (boot a kernel with CONFIG_DEBUG_INFO_BTF=y, 5.4 or newer)
         good: lockdown: not there, or securityfs is not mounted (-)
-        bad: the program: bpf(PROG_LOAD): not permitted (run execlab as root (CAP_BPF and CAP_PERFMON), on Linux 5.8 or newer)
+        bad: the program: bpf(PROG_LOAD): not permitted (run execlab as root (CAP_BPF and CAP_PERFMON), on a kernel that has what it needs)
         "#);
         fake.write("sys/kernel/btf/vmlinux", &"x".repeat(4096));
         fake.write(
@@ -84,7 +88,7 @@ mod tests {
         insta::assert_snapshot!(look(Err(refused())), @r#"
         good: type information: /sys/kernel/btf/vmlinux, 4 KiB (-)
         bad: lockdown: confidentiality: programs may not read the kernel's memory (boot with lockdown=integrity or less)
-        bad: the program: bpf(PROG_LOAD): not permitted (run execlab as root (CAP_BPF and CAP_PERFMON), on Linux 5.8 or newer)
+        bad: the program: bpf(PROG_LOAD): not permitted (run execlab as root (CAP_BPF and CAP_PERFMON), on a kernel that has what it needs)
         "#);
         fake.write(
             "sys/kernel/security/lockdown",

@@ -1,17 +1,23 @@
-//! What the kernel's half writes (`struct record` in `bpf/exec.bpf.c`), and what it means.
+//! What the kernel's half writes (`struct record` in `bpf/record.h`), and what it means.
 
 use execlab_model::{
     Bytes,
     sighting::{Argv, ContainerHint, Sighting},
 };
 
-// Keep in step with `bpf/exec.bpf.c`.
+// Keep in step with `bpf/record.h`.
 const PATH_CUT: u32 = 1;
 const ARGV_CUT: u32 = 2;
 const DELETED: u32 = 4;
 const DISCONNECTED: u32 = 8;
 const ARGV_UNREADABLE: u32 = 16;
 const PATH_UNREADABLE: u32 = 32;
+const PATH_WHOLE: u32 = 64;
+const PATH_GIVEN: u32 = 128;
+const ARGV0_GIVEN: u32 = 256;
+const NO_FILE: u32 = 512;
+/// From this bit on: how many of the strings are arguments, where others follow them; 0 where none do.
+const ARGC_SHIFT: u32 = 16;
 
 /// Bytes before the text.
 const HEADER: usize = 80;
@@ -114,6 +120,13 @@ impl<'a> Record<'a> {
         if self.has(PATH_UNREADABLE) {
             return None;
         }
+        if self.has(PATH_GIVEN) {
+            return self.given();
+        }
+        if self.has(PATH_WHOLE) {
+            let path = self.path.strip_suffix(b"\0").unwrap_or(self.path);
+            return (!path.is_empty()).then(|| path.into());
+        }
         let leaf_to_root = self.path.strip_suffix(b"\0").unwrap_or(self.path);
         // Of what is in no directory, a lone name is a file that never was in one (memfd); several
         // are the way from the top of a file system, of which the mount shows another part.
@@ -150,19 +163,39 @@ impl<'a> Record<'a> {
 
     /// The arguments; the last one is cut where not all were copied.
     pub fn argv(&self) -> Option<Argv> {
-        if self.argv.is_empty() || self.has(ARGV_UNREADABLE) {
+        if self.has(ARGV_UNREADABLE) {
             return None;
         }
-        let arguments = self.argv.strip_suffix(b"\0").unwrap_or(self.argv);
-        Some(Argv::List(
-            arguments.split(|&b| b == 0).map(Bytes::from).collect(),
-        ))
+        let mut list: Vec<Bytes> = Vec::new();
+        if self.has(ARGV0_GIVEN) {
+            list.extend(self.given());
+        }
+        if !self.argv.is_empty() {
+            let arguments = self.argv.strip_suffix(b"\0").unwrap_or(self.argv);
+            let arguments = arguments.split(|&b| b == 0).map(Bytes::from);
+            match self.argc() {
+                0 => list.extend(arguments),
+                argc => list.extend(arguments.take(argc)),
+            }
+        }
+        (!list.is_empty()).then_some(Argv::List(list))
+    }
+
+    /// How many of the strings are arguments; 0 where all are.
+    fn argc(&self) -> usize {
+        (self.flags >> ARGC_SHIFT) as usize
+    }
+
+    /// Where other strings follow the arguments, those are whole if something stands behind the end of each.
+    fn argv_cut(&self) -> bool {
+        let pieces = || self.argv.split(|&byte| byte == 0).count();
+        self.has(ARGV_CUT) || (!self.argv.is_empty() && self.argc() > 0 && pieces() <= self.argc())
     }
 
     /// Device number as `stat` gives it, and inode.
-    fn file(&self) -> (u64, u64) {
+    fn file(&self) -> Option<(u64, u64)> {
         let (major, minor) = (self.dev >> 20, self.dev & 0xf_ffff);
-        (libc::makedev(major, minor), self.inode)
+        (!self.has(NO_FILE)).then(|| (libc::makedev(major, minor), self.inode))
     }
 
     /// What is reported of it.
@@ -179,11 +212,11 @@ impl<'a> Record<'a> {
             path: self.path(),
             given: self.given(),
             argv: self.argv(),
-            truncated: self.has(PATH_CUT) || self.has(ARGV_CUT),
-            file: Some(self.file()),
+            truncated: self.has(PATH_CUT) || self.argv_cut(),
+            file: self.file(),
             container: ContainerHint {
                 cgroup: None,
-                cgroup_id: Some(self.cgroup_id),
+                cgroup_id: (self.cgroup_id != 0).then_some(self.cgroup_id),
                 mnt_ns: known(self.mnt_ns),
                 pid_ns: known(self.pid_ns),
             },
@@ -210,149 +243,5 @@ pub fn record(path: &[u8], given: &[u8], argv: &[u8], flags: u32) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn path_of(leaf_to_root: &[u8], flags: u32) -> Option<Bytes> {
-        let bytes = record(leaf_to_root, b"", b"", flags);
-        Record::decode(&bytes).unwrap().path()
-    }
-
-    #[test]
-    fn every_field_arrives_in_its_place() {
-        let bytes = record(b"x\0bin\0", b"./x\0", b"x\0\0a b\0", 0);
-        assert_eq!(
-            Record::decode(&bytes).unwrap().sighting(99),
-            Sighting {
-                pid: Some(5),
-                ns_pid: Some(6),
-                ppid: Some(7),
-                uid: Some(8),
-                time_ns: Some(1),
-                time_tolerance_ns: 0,
-                received_ns: 99,
-                path: Some("/bin/x".into()),
-                given: Some("./x".into()),
-                argv: Some(Argv::List(vec!["x".into(), "".into(), "a b".into()])),
-                truncated: false,
-                file: Some((libc::makedev(8, 11), 3)),
-                container: ContainerHint {
-                    cgroup: None,
-                    cgroup_id: Some(2),
-                    mnt_ns: Some(9),
-                    pid_ns: Some(10),
-                },
-            }
-        );
-    }
-
-    #[test]
-    fn files_without_a_place_are_spelled_as_the_kernel_spells_them() {
-        assert_eq!(
-            path_of(b"memfd:x\0", DISCONNECTED),
-            Some("/memfd:x (deleted)".into())
-        );
-        assert_eq!(path_of(b"x\0d\0", DELETED), Some("/d/x (deleted)".into()));
-        assert_eq!(path_of(b"x\0d\0/\0", DISCONNECTED), Some("/d/x".into()));
-    }
-
-    #[test]
-    fn a_cut_path_is_a_suffix_that_claims_no_root() {
-        assert_eq!(path_of(b"x\0d\0", PATH_CUT), Some("d/x".into()));
-    }
-
-    #[test]
-    fn what_could_not_be_read_is_absent() {
-        assert_eq!(path_of(b"x\0", PATH_UNREADABLE), None);
-        assert_eq!(path_of(b"", 0), None);
-        let bytes = record(b"x\0", b"", b"zzzz", ARGV_UNREADABLE);
-        let record = Record::decode(&bytes).unwrap();
-        assert_eq!((record.given(), record.argv()), (None, None));
-    }
-
-    #[test]
-    fn an_empty_first_argument_is_one_argument() {
-        let bytes = record(b"x\0", b"x\0", b"\0", 0);
-        let argv = Record::decode(&bytes).unwrap().argv();
-        assert_eq!(argv, Some(Argv::List(vec!["".into()])));
-    }
-
-    #[test]
-    fn lengths_beyond_the_record_are_refused() {
-        let mut bytes = record(b"x\0", b"", b"", 0);
-        bytes[64..68].copy_from_slice(&u32::MAX.to_ne_bytes());
-        assert!(Record::decode(&bytes).is_err());
-    }
-
-    fn component() -> impl Strategy<Value = Vec<u8>> {
-        let byte = any::<u8>().prop_filter("in a name", |&b| b != 0 && b != b'/');
-        proptest::collection::vec(byte, 1..20)
-    }
-
-    proptest! {
-        #[test]
-        fn any_path_survives_the_way_from_leaf_to_root_and_back(
-            components in proptest::collection::vec(component(), 1..50),
-        ) {
-            let mut leaf_to_root = Vec::new();
-            let mut expected = Vec::new();
-            for component in components.iter().rev() {
-                leaf_to_root.extend_from_slice(component);
-                leaf_to_root.push(0);
-            }
-            for component in &components {
-                expected.push(b'/');
-                expected.extend_from_slice(component);
-            }
-            prop_assert_eq!(path_of(&leaf_to_root, 0), Some(expected.into()));
-        }
-
-        #[test]
-        fn any_arguments_survive(
-            argv in proptest::collection::vec(proptest::collection::vec(1u8.., 0..20), 1..20),
-        ) {
-            let mut raw = Vec::new();
-            for argument in &argv {
-                raw.extend_from_slice(argument);
-                raw.push(0);
-            }
-            let bytes = record(b"x\0", b"x\0", &raw, 0);
-            let expected = argv.into_iter().map(Bytes).collect();
-            prop_assert_eq!(Record::decode(&bytes).unwrap().argv(), Some(Argv::List(expected)));
-        }
-
-        #[test]
-        fn hostile_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            if let Ok(record) = Record::decode(&bytes) {
-                let _ = record.sighting(0);
-            }
-        }
-
-        #[test]
-        fn hostile_texts_and_flags_never_panic(
-            path in proptest::collection::vec(prop_oneof![Just(0u8), Just(b'/'), any::<u8>()], 0..40),
-            given in proptest::collection::vec(any::<u8>(), 0..40),
-            argv in proptest::collection::vec(prop_oneof![Just(0u8), any::<u8>()], 0..40),
-            flags in 0u32..64,
-        ) {
-            let bytes = record(&path, &given, &argv, flags);
-            let _ = Record::decode(&bytes).unwrap().sighting(0);
-        }
-
-        #[test]
-        fn a_record_that_is_cut_short_is_refused(cut in any::<prop::sample::Index>()) {
-            let bytes = record(b"x\0bin\0", b"./x\0", b"x\0", 0);
-            prop_assert!(Record::decode(&bytes[..cut.index(bytes.len())]).is_err());
-        }
-
-        #[test]
-        fn padding_changes_nothing(padding in proptest::collection::vec(any::<u8>(), 0..16)) {
-            let bytes = record(b"x\0bin\0", b"./x\0", b"x\0", 0);
-            let mut padded = bytes.clone();
-            padded.extend_from_slice(&padding);
-            prop_assert_eq!(Record::decode(&padded), Record::decode(&bytes));
-        }
-    }
-}
+#[path = "record_tests.rs"]
+mod tests;

@@ -1,0 +1,142 @@
+//! `ebpf-execsnoop`: programs on the tracepoints `sys_enter_execve` and `sys_exit_execve`, as execsnoop of
+//! libbpf-tools.
+//!
+//! At the entry of the system call the path and the arguments are read from the caller's memory and kept by the
+//! number of the thread; at its exit, if the result is 0, what was kept is told. The bounds are execsnoop's:
+//! 128 bytes of each string, 20 arguments (at most 60), of which the path takes the place of the first. What it
+//! prints is what is reported: pid, parent, user, path and arguments.
+//!
+//! # Needs
+//!
+//! Besides what `ebpf` needs: `CONFIG_FTRACE_SYSCALLS` and a mounted tracefs, where the tracepoints have their
+//! numbers.
+//!
+//! # What it cannot see
+//!
+//! - `execveat` (and with it `fexecve`), calls of 32-bit programs, and what the kernel executes itself: those
+//!   are other tracepoints, or none.
+//! - Execs of threads: at the exit the thread has the leader's number, and nothing is kept under that.
+//! - A change from 32 to 64 bits: the exit is another architecture's.
+//! - Where a path leads: it is the string as given, cut at 127 bytes.
+//! - Strings that are not in memory at the entry: a program that may not sleep cannot fetch them (up to 6.18
+//!   the kernel allows no other).
+//! - What the kernel executed, where another thread rewrites the strings between the entry and the kernel's own copy.
+//! - Calls beyond those that it can keep at once (`in-flight`; execsnoop: 10,240): counted.
+//!
+//! Sources: iovisor/bcc `libbpf-tools/execsnoop.bpf.c`; `kernel/trace/trace_syscalls.c`.
+
+use execlab_model::sighting::LossUnit;
+
+use super::{
+    BTF, LOST_COUNT, MISSES, ROOT, WHOLE,
+    counts::{Counts, Meaning},
+    hook::{At, Hook},
+    load,
+    plan::{BATCH, BATCH_MS, EXECSNOOP, Global, LINGER, PAGES, Plan, Technique},
+};
+use crate::{
+    AttachError, Backend, Family, Kind, Monitor, Offers, Portrait, Reach, Setting, Settings, Since,
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Execsnoop;
+
+const TECHNIQUE: Technique = Technique {
+    object: EXECSNOOP,
+    hooks: &[
+        Hook {
+            program: "leave",
+            at: At::Tracepoint("syscalls", "sys_exit_execve"),
+            loses: Some(LossUnit::Event),
+        },
+        Hook {
+            program: "enter",
+            at: At::Tracepoint("syscalls", "sys_enter_execve"),
+            loses: Some(LossUnit::Event),
+        },
+    ],
+    function: None,
+};
+
+const SETTINGS: &[Setting] = &[
+    PAGES,
+    LINGER,
+    BATCH,
+    BATCH_MS,
+    Setting {
+        name: "max-args",
+        help: "how many arguments are read at most, the path among them",
+        kind: Kind::Number(1, 60),
+        default: "20",
+        tuned: "60",
+    },
+    Setting {
+        name: "in-flight",
+        help: "how many calls are kept at once, of 8 KiB each",
+        kind: Kind::Number(1, 10_240),
+        default: "1024",
+        tuned: "4096",
+    },
+];
+
+impl Backend for Execsnoop {
+    fn name(&self) -> &'static str {
+        "ebpf-execsnoop"
+    }
+
+    fn about(&self) -> &'static str {
+        "eBPF programs at entry and exit of the system call execve, as execsnoop: the string at entry"
+    }
+
+    fn program(&self) -> &'static str {
+        "ebpf"
+    }
+
+    fn portrait(&self) -> Portrait {
+        Portrait {
+            family: Family::Ebpf,
+            mechanism: "tracepoint programs keep the strings of the call by thread and tell them if it succeeded",
+            needs: &[BTF, "CONFIG_FTRACE_SYSCALLS, tracefs", ROOT],
+            since: Since {
+                release: "5.8 (ring buffer; programs on tracepoints: 4.7)",
+                series: None,
+            },
+            loss_signals: &[
+                LOST_COUNT,
+                "its own counter of calls that could not be kept",
+                MISSES,
+            ],
+            reach: Reach::System,
+        }
+    }
+
+    fn settings(&self) -> &'static [Setting] {
+        SETTINGS
+    }
+
+    fn offers(&self) -> Offers {
+        Offers {
+            container: false,
+            ..WHOLE
+        }
+    }
+
+    fn attach(&self, settings: &Settings) -> Result<Box<dyn Monitor>, AttachError> {
+        let number = |name| u32::try_from(settings.number(name)).unwrap_or(u32::MAX);
+        let mut plan =
+            Plan::ring(TECHNIQUE, settings)?.with("max_args", Global::U32(number("max-args")));
+        plan.sizes.push(("calls", number("in-flight")));
+        let mut attached = load::attach(&plan)?;
+        Counts::add(
+            &mut attached,
+            Meaning::Events("calls that could not be kept"),
+        )?;
+        Ok(Box::new(attached))
+    }
+
+    #[cfg(feature = "look")]
+    fn look(&self, roots: &crate::look::Roots) -> Vec<crate::look::Finding> {
+        super::look::look(roots, TECHNIQUE)
+    }
+}
