@@ -36,6 +36,8 @@ pub mod remains;
 pub mod seam;
 pub mod setting;
 pub mod stop;
+#[cfg(feature = "tracefs")]
+pub mod tracefs;
 
 pub use execlab_model::plan::CanaryKind;
 pub use portrait::{Family, Portrait, Reach, Since};
@@ -57,6 +59,8 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &ebpf::EbpfProgram,
     #[cfg(feature = "ptrace")]
     &ptrace::Ptrace,
+    #[cfg(feature = "tracefs")]
+    &tracefs::exec::TracefsExec,
 ];
 
 /// A technique with its reader.
