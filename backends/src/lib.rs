@@ -61,6 +61,10 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &ptrace::Ptrace,
     #[cfg(feature = "tracefs")]
     &tracefs::exec::TracefsExec,
+    #[cfg(feature = "tracefs")]
+    &tracefs::exec_text::TracefsExecText,
+    #[cfg(feature = "tracefs")]
+    &tracefs::syscalls::TracefsSyscalls,
 ];
 
 /// A technique with its reader.

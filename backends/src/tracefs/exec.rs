@@ -49,7 +49,7 @@ use super::{
 };
 use crate::{
     AttachError, Backend, Family, Kind, Monitor, MonitorError, Offers, Portrait, Reach, Remains,
-    Seam, Setting, Settings, Since,
+    Seam, Setting, Settings,
 };
 
 /// The tracepoint.
@@ -65,14 +65,8 @@ pub const SETTINGS: &[Setting] = &[
     BUFFERS[1],
     BUFFERS[2],
     BUFFERS[3],
-    Setting {
-        name: "linger-ms",
-        help: "how long the reader, once woken, lets more events gather before it takes them all",
-        kind: Kind::Number(0, 10_000),
-        default: "0",
-        // A lookup comes too late for what has lingered.
-        tuned: "0",
-    },
+    // A lookup comes too late for what has lingered.
+    super::linger("0"),
     Setting {
         name: "lookup",
         help: "none: the event alone; proc: each process is looked up in /proc at once",
@@ -99,11 +93,8 @@ impl Backend for TracefsExec {
         Portrait {
             family: Family::Tracefs,
             mechanism: "the event sched_process_exec in a trace instance, read through trace_pipe_raw",
-            needs: &["CONFIG_EVENT_TRACING", "root"],
-            since: Since {
-                release: "3.17 (trace_clock mono; instances: 3.10); 5.2 where tracefs is not mounted",
-                series: None,
-            },
+            needs: super::NEEDS,
+            since: super::SINCE,
             loss_signals: super::RING_SIGNALS,
             reach: Reach::System,
         }

@@ -47,7 +47,6 @@ impl Instance {
     }
 
     fn set_up(&mut self, settings: &Settings) -> Result<(), AttachError> {
-        // A clock that stands in brackets is the one that is in use.
         self.set("trace_clock", "mono")?;
         let subbuffers = self.subbuffers(settings.word("long-events") == "larger")?;
         self.set("buffer_size_kb", &settings.number("buffer-kb").to_string())?;
@@ -64,7 +63,10 @@ impl Instance {
             "record-cmd as it was"
         };
         let is = |name: &str| {
-            read(&self.dir.join(name)).map_or_else(|e| e.to_string(), |t| t.trim().to_owned())
+            let text = read(&self.dir.join(name)).unwrap_or_else(|error| error.to_string());
+            // Of several values the one in brackets holds.
+            let chosen = text.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
+            chosen.map_or(text.trim(), |(word, _)| word).to_owned()
         };
         self.evidence = vec![
             format!("tracefs: {}", self.tracefs.how()),
@@ -150,6 +152,11 @@ impl Instance {
             }
             _ => AttachError::call(format!("read of {path}"))(error),
         })
+    }
+
+    /// Whether this kernel has an event.
+    pub fn has_event(&self, event: &str) -> bool {
+        self.dir.join("events").join(event).exists()
     }
 
     /// Lets an event be recorded here, and reads back that it is.

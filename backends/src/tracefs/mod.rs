@@ -17,10 +17,11 @@ use std::rc::Rc;
 use execlab_model::sighting::LossUnit;
 
 use self::{instance::Instance, mount::Tracefs, rings::Rings};
-use crate::{AttachError, Kind, Setting, Settings};
+use crate::{AttachError, Kind, Setting, Settings, Since};
 
 mod dynamic;
 pub mod exec;
+pub mod exec_text;
 mod format;
 mod instance;
 #[cfg(feature = "look")]
@@ -31,6 +32,8 @@ mod mount;
 mod page;
 mod remains;
 mod rings;
+pub mod syscalls;
+mod text;
 mod watch;
 
 /// Settings of the buffers, for every row.
@@ -64,6 +67,26 @@ pub const BUFFERS: [Setting; 4] = [
         tuned: "off",
     },
 ];
+
+/// What rows with events of the kernel's own need.
+const NEEDS: &[&str] = &["CONFIG_EVENT_TRACING", "root"];
+
+/// Since when the buffers are as these rows want them.
+const SINCE: Since = Since {
+    release: "3.17 (trace_clock mono; instances: 3.10); 5.2 where tracefs is not mounted",
+    series: None,
+};
+
+/// How long the reader waits once it was woken; `tuned` where no lookup has to be in time.
+const fn linger(tuned: &'static str) -> Setting {
+    Setting {
+        name: "linger-ms",
+        help: "how long the reader, once woken, lets more events gather before it takes them all",
+        kind: Kind::Number(0, 10_000),
+        default: "0",
+        tuned,
+    }
+}
 
 /// By what a ring buffer says that it lost something.
 const RING_SIGNALS: &[&str] = &[
