@@ -65,6 +65,10 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &tracefs::exec_text::TracefsExecText,
     #[cfg(feature = "tracefs")]
     &tracefs::syscalls::TracefsSyscalls,
+    #[cfg(feature = "tracefs")]
+    &tracefs::cwd::TracefsCwd,
+    #[cfg(feature = "tracefs")]
+    &tracefs::kprobe::TracefsKprobe,
 ];
 
 /// A technique with its reader.

@@ -41,12 +41,15 @@ impl Probes {
 
     /// Defines one: `kind` is `p`, or `r` with how many calls of a return probe can be under way; what follows the
     /// name is `target`. Returns the name of the event with its group.
-    pub fn add(&mut self, kind: &str, word: &str, target: &str) -> Result<String, AttachError> {
+    pub fn add(&mut self, kind: &str, word: &str, target: &str) -> Result<String, Refused> {
         let name = format!("{GROUP}_{}_{word}", std::process::id());
         let line = format!("{kind}:{GROUP}/{name} {target}");
         write(&self.tracefs.path(FILE), &line).map_err(|error| {
             let said = self.error_log();
-            AttachError::Unsupported(format!("`{line}` to {FILE}: {error}{said}"))
+            Refused {
+                too_big: error.raw_os_error() == Some(libc::E2BIG),
+                text: format!("`{line}` to {FILE}: {error}{said}"),
+            }
         })?;
         let event = format!("{GROUP}/{name}");
         self.names.push(name);
@@ -90,6 +93,20 @@ impl Probes {
             })?;
         }
         Ok(())
+    }
+}
+
+/// The kernel does not take a definition.
+#[derive(Debug)]
+pub struct Refused {
+    /// An argument of it is nested too deep.
+    pub too_big: bool,
+    text: String,
+}
+
+impl From<Refused> for AttachError {
+    fn from(refused: Refused) -> Self {
+        Self::Unsupported(refused.text)
     }
 }
 

@@ -118,13 +118,18 @@ impl Instance {
         Ok(instances.flatten().any(|entry| enabled(&entry.path())))
     }
 
+    /// Adds to what is told as evidence.
+    pub fn tell(&mut self, line: String) {
+        self.evidence.push(line);
+    }
+
     /// What was set, read back.
     pub fn evidence(&self) -> &[String] {
         &self.evidence
     }
 
     /// The whole of tracefs, for what instances do not have of their own.
-    pub fn tracefs(&self) -> &Tracefs {
+    pub fn tracefs(&self) -> &Rc<Tracefs> {
         &self.tracefs
     }
 

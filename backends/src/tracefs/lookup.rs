@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io};
 
-use execlab_model::{Bytes, sighting::Sighting};
+use execlab_model::sighting::Sighting;
 
 use crate::{
     MonitorError, Seam,
@@ -129,14 +129,10 @@ fn suspended_ns() -> u64 {
     u64::try_from(boot - i128::from(monotonic_ns())).unwrap_or(0)
 }
 
-/// The file as a process sees its own working directory, for a relative path.
-pub fn cwd(pid: u32) -> Option<Bytes> {
-    let link = std::fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
-    Some(link.into_os_string().into_encoded_bytes().into())
-}
-
 #[cfg(test)]
 mod tests {
+    use execlab_model::Bytes;
+
     use super::*;
 
     fn event(pid: u32, time_ns: u64) -> Sighting {

@@ -19,11 +19,16 @@ use execlab_model::sighting::LossUnit;
 use self::{instance::Instance, mount::Tracefs, rings::Rings};
 use crate::{AttachError, Kind, Setting, Settings, Since};
 
+mod btf;
+mod chain;
+pub mod cwd;
 mod dynamic;
 pub mod exec;
 pub mod exec_text;
+mod folders;
 mod format;
 mod instance;
+pub mod kprobe;
 #[cfg(feature = "look")]
 mod look;
 mod lookup;
@@ -34,6 +39,7 @@ mod remains;
 mod rings;
 pub mod syscalls;
 mod text;
+mod walk;
 mod watch;
 
 /// Settings of the buffers, for every row.

@@ -154,8 +154,9 @@ impl Rings {
     }
 
     /// Reports losses. The counters are read where something was lost or can have been: where a page says
-    /// so, and where a buffer was half full; and all of them at the `end`.
-    pub fn report(&mut self, seam: &mut Seam, end: bool) -> Result<(), MonitorError> {
+    /// so, and where a buffer was half full; and all of them at the `end`. Whether there were any.
+    pub fn report(&mut self, seam: &mut Seam, end: bool) -> Result<bool, MonitorError> {
+        let mut any = false;
         for ring in &mut self.rings {
             let pages = std::mem::take(&mut ring.pages);
             if !(end || ring.losses.is_told() || pages >= self.half) {
@@ -164,6 +165,7 @@ impl Rings {
             let stats = stats(&ring.stats).map_err(MonitorError::call("read of stats"))?;
             if let Some(report) = ring.losses.update(stats, monotonic_ns()) {
                 seam.loss(report)?;
+                any = true;
             }
         }
         if end && self.malformed > 0 {
@@ -174,7 +176,7 @@ impl Rings {
                 window_ns: (self.since_ns, monotonic_ns()),
             })?;
         }
-        Ok(())
+        Ok(any)
     }
 
     /// What one lost event is.

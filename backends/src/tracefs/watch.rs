@@ -31,6 +31,9 @@ pub trait Row: Debug {
         Ok(())
     }
 
+    /// Events were lost before the next ones.
+    fn lost(&mut self) {}
+
     /// See [`Monitor::notes`].
     fn notes(&self) -> Vec<String> {
         Vec::new()
@@ -97,7 +100,9 @@ impl<R: Row> Watch<R> {
                     held.push((time, event));
                 }
             })?;
-            rings.report(seam, false)?;
+            if rings.report(seam, false)? {
+                row.lost();
+            }
             if !held.is_sorted_by_key(|&(time, _)| time) {
                 held.sort_by_key(|&(time, _)| time);
             }
