@@ -69,6 +69,8 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &tracefs::cwd::TracefsCwd,
     #[cfg(feature = "tracefs")]
     &tracefs::kprobe::TracefsKprobe,
+    #[cfg(feature = "tracefs")]
+    &tracefs::kretprobe::TracefsKretprobe,
 ];
 
 /// A technique with its reader.

@@ -29,6 +29,7 @@ mod folders;
 mod format;
 mod instance;
 pub mod kprobe;
+pub mod kretprobe;
 #[cfg(feature = "look")]
 mod look;
 mod lookup;
