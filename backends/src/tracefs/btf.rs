@@ -59,7 +59,9 @@ impl Btf {
         let (mut begins, mut at) = (vec![usize::MAX], 0);
         while at < types.len() {
             begins.push(at);
-            at = at.checked_add(HEAD)?.checked_add(behind(word(&types, at + 4)?)?)?;
+            at = at
+                .checked_add(HEAD)?
+                .checked_add(behind(word(&types, at + 4)?)?)?;
         }
         Some(Self {
             types,
@@ -135,7 +137,9 @@ impl Btf {
     fn plain(&self, mut number: u32) -> Option<u32> {
         for _ in 0..DEEPEST {
             match self.kind(number)? {
-                TYPEDEF | VOLATILE | CONST | RESTRICT | TYPE_TAG => number = self.word(number, 8)?,
+                TYPEDEF | VOLATILE | CONST | RESTRICT | TYPE_TAG => {
+                    number = self.word(number, 8)?;
+                }
                 _ => return Some(number),
             }
         }
@@ -190,12 +194,24 @@ mod tests {
         let strings = b"\0inner\0pad\0x\0i\0outer\0a\0named\0int\0".to_vec();
         let name = |name: &str| {
             let sought = format!("\0{name}\0");
-            let at = strings.windows(sought.len()).position(|w| w == sought.as_bytes());
+            let at = strings
+                .windows(sought.len())
+                .position(|w| w == sought.as_bytes());
             u32::try_from(at.unwrap() + 1).unwrap()
         };
         let types: Vec<u32> = [
             vec![name("int"), 1 << 24, 4, 32],
-            vec![name("inner"), STRUCT << 24 | 2, 8, name("pad"), 1, 0, name("x"), 1, 32],
+            vec![
+                name("inner"),
+                STRUCT << 24 | 2,
+                8,
+                name("pad"),
+                1,
+                0,
+                name("x"),
+                1,
+                32,
+            ],
             vec![0, UNION << 24 | 1, 8, name("i"), 2, 0],
             vec![0, TYPEDEF << 24, 2],
             vec![
@@ -235,7 +251,10 @@ mod tests {
         assert_eq!(bits("i.x"), Some(96));
         assert_eq!(bits("named.x"), Some(160));
         assert_eq!(btf.member("outer", "named.x").unwrap().bytes(), Some(20));
-        assert_eq!((bits("x"), bits("named.y"), btf.size("outer")), (None, None, Some(24)));
+        assert_eq!(
+            (bits("x"), bits("named.y"), btf.size("outer")),
+            (None, None, Some(24))
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! 4,094 characters (`WRITE_BUFSIZE`, `kernel/trace/trace.c`). 7.3 also counts how deep they are nested, and answers
 //! E2BIG.
 
-use super::btf::Btf;
+use super::btf::{Btf, Member};
 
 /// An argument is refused when it is longer.
 const LONGEST: usize = 63;
@@ -97,7 +97,7 @@ impl<'a> Offsets<'a> {
 
     /// In bytes; 0 where it is missing.
     pub fn get(&mut self, structure: &str, path: &str) -> i64 {
-        let offset = self.btf.member(structure, path).and_then(|m| m.bytes());
+        let offset = self.btf.member(structure, path).and_then(Member::bytes);
         offset.map_or_else(
             || {
                 self.missing.push(format!("{structure}.{path}"));
@@ -137,6 +137,9 @@ mod tests {
         let deep = (0..20).fold(task.clone(), |chain, _| chain.at(24));
         assert!(!arguments.add("c", &deep, "x64"));
         assert!(!Arguments::new(1).add("d", &task.at(8).at(8), "x64"));
-        assert_eq!(arguments.text(), "a=-16(+8(%di)):u32 b=+u0(+8(%di)):ustring");
+        assert_eq!(
+            arguments.text(),
+            "a=-16(+8(%di)):u32 b=+u0(+8(%di)):ustring"
+        );
     }
 }

@@ -172,15 +172,11 @@ impl Fork {
 
 #[derive(Debug)]
 enum Step {
-    Fork {
-        parent: u32,
-        child: u32,
-        flags: u64,
-    },
+    Fork { parent: u32, child: u32, flags: u64 },
     Enter(u32, Option<Bytes>),
     Changed(u32),
     Stayed(u32),
-    Exec(u32, Sighting),
+    Exec(u32, Box<Sighting>),
 }
 
 #[derive(Debug)]
@@ -223,7 +219,7 @@ impl Row for Cwd {
             });
         }
         if let Some(sighting) = self.exec.decode(raw) {
-            return Some(Step::Exec(self.exec.caller(raw)?, sighting));
+            return Some(Step::Exec(self.exec.caller(raw)?, Box::new(sighting)));
         }
         if let Some((tid, string)) = self.enter.and_then(|enter| enter.decode(raw)) {
             // One that was cut is none.
@@ -231,7 +227,11 @@ impl Row for Cwd {
             return Some(Step::Enter(tid, whole));
         }
         let (tid, done) = self.exits.iter().find_map(|exit| exit.decode(raw))?;
-        Some(if done { Step::Changed(tid) } else { Step::Stayed(tid) })
+        Some(if done {
+            Step::Changed(tid)
+        } else {
+            Step::Stayed(tid)
+        })
     }
 
     fn take(
@@ -269,7 +269,7 @@ impl Row for Cwd {
                     let timed = Sighting {
                         time_ns: Some(time_ns),
                         received_ns,
-                        ..sighting
+                        ..*sighting
                     };
                     self.exec(tid, timed, seam)?;
                 }

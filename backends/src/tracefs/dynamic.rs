@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn misses_are_the_third_column() {
-        let profile = "  execlab_7_exec                              12               3\n  other 1 1\n";
+        let profile =
+            "  execlab_7_exec                              12               3\n  other 1 1\n";
         assert_eq!(misses(profile, "execlab_7_exec"), 3);
         assert_eq!(misses(profile, "execlab_70_exec"), 0);
     }

@@ -116,7 +116,7 @@ impl Backend for TracefsExecText {
         let books = books.collect();
         instance.enable(EVENT)?;
         Ok(Box::new(Pipe {
-            pipe,
+            file: pipe,
             text: Text::default(),
             books,
             bytes: 0,
@@ -140,7 +140,7 @@ const LINE_TO_EVENT: u64 = 4;
 /// Closed before the instance is removed.
 #[derive(Debug)]
 struct Pipe {
-    pipe: File,
+    file: File,
     text: Text,
     books: Vec<(PathBuf, Losses)>,
     /// Read since the counters were last looked at.
@@ -156,7 +156,7 @@ impl Pipe {
     fn drain(&mut self, seam: &mut Seam) -> Result<(), MonitorError> {
         let mut buffer = [0; 16 << 10];
         loop {
-            let length = match self.pipe.read(&mut buffer) {
+            let length = match self.file.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(length) => length,
                 Err(e) if e.kind() == ErrorKind::WouldBlock => break,
@@ -217,7 +217,7 @@ impl Monitor for Pipe {
             self.drain(seam)?;
             seam.flush()?;
             let mut fds = [
-                PollFd::new(self.pipe.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.file.as_fd(), PollFlags::POLLIN),
                 PollFd::new(stop.fd(), PollFlags::POLLIN),
             ];
             match poll(&mut fds, PollTimeout::NONE) {

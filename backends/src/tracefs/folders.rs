@@ -118,7 +118,10 @@ impl Folders {
 /// one.
 fn join(from: &Bytes, relative: &Bytes) -> Bytes {
     let mut names: Vec<&[u8]> = Vec::new();
-    let all = from.0.split(|&b| b == b'/').chain(relative.0.split(|&b| b == b'/'));
+    let all = from
+        .0
+        .split(|&b| b == b'/')
+        .chain(relative.0.split(|&b| b == b'/'));
     for name in all {
         match name {
             b"" | b"." => {}

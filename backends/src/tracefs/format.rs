@@ -1,7 +1,7 @@
 //! What tracefs says of its own binary formats: the files `format` of events, and `header_page`.
 //!
 //! Written by `f_show` and `ring_buffer_print_page_header` (`kernel/trace/trace_events.c`, `ring_buffer.c`), one
-//! line a field: `field:TYPE NAME;	offset:N;	size:N;	signed:N;`.
+//! line a field: `field:TYPE NAME; offset:N; size:N; signed:N;`, with tabs.
 
 /// One field of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,12 @@ impl Field {
         let number = u64::from_ne_bytes(bytes);
         let unused = 64 - 8 * u32::try_from(raw.len()).ok()?;
         if self.signed && unused < 64 {
-            Some((number << unused).cast_signed().wrapping_shr(unused).cast_unsigned())
+            Some(
+                (number << unused)
+                    .cast_signed()
+                    .wrapping_shr(unused)
+                    .cast_unsigned(),
+            )
         } else {
             Some(number)
         }
@@ -108,9 +113,8 @@ pub fn find(fields: &[(String, Field)], name: &str) -> Option<Field> {
 fn field(line: &str) -> Option<(String, Field)> {
     let mut parts = line.trim().split(';').map(str::trim);
     let declaration = parts.next()?.strip_prefix("field:")?.trim();
-    let mut number = |name: &str| -> Option<usize> {
-        parts.next()?.strip_prefix(name)?.parse().ok()
-    };
+    let mut number =
+        |name: &str| -> Option<usize> { parts.next()?.strip_prefix(name)?.parse().ok() };
     let (offset, size) = (number("offset:")?, number("size:")?);
     let signed = number("signed:")? == 1;
     let (kind, name) = declaration.rsplit_once(' ')?;
@@ -159,7 +163,7 @@ print fmt: \"filename=%s pid=%d old_pid=%d\", __get_str(filename), REC->pid, REC
         event.extend([0, 0]);
         event.extend(old_pid.to_ne_bytes());
         let length = u32::try_from(filename.len() + 1).unwrap();
-        event.extend((length << 16 | 20).to_ne_bytes());
+        event.extend((length << 16 | 0x14).to_ne_bytes());
         event.extend(pid.to_ne_bytes());
         event.extend(old_pid.to_ne_bytes());
         event.extend(filename);

@@ -65,7 +65,9 @@ impl Instance {
         let is = |name: &str| {
             let text = read(&self.dir.join(name)).unwrap_or_else(|error| error.to_string());
             // Of several values the one in brackets holds.
-            let chosen = text.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
+            let chosen = text
+                .split_once('[')
+                .and_then(|(_, rest)| rest.split_once(']'));
             chosen.map_or(text.trim(), |(word, _)| word).to_owned()
         };
         self.evidence = vec![

@@ -143,15 +143,22 @@ impl Backend for TracefsKprobe {
         let (event, begin) = define(&mut probes, &btf, argc)?;
         let text = instance.event_file(&event, "format")?;
         let row = Format::parse(&text).and_then(|format| Task::of(&format, begin));
-        let row = row.ok_or_else(|| {
-            AttachError::Unsupported(format!("the format of {event} is: {text}"))
-        })?;
+        let row = row
+            .ok_or_else(|| AttachError::Unsupported(format!("the format of {event} is: {text}")))?;
         instance.enable(&event)?;
         let (names, strings) = (row.walk.reach(), row.arguments.as_ref());
         let strings = strings.map_or(0, |stack| stack.strings.len());
-        instance.tell(format!("fetches {names:?} names of each mount, and {strings} arguments"));
+        instance.tell(format!(
+            "fetches {names:?} names of each mount, and {strings} arguments"
+        ));
         let linger_ms = settings.number("linger-ms");
-        Ok(Box::new(Watch::new(row, rings, instance, Some(probes), linger_ms)))
+        Ok(Box::new(Watch::new(
+            row,
+            rings,
+            instance,
+            Some(probes),
+            linger_ms,
+        )))
     }
 
     #[cfg(feature = "look")]
@@ -190,8 +197,11 @@ const SHALLOWEST: usize = 5;
 /// `arch/x86/kernel/kprobes/core.c`), so that an argument that there is not would be told as a loss.
 fn faults_are_misses() -> Result<bool, AttachError> {
     const FILE: &str = "/proc/sys/kernel/osrelease";
-    let release = std::fs::read_to_string(FILE).map_err(AttachError::call(format!("read of {FILE}")))?;
-    let mut numbers = release.split(['.', '-']).map_while(|n| n.parse::<u32>().ok());
+    let release =
+        std::fs::read_to_string(FILE).map_err(AttachError::call(format!("read of {FILE}")))?;
+    let mut numbers = release
+        .split(['.', '-'])
+        .map_while(|n| n.parse::<u32>().ok());
     Ok((numbers.next(), numbers.next()) < (Some(5), Some(14)))
 }
 
@@ -221,15 +231,19 @@ pub fn types() -> Result<Btf, AttachError> {
     Btf::parse(&raw).ok_or_else(|| AttachError::Unsupported(format!("{FILE} cannot be read")))
 }
 
+/// Structures, each with the member that leads on.
+type Path<'a> = &'a [(&'a str, &'a str)];
+
 /// What is to be fetched of the task; see [`walk::fetch`] for what is returned.
 fn fetch(arguments: &mut Arguments, offsets: &mut Offsets<'_>, argc: u64) -> i64 {
-    let mut follow = |from: &Chain, path: &[(&str, &str)]| {
-        path.iter().fold(from.clone(), |chain, (structure, member)| {
-            chain.at(offsets.get(structure, member))
-        })
+    let mut follow = |from: &Chain, path: Path<'_>| {
+        path.iter()
+            .fold(from.clone(), |chain, (structure, member)| {
+                chain.at(offsets.get(structure, member))
+            })
     };
     let task = Chain::first_argument();
-    let of_task: [(&str, &[(&str, &str)], &str); 6] = [
+    let of_task: [(&str, Path<'_>, &str); 6] = [
         ("pid", &[("task_struct", "tgid")], "u32"),
         (
             "ppid",
@@ -266,10 +280,17 @@ fn fetch(arguments: &mut Arguments, offsets: &mut Offsets<'_>, argc: u64) -> i64
             "u32",
         ),
     ];
-    let children = [("task_struct", "nsproxy"), ("nsproxy", "pid_ns_for_children")];
+    let children = [
+        ("task_struct", "nsproxy"),
+        ("nsproxy", "pid_ns_for_children"),
+    ];
     let children = follow(&task, &children);
     arguments.add("pns", &children, "x64");
-    arguments.add("pin", &follow(&children, &[("pid_namespace", "ns.inum")]), "u32");
+    arguments.add(
+        "pin",
+        &follow(&children, &[("pid_namespace", "ns.inum")]),
+        "u32",
+    );
     for (name, path, kind) in of_task {
         arguments.add(name, &follow(&task, path), kind);
     }
@@ -356,7 +377,9 @@ impl Task {
                     count,
                     first: field("a0")?,
                     begin: field("as")?,
-                    strings: (0..).map_while(|index| field(&format!("v{index}"))).collect(),
+                    strings: (0..)
+                        .map_while(|index| field(&format!("v{index}")))
+                        .collect(),
                 })
             }),
             walk: Walk::of(format, begin)?,
@@ -391,7 +414,10 @@ impl Row for Task {
         if event_id(raw) != Some(self.id) {
             return None;
         }
-        let own = self.level.word(raw).and_then(|level| self.ids.get(level as usize));
+        let own = self
+            .level
+            .word(raw)
+            .and_then(|level| self.ids.get(level as usize));
         // Its own namespace is its children's too, unless it asked for another one for them.
         let namespace = own.and_then(|(_, namespace)| {
             let (children, inode) = self.children;
@@ -406,7 +432,11 @@ impl Row for Task {
             ppid: self.ppid.word(raw),
             uid: self.uid.word(raw),
             ns_pid: own.and_then(|(id, _)| id.word(raw)),
-            file: self.device.word(raw).map(device).zip(self.inode.number(raw)),
+            file: self
+                .device
+                .word(raw)
+                .map(device)
+                .zip(self.inode.number(raw)),
             container: ContainerHint {
                 cgroup: None,
                 cgroup_id: self.cgroup.number(raw),

@@ -169,7 +169,13 @@ impl Backend for TracefsKretprobe {
         instance.enable(&entry)?;
         instance.enable(&ret)?;
         let linger_ms = settings.number("linger-ms");
-        Ok(Box::new(Watch::new(row, rings, instance, Some(probes), linger_ms)))
+        Ok(Box::new(Watch::new(
+            row,
+            rings,
+            instance,
+            Some(probes),
+            linger_ms,
+        )))
     }
 
     #[cfg(feature = "look")]

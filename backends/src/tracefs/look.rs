@@ -68,7 +68,9 @@ mod tests {
 
     #[test]
     fn what_the_system_answered_is_told() {
-        let refused = Err(AttachError::call("fsopen")(std::io::Error::from_raw_os_error(libc::EPERM)));
+        let refused = Err(AttachError::call("fsopen")(
+            std::io::Error::from_raw_os_error(libc::EPERM),
+        ));
         insta::assert_snapshot!(told(&[found(&refused)]), @"bad: tracefs: fsopen failed: Operation not permitted (os error 1) (run execlab as root)");
         let none = Err(AttachError::Unsupported("no tracefs".into()));
         insta::assert_snapshot!(told(&[found(&none)]), @"bad: tracefs: no tracefs (boot a kernel with CONFIG_TRACING=y, or mount tracefs at /sys/kernel/tracing)");

@@ -65,7 +65,10 @@ impl Lookup {
         for (index, bare) in batch.into_iter().enumerate() {
             let mut sighting = bare.clone();
             let is_last = last.get(&bare.pid) == Some(&index);
-            let process = bare.pid.filter(|_| is_last).and_then(|pid| self.proc.process(pid));
+            let process = bare
+                .pid
+                .filter(|_| is_last)
+                .and_then(|pid| self.proc.process(pid));
             self.superseded += u64::from(!is_last);
             self.too_late += u64::from(is_last && process.is_none());
             if let Some(process) = &process {
@@ -91,7 +94,9 @@ impl Lookup {
                 continue;
             };
             let time_ns = held.bare.time_ns.unwrap_or(u64::MAX);
-            if stat.forked_only() || self.tick_ns.saturating_mul(stat.start_ticks) > time_ns + suspended_ns() {
+            if stat.forked_only()
+                || self.tick_ns.saturating_mul(stat.start_ticks) > time_ns + suspended_ns()
+            {
                 self.reused += 1;
                 held.sighting = held.bare.clone();
                 continue;
@@ -146,7 +151,11 @@ mod tests {
 
     fn paths(lookup: &Lookup) -> Vec<bool> {
         let given = Some(Bytes::from("given"));
-        lookup.held.iter().map(|h| h.sighting.path != given).collect()
+        lookup
+            .held
+            .iter()
+            .map(|h| h.sighting.path != given)
+            .collect()
     }
 
     #[test]

@@ -79,7 +79,11 @@ impl Losses {
                 stats.dropped.saturating_sub(before.dropped),
             ),
         ];
-        let names: Vec<_> = new.iter().filter(|(_, n)| *n > 0).map(|(n, _)| *n).collect();
+        let names: Vec<_> = new
+            .iter()
+            .filter(|(_, n)| *n > 0)
+            .map(|(n, _)| *n)
+            .collect();
         let count: u64 = new.iter().map(|(_, n)| n).sum();
         // Of what is overwritten the pages know more closely when it was recorded; of what is dropped nobody does.
         let only_overrun = count == new[0].1;

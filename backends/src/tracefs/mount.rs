@@ -95,9 +95,8 @@ fn detached() -> Result<OwnedFd, Errno> {
         Ok::<_, Errno>(unsafe { OwnedFd::from_raw_fd(fd) })
     };
     // SAFETY: the name ends in NUL and outlives the call.
-    let context = owned(unsafe {
-        libc::syscall(libc::SYS_fsopen, c"tracefs".as_ptr(), FSOPEN_CLOEXEC)
-    })?;
+    let context =
+        owned(unsafe { libc::syscall(libc::SYS_fsopen, c"tracefs".as_ptr(), FSOPEN_CLOEXEC) })?;
     // SAFETY: a command without a key and without a value.
     let created = unsafe {
         libc::syscall(
@@ -111,12 +110,5 @@ fn detached() -> Result<OwnedFd, Errno> {
     };
     Errno::result(created)?;
     // SAFETY: a call without pointers, on a descriptor of ours.
-    owned(unsafe {
-        libc::syscall(
-            libc::SYS_fsmount,
-            context.as_raw_fd(),
-            FSMOUNT_CLOEXEC,
-            0,
-        )
-    })
+    owned(unsafe { libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), FSMOUNT_CLOEXEC, 0) })
 }

@@ -109,7 +109,10 @@ impl<'a> Page<'a> {
                 PADDING => {
                     let length = word(&mut rest)?;
                     time_ns = time_ns.wrapping_add(delta);
-                    data(&mut rest, (length as usize).checked_sub(4).ok_or(Malformed)?)?;
+                    data(
+                        &mut rest,
+                        (length as usize).checked_sub(4).ok_or(Malformed)?,
+                    )?;
                 }
                 TIME_EXTEND => {
                     let upper = u64::from(word(&mut rest)?);
@@ -189,7 +192,7 @@ mod tests {
             }
             let length = u32::try_from(bytes.len()).unwrap();
             if (4..=112).contains(&length) {
-                data.extend((small << 5 | length / 4).to_ne_bytes());
+                data.extend(((small << 5) | (length / 4)).to_ne_bytes());
             } else {
                 data.extend((small << 5).to_ne_bytes());
                 data.extend((length + 4).to_ne_bytes());
@@ -216,7 +219,10 @@ mod tests {
         assert_eq!(layout().size(), 4096);
         assert!(is_known_encoding(HEADER_EVENT));
         assert!(!is_known_encoding(&HEADER_EVENT.replace("27", "28")));
-        assert_eq!(Layout::parse(&HEADER_PAGE.replace("size:8", "size:4")), None);
+        assert_eq!(
+            Layout::parse(&HEADER_PAGE.replace("size:8", "size:4")),
+            None
+        );
         assert_eq!(Layout::parse(""), None);
     }
 
@@ -247,7 +253,7 @@ mod tests {
         let data: Vec<u8> = words.iter().flat_map(|w| w.to_ne_bytes()).collect();
         let high = 3 << STAMP_BITS;
         let page = Page {
-            time_ns: high | 100,
+            time_ns: high + 100,
             missed: false,
             events: &data,
         };

@@ -31,7 +31,7 @@ struct Ring {
 /// All of them.
 #[derive(Debug)]
 pub struct Rings {
-    rings: Vec<Ring>,
+    all: Vec<Ring>,
     layout: Layout,
     page: Vec<u8>,
     /// So many pages are half of a buffer.
@@ -46,7 +46,14 @@ pub struct Rings {
 pub fn cpus(instance: &Instance) -> Result<Vec<u32>, AttachError> {
     let entries =
         fs::read_dir(instance.path("per_cpu")).map_err(AttachError::call("read of per_cpu"))?;
-    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.strip_prefix("cpu")?.parse().ok();
+    let number = |entry: fs::DirEntry| {
+        entry
+            .file_name()
+            .to_str()?
+            .strip_prefix("cpu")?
+            .parse()
+            .ok()
+    };
     let mut cpus: Vec<u32> = entries.flatten().filter_map(number).collect();
     cpus.sort_unstable();
     Ok(cpus)
@@ -71,7 +78,9 @@ impl Rings {
         let layout = Layout::parse(&page)
             .ok_or_else(|| AttachError::Unsupported(format!("header_page is: {page}")))?;
         if !is_known_encoding(&event) {
-            return Err(AttachError::Unsupported(format!("header_event is: {event}")));
+            return Err(AttachError::Unsupported(format!(
+                "header_event is: {event}"
+            )));
         }
         let kilobytes = read(&instance.path("buffer_size_kb"))
             .map_err(AttachError::call("read of buffer_size_kb"))?;
@@ -89,7 +98,7 @@ impl Rings {
             })
         };
         Ok(Self {
-            rings: cpus(instance)?
+            all: cpus(instance)?
                 .into_iter()
                 .map(ring)
                 .collect::<Result<_, AttachError>>()?,
@@ -105,12 +114,12 @@ impl Rings {
 
     /// For waiting: readable as soon as there is an event.
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.rings.iter().map(|ring| ring.pipe.as_fd())
+        self.all.iter().map(|ring| ring.pipe.as_fd())
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.rings.len()
+        self.all.len()
     }
 
     /// What one read gives.
@@ -122,7 +131,7 @@ impl Rings {
     /// order of their CPUs and not of their times. How many pages there were.
     pub fn drain(&mut self, mut take: impl FnMut(u64, &[u8])) -> Result<usize, MonitorError> {
         let mut pages = 0;
-        for ring in &mut self.rings {
+        for ring in &mut self.all {
             // While events come as fast as they are read, the other buffers have their turn as well.
             for _ in 0..2 * self.half.max(1) {
                 let length = match ring.pipe.read(&mut self.page) {
@@ -157,7 +166,7 @@ impl Rings {
     /// so, and where a buffer was half full; and all of them at the `end`. Whether there were any.
     pub fn report(&mut self, seam: &mut Seam, end: bool) -> Result<bool, MonitorError> {
         let mut any = false;
-        for ring in &mut self.rings {
+        for ring in &mut self.all {
             let pages = std::mem::take(&mut ring.pages);
             if !(end || ring.losses.is_told() || pages >= self.half) {
                 continue;

@@ -98,7 +98,9 @@ fn lost(text: &[u8]) -> Option<Item<'_>> {
     let rest = text.strip_prefix(b"CPU:")?;
     let space = rest.iter().position(|&b| b == b' ')?;
     number(&rest[..space])?;
-    let inner = rest[space + 1..].strip_prefix(b"[LOST ")?.strip_suffix(b"EVENTS]")?;
+    let inner = rest[space + 1..]
+        .strip_prefix(b"[LOST ")?
+        .strip_suffix(b"EVENTS]")?;
     if inner.is_empty() {
         return Some(Item::Lost(None));
     }
@@ -145,7 +147,8 @@ mod tests {
     /// As Linux 6.18 prints it.
     fn line(comm: &[u8], time_us: u64, pid: u32, filename: &[u8]) -> Vec<u8> {
         let (seconds, micros) = (time_us / 1_000_000, time_us % 1_000_000);
-        let head = format!("-{pid}   [001] .....   {seconds}.{micros:06}: sched_process_exec: filename=");
+        let head =
+            format!("-{pid}   [001] .....   {seconds}.{micros:06}: sched_process_exec: filename=");
         let tail = format!(" pid={pid} old_pid={pid}\n");
         [b"   ", comm, head.as_bytes(), filename, tail.as_bytes()].concat()
     }
@@ -169,7 +172,11 @@ mod tests {
 
     #[test]
     fn what_never_ends_is_given_up() {
-        let endless = [&line(b"x", 1, 1, &[b'a'; 5000])[..5000], &[b'\n'; 30_000]].concat();
+        let endless = [
+            &line(b"x", 1, 1, &[b'a'; 5000])[..5000],
+            &vec![b'\n'; 30_000],
+        ]
+        .concat();
         let (items, odd) = read(&[&endless, &line(b"x", 1, 1, b"/y")]);
         assert_eq!(items, [Owned::Exec(1, 1, b"/y".to_vec())]);
         assert!(odd > 0);

@@ -53,7 +53,11 @@ pub fn fetch(arguments: &mut Arguments, file: &Chain, offsets: &mut Offsets<'_>)
     let (mut mount, mut begin) = (file.at(of.path_mount), of.part);
     for leg in 0..MOUNTS {
         arguments.add(&format!("m{leg}"), &mount, "x64");
-        arguments.add(&format!("r{leg}"), &mount.at(of.part + of.root - begin), "x64");
+        arguments.add(
+            &format!("r{leg}"),
+            &mount.at(of.part + of.root - begin),
+            "x64",
+        );
         for step in 0..NAMES {
             let name = entry.at(of.name).at(0);
             let known = arguments.add(&format!("d{leg}{step}"), &entry, "x64");
@@ -209,9 +213,17 @@ mod tests {
         }
         let mut text = "ID: 1\n".to_owned();
         for (index, name) in names.iter().enumerate() {
-            let kind = if name.starts_with('n') { "char s[8]" } else { "u64 x" };
+            let kind = if name.starts_with('n') {
+                "char s[8]"
+            } else {
+                "u64 x"
+            };
             let (kind, _) = kind.split_once(' ').unwrap();
-            text += &format!("field:{kind} {name};\toffset:{};\tsize:8;\tsigned:0;\n", 8 * index);
+            let line = format!(
+                "field:{kind} {name};\toffset:{};\tsize:8;\tsigned:0;\n",
+                8 * index
+            );
+            text.push_str(&line);
         }
         (Format::parse(&text).unwrap(), names)
     }
@@ -222,7 +234,10 @@ mod tests {
         let walk = Walk::of(&format, 32).unwrap();
         let mut event = Vec::new();
         for name in names {
-            let number = given.iter().find(|(n, _)| *n == name).map_or(0, |&(_, v)| v);
+            let number = given
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map_or(0, |&(_, v)| v);
             let mut bytes = number.to_ne_bytes();
             if let Some((_, text)) = texts.iter().find(|(n, _)| *n == name) {
                 bytes[..text.len()].copy_from_slice(text.as_bytes());
@@ -247,21 +262,38 @@ mod tests {
         assert_eq!(path(&alone, TEXTS), Some(("/dir/file".into(), false)));
 
         let mounted = [&entries[..], &[("m0", 132), ("m1", 200), ("m2", 200)]].concat();
-        let two = [&mounted[..], &[("d10", 20), ("d11", 21), ("d12", 22), ("r1", 22)]].concat();
+        let two = [
+            &mounted[..],
+            &[("d10", 20), ("d11", 21), ("d12", 22), ("r1", 22)],
+        ]
+        .concat();
         assert_eq!(path(&two, TEXTS), Some(("/run/mnt/dir/file".into(), false)));
 
         // More than two names in the upper one: the beginning is not there.
-        let deep = [&mounted[..], &[("d10", 20), ("d11", 21), ("d12", 22), ("r1", 99)]].concat();
+        let deep = [
+            &mounted[..],
+            &[("d10", 20), ("d11", 21), ("d12", 22), ("r1", 99)],
+        ]
+        .concat();
         assert_eq!(path(&deep, TEXTS), Some(("run/mnt/dir/file".into(), true)));
     }
 
     #[test]
     fn what_is_in_no_folder_is_deleted() {
-        let unlinked = [("d00", 10), ("d01", 11), ("r0", 11), ("m0", 132), ("m1", 100)];
+        let unlinked = [
+            ("d00", 10),
+            ("d01", 11),
+            ("r0", 11),
+            ("m0", 132),
+            ("m1", 100),
+        ];
         let told = path(&unlinked, TEXTS).unwrap().0;
         assert_eq!(told, "/file (deleted)");
         let nameless = [("d00", 10), ("d01", 10), ("h", 1), ("r0", 99), ("m0", 132)];
-        assert_eq!(path(&nameless, TEXTS), Some(("/file (deleted)".into(), false)));
+        assert_eq!(
+            path(&nameless, TEXTS),
+            Some(("/file (deleted)".into(), false))
+        );
         let nothing = [("d00", 10), ("r0", 10), ("m0", 132), ("m1", 100)];
         assert_eq!(path(&nothing, TEXTS), None);
     }
