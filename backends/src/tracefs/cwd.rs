@@ -24,8 +24,8 @@
 //!   the reader sees it.
 //! - After a loss the directories may be wrong; so all are read anew.
 //!
-//! Every process makes an event, and every `chdir`, whether it calls exec or not: that is the price, and what is lost is
-//! counted in events.
+//! Every process makes an event, and every `chdir`, whether it calls exec or not: that is the price of full paths
+//! without a lookup at each exec, and what is lost is counted in events.
 //!
 //! Sources: `include/trace/events/task.h`, `include/trace/events/sched.h`, `kernel/trace/trace_syscalls.c`.
 

@@ -9,6 +9,7 @@ use std::{io, rc::Rc};
 use execlab_model::sighting::{LossReport, LossUnit};
 
 use super::{
+    btf::Btf,
     instance::write,
     mount::{Tracefs, read},
 };
@@ -18,6 +19,32 @@ use crate::{AttachError, MonitorError, Seam, clock::monotonic_ns};
 pub const GROUP: &str = "execlab";
 /// Where they are defined.
 pub const FILE: &str = "dynamic_events";
+
+/// What rows with probes need.
+pub const PROBE_NEEDS: &[&str] = &["CONFIG_KPROBE_EVENTS", "CONFIG_DEBUG_INFO_BTF", "root"];
+
+/// By what they know of losses.
+pub const PROBE_SIGNALS: &[&str] = &[
+    "the missed-events flag of a page",
+    "overrun, commit overrun and dropped events in per_cpu/cpuN/stats",
+    "misses in kprobe_profile",
+];
+
+/// What they change.
+pub const PROBE_CHANGES: &[&str] = &[
+    "makes an instance of its own in tracefs, with a ring buffer for each CPU",
+    "defines events on functions of the kernel (kprobes)",
+];
+
+/// The running kernel's types.
+pub fn types() -> Result<Btf, AttachError> {
+    const FILE: &str = "/sys/kernel/btf/vmlinux";
+    let raw = std::fs::read(FILE).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => AttachError::Unsupported(format!("{FILE}: {error}")),
+        _ => AttachError::call(format!("read of {FILE}"))(error),
+    })?;
+    Btf::parse(&raw).ok_or_else(|| AttachError::Unsupported(format!("{FILE} cannot be read")))
+}
 
 /// Probes of ours. Dropping it takes them away.
 #[derive(Debug)]

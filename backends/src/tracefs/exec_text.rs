@@ -5,7 +5,7 @@
 //! The same event as [`super::exec`] in the same ring buffers; but the kernel merges those of all CPUs by time, writes
 //! each event as a line, and `trace_pipe` gives the lines. It is what scripts do (`cat trace_pipe`), and what perf-tools'
 //! `execsnoop` did. Nothing has to be known of pages and formats; what that costs is the text itself, which the kernel
-//! prints and the reader takes apart again.
+//! prints and the reader takes apart again, and it buys nothing else.
 //!
 //! # Needs
 //!

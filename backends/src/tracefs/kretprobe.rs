@@ -17,8 +17,8 @@
 //! # Why it loses
 //!
 //! For each call under way the kernel needs an instance of the return probe, and there are `maxactive` of them, made when
-//! it is defined. Up to 6.0 there are by default as many as CPUs without kernel preemption, else twice as many or
-//! ten (`register_kretprobe`, `kernel/kprobes.c`; `rethook` since). An exec reads from disk and sleeps, so many are under
+//! it is defined. By default there are as many as CPUs in older kernels without preemption, otherwise twice as many or
+//! ten, whichever is more (`register_kretprobe`, `kernel/kprobes.c`; `rethook` takes its place from 6.0 on). An exec reads from disk and sleeps, so many are under
 //! way at once in a storm, and the return of one that got no instance is not probed. The kernel counts it (`nmissed`,
 //! the third column of `kprobe_profile`), failed calls and all, so the unit is events. `maxactive` raises the number.
 //!
@@ -44,11 +44,10 @@ use execlab_model::{
 use super::{
     BUFFERS,
     chain::{Arguments, Chain, Offsets},
-    dynamic::Probes,
+    dynamic::{PROBE_CHANGES, PROBE_NEEDS, PROBE_SIGNALS, Probes, types},
     exec::event_id,
     format::{Field, Format},
     instance::Instance,
-    kprobe::{PROBE_CHANGES, PROBE_NEEDS, PROBE_SIGNALS, types},
     start,
     watch::{Row, Watch},
 };

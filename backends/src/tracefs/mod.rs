@@ -39,6 +39,7 @@ mod page;
 mod remains;
 mod rings;
 pub mod syscalls;
+mod task;
 mod text;
 mod walk;
 mod watch;

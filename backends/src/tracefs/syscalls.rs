@@ -4,9 +4,9 @@
 //!
 //! `syscalls/sys_enter_execve` has the call's arguments, `sys_exit_execve` its result; both have the thread that made
 //! it. The reader keeps the enter of each thread until its exit comes, and reports an exec where that is 0. An
-//! `execveat` that succeeds leaves as `execve`: the new image's registers say so (`exec_binprm` changes nothing of them,
-//! but the system call's number is taken from the task at its end; `start_thread` and `syscall_get_nr`). So
-//! `sys_exit_execveat` with 0 is a call that only checked (`AT_EXECVE_CHECK`), and no exec.
+//! `execveat` that succeeds leaves as `execve`, as the new image is given registers that say so (`set_personality_64bit`,
+//! `arch/x86/kernel/process_64.c`). So `sys_exit_execveat` with 0 is a call that only checked (`AT_EXECVE_CHECK`), and no
+//! exec.
 //!
 //! Up to 6.18 the path is a pointer into the memory of a process that has another memory by now, and no path is
 //! reported. From 6.19 on the event has the string too (`__filename_val`), as it may fault now: 63 bytes of it, or as
@@ -28,7 +28,8 @@
 //! - What the string was when the kernel took it: it is read before the call begins, and can be changed meanwhile.
 //! - Where a relative path begins, and everything that is not in the call's arguments.
 //!
-//! Every exec makes two events, and every call that fails makes two as well: what is lost is counted in events.
+//! Every exec makes two events, and every call that fails makes two as well: what is lost is counted in events. For that
+//! price [`super::exec`] has the whole string on every kernel; this row is here because many tools watch these events.
 //!
 //! Sources: `kernel/trace/trace_syscalls.c`, `Documentation/trace/events.rst`.
 
