@@ -29,7 +29,7 @@
 //!
 //! Sources: `include/trace/events/task.h`, `include/trace/events/sched.h`, `kernel/trace/trace_syscalls.c`.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, rc::Rc};
 
 use execlab_model::{
     Bytes,
@@ -42,6 +42,7 @@ use super::{
     folders::Folders,
     format::{Field, Format},
     instance::Instance,
+    mount::Tracefs,
     start,
     syscalls::{Enter, Exit, strings},
     watch::{Row, Watch},
@@ -111,7 +112,8 @@ impl Backend for TracefsCwd {
     }
 
     fn attach(&self, settings: &Settings) -> Result<Box<dyn Monitor>, AttachError> {
-        let (mut instance, rings) = start(settings, LossUnit::Event)?;
+        let tracefs = Rc::new(Tracefs::open()?);
+        let (mut instance, rings) = start(&tracefs, settings, LossUnit::Event)?;
         let [chdir, fchdir] = EXITS.map(|event| Exit::of(&instance, event));
         let enter = Enter::of(&instance, ENTER)?;
         let enter = enter.has_strings().then_some(enter);

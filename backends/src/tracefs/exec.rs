@@ -40,6 +40,8 @@
 //! Sources: `Documentation/trace/ftrace.rst`, `Documentation/trace/ring-buffer-design.rst`, `kernel/trace/trace.c`
 //! (`tracing_buffers_read`).
 
+use std::rc::Rc;
+
 use execlab_model::sighting::{LossUnit, Sighting};
 
 use super::{
@@ -47,6 +49,7 @@ use super::{
     format::{Field, Format},
     instance::Instance,
     lookup::Lookup,
+    mount::Tracefs,
     start,
     watch::{Row, Watch},
 };
@@ -133,7 +136,8 @@ impl Backend for TracefsExec {
             .then(Lookup::open)
             .transpose()
             .map_err(AttachError::call("open /proc"))?;
-        let (mut instance, rings) = start(settings, LossUnit::Exec)?;
+        let tracefs = Rc::new(Tracefs::open()?);
+        let (mut instance, rings) = start(&tracefs, settings, LossUnit::Exec)?;
         let event = Exec::of(&instance)?;
         instance.enable(EVENT)?;
         let row = Execs { event, lookup };

@@ -131,7 +131,7 @@ impl Instance {
     }
 
     /// The whole of tracefs, for what instances do not have of their own.
-    pub fn tracefs(&self) -> &Rc<Tracefs> {
+    pub fn tracefs(&self) -> &Tracefs {
         &self.tracefs
     }
 

@@ -37,6 +37,8 @@
 //!
 //! Sources: `Documentation/trace/kprobetrace.rst`, `kernel/trace/trace_probe.c`, `kernel/trace/trace_probe_tmpl.h`.
 
+use std::rc::Rc;
+
 use execlab_model::sighting::LossUnit;
 
 use super::{
@@ -45,6 +47,7 @@ use super::{
     chain::{Arguments, Offsets},
     dynamic::{PROBE_CHANGES, PROBE_NEEDS, PROBE_SIGNALS, Probes, types},
     format::Format,
+    mount::Tracefs,
     start,
     task::{Task, fetch},
     watch::Watch,
@@ -72,7 +75,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "arguments",
         help: "how many arguments are fetched; 0 fetches none",
         kind: Kind::Number(0, 64),
-        default: "4",
+        default: "8",
         tuned: "16",
     },
 ];
@@ -135,8 +138,10 @@ impl Backend for TracefsKprobe {
             several if several > 1 && faults_are_misses()? => 1,
             number => number,
         };
-        let (mut instance, rings) = start(settings, LossUnit::Exec)?;
-        let mut probes = Probes::new(instance.tracefs());
+        let tracefs = Rc::new(Tracefs::open()?);
+        // Before the instance, so that they go after it, where attaching fails too.
+        let mut probes = Probes::new(&tracefs);
+        let (mut instance, rings) = start(&tracefs, settings, LossUnit::Exec)?;
         let (event, begin) = define(&mut probes, &btf, argc)?;
         let text = instance.event_file(&event, "format")?;
         let row = Format::parse(&text).and_then(|format| Task::of(&format, begin));

@@ -34,7 +34,7 @@
 //!
 //! Sources: `Documentation/trace/kprobetrace.rst`, `Documentation/trace/kprobes.rst`, `kernel/trace/trace_kprobe.c`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
 
 use execlab_model::{
     Bytes,
@@ -48,6 +48,7 @@ use super::{
     exec::event_id,
     format::{Field, Format},
     instance::Instance,
+    mount::Tracefs,
     start,
     watch::{Row, Watch},
 };
@@ -148,8 +149,10 @@ impl Backend for TracefsKretprobe {
             )));
         }
 
-        let (mut instance, rings) = start(settings, LossUnit::Event)?;
-        let mut probes = Probes::new(instance.tracefs());
+        let tracefs = Rc::new(Tracefs::open()?);
+        // Before the instance, so that they go after it, where attaching fails too.
+        let mut probes = Probes::new(&tracefs);
+        let (mut instance, rings) = start(&tracefs, settings, LossUnit::Event)?;
         let entry = format!("{FUNCTION} {}", arguments.text());
         let entry = probes.add("p", "entry", &entry)?;
         let kind = match settings.number("maxactive") {

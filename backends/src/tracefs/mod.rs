@@ -107,9 +107,12 @@ const CHANGES: &[&str] =
     &["makes an instance of its own in tracefs, with a ring buffer for each CPU"];
 
 /// An instance with its readers, in which nothing is enabled yet; `unit` is what one lost event is.
-fn start(settings: &Settings, unit: LossUnit) -> Result<(Instance, Rings), AttachError> {
-    let tracefs = Rc::new(Tracefs::open()?);
-    let instance = Instance::create(&tracefs, settings)?;
+fn start(
+    tracefs: &Rc<Tracefs>,
+    settings: &Settings,
+    unit: LossUnit,
+) -> Result<(Instance, Rings), AttachError> {
+    let instance = Instance::create(tracefs, settings)?;
     let rings = Rings::open(&instance, unit)?;
     Ok((instance, rings))
 }

@@ -21,7 +21,8 @@
 //! - Calls that are not native 64-bit ones: these events pass over compat calls on purpose
 //!   (`trace_get_syscall_nr`, `arch_trace_is_compat_syscall`). A 32-bit program that calls a 64-bit one leaves an exit
 //!   without an enter, which is reported without a path; a 64-bit program that calls a 32-bit one enters and
-//!   never leaves, and is not reported.
+//!   never leaves, and is not reported. Where one process does both, the enter that was left over is taken for that of the
+//!   later exit, and the path is another exec's.
 //! - The enter of an exec by a thread that is not the first: it entered under its own id and leaves under its
 //!   process's. It is reported without a path.
 //! - Execs of the kernel itself (usermode helpers): an exit without an enter.
@@ -33,7 +34,7 @@
 //!
 //! Sources: `kernel/trace/trace_syscalls.c`, `Documentation/trace/events.rst`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
 
 use execlab_model::{
     Bytes,
@@ -45,6 +46,7 @@ use super::{
     exec::event_id,
     format::{Field, Format},
     instance::Instance,
+    mount::Tracefs,
     start,
     watch::{Row, Watch},
 };
@@ -127,7 +129,8 @@ impl Backend for TracefsSyscalls {
     }
 
     fn attach(&self, settings: &Settings) -> Result<Box<dyn Monitor>, AttachError> {
-        let (mut instance, rings) = start(settings, LossUnit::Event)?;
+        let tracefs = Rc::new(Tracefs::open()?);
+        let (mut instance, rings) = start(&tracefs, settings, LossUnit::Event)?;
         let [execve, execveat] = [EVENTS[0], EVENTS[1]].map(|event| Enter::of(&instance, event));
         let exit = Exit::of(&instance, EVENTS[2])?;
         let row = Calls {
