@@ -43,6 +43,8 @@ pub mod remains;
 pub mod seam;
 pub mod setting;
 pub mod stop;
+#[cfg(feature = "tracefs")]
+pub mod tracefs;
 
 pub use execlab_model::plan::CanaryKind;
 pub use portrait::{Family, Portrait, Reach, Since};
@@ -84,6 +86,18 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &accounting::acct::Acct,
     #[cfg(feature = "audit")]
     &audit::AuditRules,
+    #[cfg(feature = "tracefs")]
+    &tracefs::exec::TracefsExec,
+    #[cfg(feature = "tracefs")]
+    &tracefs::exec_text::TracefsExecText,
+    #[cfg(feature = "tracefs")]
+    &tracefs::syscalls::TracefsSyscalls,
+    #[cfg(feature = "tracefs")]
+    &tracefs::cwd::TracefsCwd,
+    #[cfg(feature = "tracefs")]
+    &tracefs::kprobe::TracefsKprobe,
+    #[cfg(feature = "tracefs")]
+    &tracefs::kretprobe::TracefsKretprobe,
     #[cfg(feature = "perf")]
     &perf::exec::Exec,
     #[cfg(feature = "perf")]
