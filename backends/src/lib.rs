@@ -53,6 +53,12 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &netlink::Netlink,
     #[cfg(feature = "audit")]
     &audit::AuditRules,
+    #[cfg(feature = "audit")]
+    &audit::multicast::Multicast,
+    #[cfg(feature = "audit")]
+    &audit::sixty_four::SixtyFourBit,
+    #[cfg(feature = "audit")]
+    &audit::seccomp::SeccompLog,
     #[cfg(feature = "ebpf")]
     &ebpf::EbpfProgram,
     #[cfg(feature = "ptrace")]
