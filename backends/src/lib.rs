@@ -59,6 +59,8 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &audit::sixty_four::SixtyFourBit,
     #[cfg(feature = "audit")]
     &audit::seccomp::SeccompLog,
+    #[cfg(feature = "audit")]
+    &audit::apparmor::AppArmor,
     #[cfg(feature = "ebpf")]
     &ebpf::EbpfProgram,
     #[cfg(feature = "ptrace")]
@@ -301,7 +303,8 @@ mod tests {
         assert_eq!(names.len(), BACKENDS.len());
         for name in names {
             assert!(
-                name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'),
+                name.bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
                 "{name}"
             );
         }

@@ -89,6 +89,26 @@ pub(super) fn seccomp(roots: &Roots) -> Finding {
     }
 }
 
+/// Whether profiles can be loaded into `AppArmor`.
+pub(super) fn apparmor(roots: &Roots) -> Finding {
+    let enabled = roots.sys.join("module/apparmor/parameters/enabled");
+    let enabled = fs::read_to_string(enabled).is_ok_and(|text| text.trim() == "Y");
+    let load = roots.sys.join("kernel/security/apparmor/.load");
+    match (enabled, load.exists()) {
+        (true, true) => Finding::good("AppArmor", "it is active, and takes profiles"),
+        (true, false) => Finding::bad(
+            "AppArmor",
+            "it is active, and /sys/kernel/security/apparmor is not there",
+            "mount securityfs at /sys/kernel/security",
+        ),
+        (false, _) => Finding::bad(
+            "AppArmor",
+            "it is not active",
+            "boot with `apparmor` among the modules of `lsm=`, on a kernel that has it",
+        ),
+    }
+}
+
 fn of_refusal(refused: &Refused) -> Finding {
     let remedy = match refused.errno() {
         Some(libc::EPROTONOSUPPORT) => "boot a kernel with CONFIG_AUDIT=y, without `audit=0`",
@@ -124,6 +144,17 @@ mod tests {
         fake.write(list, "kill_process trace\n");
         assert_eq!(state(), State::Note);
         fake.write(list, "kill_process trace log\n");
+        assert_eq!(state(), State::Good);
+    }
+
+    #[test]
+    fn apparmor_has_to_be_active_and_within_reach() {
+        let fake = Fake::new();
+        let state = || apparmor(&fake.roots()).state;
+        assert_eq!(state(), State::Bad);
+        fake.write("sys/module/apparmor/parameters/enabled", "Y\n");
+        assert_eq!(state(), State::Bad);
+        fake.write("sys/kernel/security/apparmor/.load", "");
         assert_eq!(state(), State::Good);
     }
 

@@ -69,6 +69,7 @@ use crate::{
     remains::Remains,
 };
 
+pub mod apparmor;
 mod arguments;
 mod assembler;
 mod attach;

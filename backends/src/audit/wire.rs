@@ -24,6 +24,7 @@ pub mod kind {
     pub const EOE: u16 = 1320;
     pub const SECCOMP: u16 = 1326;
     pub const PROCTITLE: u16 = 1327;
+    pub const AVC: u16 = 1400;
 }
 
 /// One message, borrowed from the datagram that it came in.
