@@ -23,6 +23,8 @@ pub mod ebpf;
 pub mod launch;
 #[cfg(feature = "look")]
 pub mod look;
+#[cfg(feature = "lsm")]
+pub mod lsm;
 #[cfg(feature = "netlink")]
 pub mod netlink;
 pub mod none;
@@ -61,6 +63,10 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &audit::seccomp::SeccompLog,
     #[cfg(feature = "audit")]
     &audit::apparmor::AppArmor,
+    #[cfg(feature = "lsm")]
+    &lsm::tomoyo::Tomoyo,
+    #[cfg(feature = "lsm")]
+    &lsm::ima::Ima,
     #[cfg(feature = "ebpf")]
     &ebpf::EbpfProgram,
     #[cfg(feature = "ptrace")]

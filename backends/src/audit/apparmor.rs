@@ -177,12 +177,11 @@ impl Backend for AppArmor {
 /// Reads an AVC record: the name of the file that a process of our profile was let execute.
 fn read(stamp: Stamp, text: &[u8]) -> Told {
     let (mut pid, mut path) = (None, None);
-    let (mut exec, mut ours) = (false, false);
+    let (mut let_through, mut exec, mut ours) = (false, false, false);
     for (name, value) in fields(text) {
         match name {
-            b"apparmor" if matches!(value, Value::Quoted(b"AUDIT" | b"ALLOWED")) => {}
-            // A refusal, or the record of another module.
-            b"apparmor" | b"avc" => return Told::Other,
+            // Not so where it was refused, or where another module wrote the record.
+            b"apparmor" => let_through = matches!(value, Value::Quoted(b"AUDIT" | b"ALLOWED")),
             b"operation" => exec = value == Value::Quoted(b"exec"),
             b"profile" => ours = value == Value::Quoted(NAME.as_bytes()),
             b"name" => path = value.string(),
@@ -191,7 +190,7 @@ fn read(stamp: Stamp, text: &[u8]) -> Told {
         }
     }
     match pid {
-        _ if !(exec && ours) => Told::Other,
+        _ if !(let_through && exec && ours) => Told::Other,
         None => Told::Malformed,
         Some(pid) => Told::Exec(Box::new(Exec {
             path,
