@@ -125,3 +125,35 @@ impl Parser {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_record_is_an_event_of_its_own_and_others_are_none() {
+        let read = |stamp, text: &[u8]| match text {
+            b" exec" => Told::Exec(Box::new(Exec::of(stamp, 5))),
+            b" other" => Told::Other,
+            _ => Told::Malformed,
+        };
+        let mut parser = Parser::new(Source::Single(Single { kind: 9, read }), false);
+        let mut outcomes = Vec::new();
+        for (kind, text) in [
+            (9, "audit(1.002:3): exec"),
+            (8, "audit(1.002:3): exec"),
+            (9, "audit(1.002:4): other"),
+            (9, "audit(1.002:5): what"),
+            (9, "no stamp"),
+        ] {
+            parser.record(kind, text.as_bytes(), 0, |outcome| outcomes.push(outcome));
+        }
+        parser.close_idle(u64::MAX, |outcome| outcomes.push(outcome));
+        let stamp = Stamp {
+            millis: 1_002,
+            serial: 3,
+        };
+        assert_eq!(outcomes, [Outcome::Exec(Box::new(Exec::of(stamp, 5)))]);
+        assert_eq!((parser.open(), parser.malformed()), (0, 2));
+    }
+}
