@@ -93,6 +93,16 @@ fn has_paths(source: Source, settings: &Settings) -> bool {
     matches!(source, Source::Rules(_)) && !excluded(settings.word("exclude")).contains(&kind::PATH)
 }
 
+/// How long the rest of an event may keep its reader waiting.
+fn patience(channel: Channel) -> Duration {
+    match channel {
+        // The kernel retries a record for half a second (5 times 100 ms) before it puts it on hold.
+        Channel::Owner => Duration::from_secs(2),
+        // Nothing comes a second time; but kauditd may have to wait for a processor between two records.
+        Channel::Group => Duration::from_millis(500),
+    }
+}
+
 /// Sets the size of the receive buffer (0: leaves it), and says how large it is.
 fn size_buffer(socket: &Socket, wanted: u64) -> Result<usize, AttachError> {
     let wanted = usize::try_from(wanted).expect("at most a gigabyte");
@@ -154,6 +164,7 @@ impl AuditMonitor {
             small(settings, "batch") as usize,
             Parser::new(source, has_paths(source, settings)),
             Duration::from_millis(settings.number("linger")),
+            patience(channel),
             settings.word("container-lookup") == "on",
         );
         let mut changes = Changes::new(control, before);

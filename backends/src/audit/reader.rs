@@ -7,7 +7,6 @@ use netlink_sys::Socket;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{
-    assembler::PATIENCE_NS,
     batch::Batch,
     container::Containers,
     control::{self, Refused},
@@ -18,8 +17,8 @@ use super::{
 };
 use crate::{MonitorError, Seam, Stop, clock};
 
-/// How often events that wait for their rest are looked at.
-const AGEING: Duration = Duration::from_millis(500);
+/// How often events that wait for their rest are looked at before they are given up.
+const LOOKS: u32 = 4;
 /// So many full batches are taken before the stop signal is looked at again.
 const BATCHES_BETWEEN_LOOKS: usize = 64;
 
@@ -54,6 +53,7 @@ pub struct Reader {
     parser: Parser,
     sink: Sink,
     linger: Duration,
+    patience: Duration,
 }
 
 /// Turns outcomes into sightings and losses.
@@ -81,12 +81,14 @@ pub enum Woken {
 }
 
 impl Reader {
-    /// Over the socket that records come from.
+    /// Over the socket that records come from. After `patience` without a further record the rest of an event
+    /// is not going to come.
     pub fn new(
         socket: Socket,
         batch: usize,
         parser: Parser,
         linger: Duration,
+        patience: Duration,
         containers: bool,
     ) -> Self {
         Self {
@@ -103,6 +105,7 @@ impl Reader {
                 sentinel: None,
             },
             linger,
+            patience,
         }
     }
 
@@ -155,7 +158,7 @@ impl Reader {
         let timeout = if self.parser.open() == 0 {
             PollTimeout::NONE
         } else {
-            PollTimeout::try_from(AGEING).expect("half a second")
+            PollTimeout::try_from(self.patience / LOOKS).expect("half a second at most")
         };
         let mut fds = [
             PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
@@ -181,7 +184,8 @@ impl Reader {
                 return Ok(Woken::Stop);
             }
         }
-        self.give_up_before(clock::monotonic_ns().saturating_sub(PATIENCE_NS), seam)?;
+        let patience_ns = u64::try_from(self.patience.as_nanos()).unwrap_or(u64::MAX);
+        self.give_up_before(clock::monotonic_ns().saturating_sub(patience_ns), seam)?;
         Ok(Woken::Records)
     }
 
