@@ -27,6 +27,8 @@ pub mod fanotify;
 pub mod launch;
 #[cfg(feature = "look")]
 pub mod look;
+#[cfg(feature = "lsm")]
+pub mod lsm;
 #[cfg(feature = "netlink")]
 pub mod netlink;
 pub mod none;
@@ -86,6 +88,14 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &accounting::acct::Acct,
     #[cfg(feature = "audit")]
     &audit::AuditRules,
+    #[cfg(feature = "audit")]
+    &audit::multicast::Multicast,
+    #[cfg(feature = "audit")]
+    &audit::sixty_four::SixtyFourBit,
+    #[cfg(feature = "audit")]
+    &audit::seccomp::SeccompLog,
+    #[cfg(feature = "audit")]
+    &audit::apparmor::AppArmor,
     #[cfg(feature = "tracefs")]
     &tracefs::exec::TracefsExec,
     #[cfg(feature = "tracefs")]
@@ -146,6 +156,10 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &fanotify::perm::Permission,
     #[cfg(feature = "fanotify")]
     &fanotify::with_pidfd::WithPidfd,
+    #[cfg(feature = "lsm")]
+    &lsm::tomoyo::Tomoyo,
+    #[cfg(feature = "lsm")]
+    &lsm::ima::Ima,
 ];
 
 /// A technique with its reader.
@@ -389,7 +403,8 @@ mod tests {
         assert_eq!(names.len(), BACKENDS.len());
         for name in names {
             assert!(
-                name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'),
+                name.bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
                 "{name}"
             );
         }

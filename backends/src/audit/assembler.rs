@@ -12,9 +12,6 @@ use super::{
 
 /// More events under way than this are never due to order, but to loss.
 const MOST_OPEN: usize = 1024;
-/// The kernel retries a record for half a second (5 times 100 ms) before it puts it on hold.
-pub const PATIENCE_NS: u64 = 2_000_000_000;
-
 /// See the module.
 #[derive(Debug)]
 pub struct Assembler {

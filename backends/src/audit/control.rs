@@ -1,7 +1,7 @@
 //! Requests to audit and their answers, one at a time, on a socket of their own: so no answer has
 //! to be looked for among thousands of records.
 
-use std::{io, time::Duration};
+use std::{io, os::fd::AsRawFd, time::Duration};
 
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_AUDIT};
 use nix::sys::{
@@ -61,6 +61,40 @@ pub fn open() -> Result<Socket, Refused> {
     )
     .map_err(|e| Refused::new("setsockopt(SO_RCVTIMEO)")(e.into()))?;
     Ok(socket)
+}
+
+/// An audit socket that gets a copy of every record, beside audit's owner: it is in the multicast group.
+pub fn join_readers() -> Result<Socket, Refused> {
+    /// `AUDIT_NLGRP_READLOG` is group 1, and groups are named by their bits.
+    const READLOG: u32 = 1;
+    let mut socket = Socket::new(NETLINK_AUDIT).map_err(Refused::new("socket(NETLINK_AUDIT)"))?;
+    socket
+        .bind(&SocketAddr::new(0, READLOG))
+        .map_err(Refused::new("bind to group 1"))?;
+    Ok(socket)
+}
+
+/// How many records the kernel could not put into this socket since it was opened (`SO_MEMINFO`, Linux 4.12;
+/// the column `Drops` of `/proc/net/netlink`). For a reader of the group they are lost.
+pub fn drops(socket: &Socket) -> io::Result<u32> {
+    const SK_MEMINFO_DROPS: usize = 8;
+    let mut info = [0u32; 9];
+    let mut length = libc::socklen_t::try_from(size_of_val(&info)).expect("36 bytes");
+    // SAFETY: the kernel writes at most `length` bytes into `info`, which is that long.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            info.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    if result == 0 {
+        Ok(info[SK_MEMINFO_DROPS])
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Asks to be the one process that gets all records, on this socket. What comes before the answer
@@ -203,10 +237,15 @@ impl Control {
         self.order("AUDIT_DEL_RULE", kind::DEL_RULE, &rule.to_bytes())
     }
 
-    /// Puts a record with this text at the end of the kernel's queue.
-    pub fn user_message(&mut self, text: &str) -> Result<(), Refused> {
+    /// Puts a record with this text at the end of the kernel's queue. While audit is switched off it takes
+    /// none but [`kind::USER_AVC`] (`audit_receive_msg`).
+    pub fn user_message(&mut self, text: &str, switched_on: bool) -> Result<(), Refused> {
         let mut payload = text.as_bytes().to_vec();
         payload.push(0);
-        self.order("AUDIT_USER", kind::USER, &payload)
+        if switched_on {
+            self.order("AUDIT_USER", kind::USER, &payload)
+        } else {
+            self.order("AUDIT_USER_AVC", kind::USER_AVC, &payload)
+        }
     }
 }

@@ -65,12 +65,14 @@
 //! `auditdnetlink.cpp`; audit-userspace's rules; and what five kernels answered when tried.
 
 use crate::{
-    AttachError, Backend, Family, Kind, Monitor, Offers, Portrait, Reach, Setting, Settings, Since,
+    AttachError, Backend, Family, Monitor, Offers, Portrait, Reach, Setting, Settings, Since,
     remains::Remains,
 };
 
+pub mod apparmor;
 mod arguments;
 mod assembler;
+mod attach;
 mod batch;
 mod changes;
 mod container;
@@ -84,84 +86,26 @@ mod kernel_text;
 #[cfg(feature = "look")]
 mod look;
 mod monitor;
+pub mod multicast;
 mod reader;
 mod record;
 mod remains;
 mod rules;
+pub mod seccomp;
+mod settings;
+pub mod sixty_four;
+mod source;
+mod stand_in;
 mod when;
 mod wire;
+
+use monitor::{AuditMonitor, Channel};
+use rules::ARCHITECTURES;
+use source::Source;
 
 /// See the module.
 #[derive(Debug)]
 pub struct AuditRules;
-
-const SETTINGS: &[Setting] = &[
-    Setting {
-        name: "backlog",
-        help: "records that may wait in the kernel before processes have to (0: no limit; the \
-               kernel starts with 64, distributions set 8192)",
-        kind: Kind::Number(0, 1 << 20),
-        default: "8192",
-        tuned: "32768",
-    },
-    Setting {
-        name: "backlog-wait",
-        help: "ticks that a process sleeps for room before its record is lost (0: lost at once; \
-               the kernel starts with a minute, distributions set 60000)",
-        // The kernel takes ten minutes at most, which is this with the slowest tick.
-        kind: Kind::Number(0, 60_000),
-        default: "60000",
-        tuned: "60000",
-    },
-    Setting {
-        name: "rcvbuf",
-        help: "bytes of the socket's receive buffer (0: as the kernel gives it); a full one makes \
-               kauditd wait",
-        kind: Kind::Number(0, 1 << 30),
-        default: "4194304",
-        tuned: "33554432",
-    },
-    Setting {
-        name: "exclude",
-        help: "records that are not to be made: none, proctitle, unused (proctitle and cwd), or \
-               paths (these and all PATH records: no string as passed, no inode)",
-        kind: Kind::Word(&["none", "proctitle", "unused", "paths"]),
-        default: "none",
-        tuned: "unused",
-    },
-    Setting {
-        name: "attempts",
-        help: "whether calls that fail are recorded and counted (count) or filtered out by the \
-               rule (drop)",
-        kind: Kind::Word(&["count", "drop"]),
-        default: "count",
-        tuned: "drop",
-    },
-    Setting {
-        name: "batch",
-        help: "records taken with one system call",
-        kind: Kind::Number(1, 1024),
-        default: "64",
-        tuned: "256",
-    },
-    Setting {
-        name: "linger",
-        help: "milliseconds to let records gather after the first wakes the reader: fewer \
-               wake-ups, later sightings",
-        kind: Kind::Number(0, 1000),
-        default: "0",
-        tuned: "10",
-    },
-    Setting {
-        name: "container-lookup",
-        help: "whether /proc/PID/cgroup is asked when an exec's records have arrived; of a process \
-               that is gone by then nothing is told",
-        kind: Kind::Word(&["on", "off"]),
-        default: "on",
-        // After the linger a short-lived process is gone.
-        tuned: "off",
-    },
-];
 
 impl Backend for AuditRules {
     fn name(&self) -> &'static str {
@@ -196,7 +140,7 @@ impl Backend for AuditRules {
     }
 
     fn settings(&self) -> &'static [Setting] {
-        SETTINGS
+        settings::OF_RULES
     }
 
     fn boot_options(&self) -> &'static [&'static str] {
@@ -235,11 +179,13 @@ impl Backend for AuditRules {
     }
 
     fn attach(&self, settings: &Settings) -> Result<Box<dyn Monitor>, AttachError> {
-        Ok(Box::new(monitor::AuditMonitor::attach(settings)?))
+        let source = Source::Rules(&ARCHITECTURES);
+        let monitor = AuditMonitor::attach(settings, source, Channel::Owner, Vec::new())?;
+        Ok(Box::new(monitor))
     }
 
     #[cfg(feature = "look")]
     fn look(&self, roots: &crate::look::Roots) -> Vec<crate::look::Finding> {
-        look::look(roots)
+        look::look(roots, Channel::Owner)
     }
 }

@@ -1,56 +1,45 @@
-//! The monitor: attaches, reads until it is told to stop, counts what was lost, puts back.
+//! The monitor: reads until it is told to stop, counts what was lost, puts back.
 
-use std::time::Duration;
+use std::{fmt::Debug, time::Duration};
 
 use execlab_model::sighting::{LossReport, LossUnit};
-use nix::sys::socket::{
-    getsockopt, setsockopt,
-    sockopt::{RcvBuf, RcvBufForce},
-};
 
 use super::{
     changes::Changes,
-    control::{self, Control, Refused},
+    control::Refused,
     reader::{Reader, Woken},
-    rules::{ARCHITECTURES, Rule},
-    wire::{Status, kind},
+    wire::Status,
 };
-use crate::{AttachError, Monitor, MonitorError, Seam, Settings, Stop, clock};
+use crate::{Monitor, MonitorError, Seam, Stop, clock};
 
 /// After so much silence the record that ends the drain is not going to come.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// Audit, owned.
+/// Audit, attached; see [`super::attach`].
 #[derive(Debug)]
 pub struct AuditMonitor {
     /// First, so that it is dropped first: rules go before the socket that their records come to.
-    changes: Changes,
-    reader: Reader,
-    evidence: Vec<String>,
+    pub(super) changes: Changes,
+    pub(super) reader: Reader,
+    pub(super) channel: Channel,
+    /// What else is put back when this is dropped.
+    pub(super) _kept: Vec<Box<dyn Debug>>,
+    pub(super) evidence: Vec<String>,
     /// The kernel's own counters when this was attached, and when they were last read.
-    attached: Status,
-    counted: Status,
-    counted_ns: u64,
-    problems: Vec<String>,
+    pub(super) attached: Status,
+    pub(super) counted: Status,
+    pub(super) dropped: u32,
+    pub(super) counted_ns: u64,
+    pub(super) problems: Vec<String>,
 }
 
-/// What rules the technique out on this machine is told apart from what should have worked.
-fn refused(error: Refused) -> AttachError {
-    match error.errno() {
-        Some(libc::EPROTONOSUPPORT) => {
-            AttachError::Unsupported(format!("{error}: this kernel is built without audit"))
-        }
-        Some(libc::ECONNREFUSED) => AttachError::Unsupported(format!(
-            "{error}: audit takes orders from the initial PID and user namespaces only"
-        )),
-        Some(libc::EPERM) => {
-            AttachError::Unsupported(format!("{error}: it takes CAP_AUDIT_CONTROL"))
-        }
-        _ => AttachError::Call {
-            call: format!("{} on the audit socket", error.request),
-            source: error.source,
-        },
-    }
+/// How records come to this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    /// It is audit's owner: what it has not taken waits in the kernel, and what is lost is counted.
+    Owner,
+    /// It reads the multicast group: what it has not room for is gone.
+    Group,
 }
 
 fn broken(error: Refused) -> MonitorError {
@@ -60,147 +49,7 @@ fn broken(error: Refused) -> MonitorError {
     }
 }
 
-/// A process as people know it.
-fn process(pid: u32) -> String {
-    match std::fs::read_to_string(format!("/proc/{pid}/comm")) {
-        Ok(name) => format!("process {pid} ({})", name.trim_end()),
-        Err(_) => format!("process {pid}"),
-    }
-}
-
-/// The record types that a value of the setting `exclude` names.
-fn excluded(word: &str) -> &'static [u16] {
-    match word {
-        "proctitle" => &[kind::PROCTITLE],
-        "unused" => &[kind::PROCTITLE, kind::CWD],
-        "paths" => &[kind::PROCTITLE, kind::CWD, kind::PATH],
-        _ => &[],
-    }
-}
-
-fn small(settings: &Settings, name: &str) -> u32 {
-    u32::try_from(settings.number(name)).expect("the table of settings bounds it")
-}
-
 impl AuditMonitor {
-    pub fn attach(settings: &Settings) -> Result<Self, AttachError> {
-        let mut control = Control::open().map_err(refused)?;
-        let before = control.status().map_err(refused)?;
-        let existing = control.rules().map_err(refused)?;
-        if before.enabled > 1 {
-            return Err(AttachError::Unsupported(
-                "audit's configuration is locked until the next boot (enabled 2)".into(),
-            ));
-        }
-        if let Some(reason) = existing.iter().find_map(Rule::blinds) {
-            return Err(AttachError::Unsupported(reason));
-        }
-
-        let socket = control::open().map_err(refused)?;
-        let wanted = usize::try_from(settings.number("rcvbuf")).expect("at most a gigabyte");
-        if wanted > 0 {
-            setsockopt(&socket, RcvBufForce, &wanted).map_err(AttachError::call(format!(
-                "setsockopt(SO_RCVBUFFORCE, {wanted})"
-            )))?;
-        }
-        let buffer =
-            getsockopt(&socket, RcvBuf).map_err(AttachError::call("getsockopt(SO_RCVBUF)"))?;
-
-        let exclude = excluded(settings.word("exclude"));
-        let mut reader = Reader::new(
-            socket,
-            small(settings, "batch") as usize,
-            !exclude.contains(&kind::PATH),
-            Duration::from_millis(settings.number("linger")),
-            settings.word("container-lookup") == "on",
-        );
-        let mut changes = Changes::new(control, before);
-        reader.become_owner().map_err(|error| {
-            if error.errno() != Some(libc::EEXIST) {
-                return refused(error);
-            }
-            let owner = changes.control().status().map_or(before.pid, |s| s.pid);
-            AttachError::Unsupported(format!(
-                "audit has one owner at a time, and it is {}",
-                process(owner)
-            ))
-        })?;
-        changes.owned();
-
-        let backlog = small(settings, "backlog");
-        let wait = small(settings, "backlog-wait");
-        let switched_on = Status {
-            enabled: 1,
-            // A machine that is set to panic on a lost record must not do so for a measurement.
-            failure: before.failure.min(1),
-            rate_limit: 0,
-            backlog_limit: backlog,
-            backlog_wait_time: wait,
-            ..Status::default()
-        };
-        let all = Status::ENABLED
-            | Status::FAILURE
-            | Status::RATE_LIMIT
-            | Status::BACKLOG_LIMIT
-            | Status::BACKLOG_WAIT_TIME;
-        changes.set(switched_on, all).map_err(refused)?;
-
-        reader.starts_now();
-        let mut added = Vec::new();
-        let mut existed = Vec::new();
-        let successful = settings.word("attempts") == "drop";
-        let watches = ARCHITECTURES.map(|a| (a.name.to_owned(), Rule::execs(a, successful)));
-        let excludes = exclude
-            .iter()
-            .map(|number| (format!("exclude {number}"), Rule::exclude(*number)));
-        // The excludes first, so that there is no event with and one without.
-        for (name, rule) in excludes.chain(watches) {
-            let new = changes.add(rule, &existing).map_err(refused)?;
-            let which = if new { &mut added } else { &mut existed };
-            which.push(name);
-        }
-
-        let attached = changes.control().status().map_err(refused)?;
-        let mut evidence = vec![
-            format!(
-                "owner is pid {}, enabled {} (was {})",
-                attached.pid, attached.enabled, before.enabled
-            ),
-            format!(
-                "backlog limit {} (was {}), backlog wait {} ticks (was {}), rate limit {} (was {})",
-                attached.backlog_limit,
-                before.backlog_limit,
-                attached.backlog_wait_time,
-                before.backlog_wait_time,
-                attached.rate_limit,
-                before.rate_limit
-            ),
-            format!("rules added: {}", added.join(", ")),
-            format!(
-                "receive buffer {buffer} bytes, tick {} ns",
-                reader.tick_ns()
-            ),
-        ];
-        if !existed.is_empty() {
-            evidence.push(format!(
-                "rules that were there before, and stay: {}",
-                existed.join(", ")
-            ));
-        }
-        if before.enabled == 0 {
-            evidence.push("audit was off: processes older than this are not seen".into());
-        }
-        Ok(Self {
-            changes,
-            reader,
-            evidence,
-            attached,
-            counted: attached,
-            counted_ns: clock::monotonic_ns(),
-            problems: Vec::new(),
-        })
-    }
-
     /// Reads the kernel's counter and reports what it grew by.
     fn count_losses(&mut self, seam: &mut Seam) -> Result<Status, MonitorError> {
         let status = self.changes.control().status().map_err(broken)?;
@@ -215,7 +64,7 @@ impl AuditMonitor {
                 count: None,
                 window_ns,
             })?;
-        } else if lost > 0 {
+        } else if lost > 0 && self.loses_with_the_owner() {
             seam.loss(LossReport {
                 source: "audit_status.lost".into(),
                 unit: LossUnit::Record,
@@ -223,14 +72,41 @@ impl AuditMonitor {
                 window_ns,
             })?;
         }
+        self.count_drops(window_ns, seam)?;
         (self.counted, self.counted_ns) = (status, now);
         Ok(status)
+    }
+
+    /// Whether what the kernel counts as lost may be lost to this reader. With no owner it counts what it
+    /// would have kept for one, and readers of the group have that.
+    fn loses_with_the_owner(&self) -> bool {
+        self.channel == Channel::Owner || self.attached.pid != 0
+    }
+
+    /// What did not fit into the socket. The owner gets that again, readers of the group do not.
+    fn count_drops(&mut self, window_ns: (u64, u64), seam: &mut Seam) -> Result<(), MonitorError> {
+        if self.channel == Channel::Owner {
+            return Ok(());
+        }
+        let drops = self.reader.drops();
+        let drops = drops.map_err(MonitorError::call("getsockopt(SO_MEMINFO)"))?;
+        let new = drops.wrapping_sub(std::mem::replace(&mut self.dropped, drops));
+        if new > 0 {
+            seam.loss(LossReport {
+                source: "ENOBUFS on the multicast socket".into(),
+                unit: LossUnit::Record,
+                count: Some(new.into()),
+                window_ns,
+            })?;
+        }
+        Ok(())
     }
 
     /// Puts a mark behind all records that wait in the kernel, and reads up to it.
     fn drain(&mut self, round: u32, seam: &mut Seam) -> Result<(), MonitorError> {
         let mark = format!("execlab-drain-{}-{round}", std::process::id());
-        let sent = self.changes.control().user_message(&mark);
+        let switched_on = self.attached.enabled != 0;
+        let sent = self.changes.control().user_message(&mark, switched_on);
         let arrived = self.reader.drain_to(mark, SILENCE, seam)?;
         match sent {
             Err(error) => self
@@ -254,7 +130,7 @@ impl AuditMonitor {
         }
         let counted_ns = self.counted_ns;
         let status = self.count_losses(seam)?;
-        if status.pid != self.attached.pid || status.enabled == 0 {
+        if status.pid != self.attached.pid || status.enabled < self.attached.enabled {
             seam.loss(LossReport {
                 source: format!(
                     "audit was taken away: owner {}, enabled {}",
@@ -308,8 +184,16 @@ impl Monitor for AuditMonitor {
                 counts.failed, counts.checks
             ),
             format!("processes waited {waited} ticks for room in the backlog"),
-            "audit_ever_enabled stays set until the next boot".into(),
         ];
+        if self.attached.enabled != 0 {
+            notes.push("audit_ever_enabled stays set until the next boot".into());
+        }
+        if !self.loses_with_the_owner() {
+            let lost = self.counted.lost.wrapping_sub(self.attached.lost);
+            notes.push(format!(
+                "{lost} records that the kernel could not keep for an owner"
+            ));
+        }
         if let Some((found, gone)) = self.reader.lookups() {
             notes.push(format!(
                 "cgroup looked up: {found} found, {gone} of processes that were gone"

@@ -7,18 +7,18 @@ use netlink_sys::Socket;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{
-    assembler::{Assembler, PATIENCE_NS},
     batch::Batch,
     container::Containers,
     control::{self, Refused},
     event::{Exec, Outcome},
+    source::Parser,
     when::When,
     wire::{Message, kind},
 };
 use crate::{MonitorError, Seam, Stop, clock};
 
-/// How often events that wait for their rest are looked at.
-const AGEING: Duration = Duration::from_millis(500);
+/// How often events that wait for their rest are looked at before they are given up.
+const LOOKS: u32 = 4;
 /// So many full batches are taken before the stop signal is looked at again.
 const BATCHES_BETWEEN_LOOKS: usize = 64;
 
@@ -45,14 +45,15 @@ struct Losses {
     window_ns: Option<(u64, u64)>,
 }
 
-/// The socket of the owner, with all that is done to what comes from it.
+/// The socket, with all that is done to what comes from it.
 #[derive(Debug)]
 pub struct Reader {
     socket: Socket,
     batch: Batch,
-    assembler: Assembler,
+    parser: Parser,
     sink: Sink,
     linger: Duration,
+    patience: Duration,
 }
 
 /// Turns outcomes into sightings and losses.
@@ -80,18 +81,20 @@ pub enum Woken {
 }
 
 impl Reader {
-    /// `paths` tells whether PATH records are made at all.
+    /// Over the socket that records come from. After `patience` without a further record the rest of an event
+    /// is not going to come.
     pub fn new(
         socket: Socket,
         batch: usize,
-        paths: bool,
+        parser: Parser,
         linger: Duration,
+        patience: Duration,
         containers: bool,
     ) -> Self {
         Self {
             socket,
             batch: Batch::new(batch),
-            assembler: Assembler::new(paths),
+            parser,
             sink: Sink {
                 when: When::now(),
                 containers: containers.then(Containers::default),
@@ -102,6 +105,7 @@ impl Reader {
                 sentinel: None,
             },
             linger,
+            patience,
         }
     }
 
@@ -110,7 +114,7 @@ impl Reader {
     pub fn become_owner(&mut self) -> Result<(), Refused> {
         let now = clock::monotonic_ns();
         control::become_owner(&self.socket, |message| {
-            self.assembler
+            self.parser
                 .record(message.kind, message.payload, now, |_| {});
         })
     }
@@ -125,8 +129,13 @@ impl Reader {
         self.sink.counts
     }
 
+    /// How many records did not fit into the socket; see [`control::drops`].
+    pub fn drops(&self) -> io::Result<u32> {
+        control::drops(&self.socket)
+    }
+
     pub fn malformed(&self) -> u64 {
-        self.assembler.malformed()
+        self.parser.malformed()
     }
 
     pub fn tick_ns(&self) -> u64 {
@@ -146,10 +155,10 @@ impl Reader {
 
     /// Sleeps until there are records, or an event has to be given up, or the stop is raised.
     pub fn wait(&mut self, stop: &Stop) -> Result<Woken, MonitorError> {
-        let timeout = if self.assembler.open() == 0 {
+        let timeout = if self.parser.open() == 0 {
             PollTimeout::NONE
         } else {
-            PollTimeout::try_from(AGEING).expect("half a second")
+            PollTimeout::try_from(self.patience / LOOKS).expect("half a second at most")
         };
         let mut fds = [
             PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
@@ -175,7 +184,8 @@ impl Reader {
                 return Ok(Woken::Stop);
             }
         }
-        self.give_up_before(clock::monotonic_ns().saturating_sub(PATIENCE_NS), seam)?;
+        let patience_ns = u64::try_from(self.patience.as_nanos()).unwrap_or(u64::MAX);
+        self.give_up_before(clock::monotonic_ns().saturating_sub(patience_ns), seam)?;
         Ok(Woken::Records)
     }
 
@@ -209,8 +219,8 @@ impl Reader {
     fn take_batch(&mut self, seam: &mut Seam) -> Result<bool, MonitorError> {
         let more = match self.batch.receive(&self.socket) {
             Ok(more) => more,
-            // The kernel could not put a record into our buffer in time. It keeps the record and
-            // tries again, so nothing is lost yet; its counter tells.
+            // The kernel could not put a record into our buffer in time. For the owner it keeps the
+            // record and tries again, so nothing is lost yet; for the group it is. Counters tell.
             Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
                 self.sink.counts.overruns += 1;
                 self.sink.suspicious = true;
@@ -229,12 +239,12 @@ impl Reader {
             };
             self.sink.counts.records += 1;
             self.sink.counts.cut += u64::from(cut);
-            if message.kind == kind::USER {
+            if matches!(message.kind, kind::USER | kind::USER_AVC) {
                 self.sink.user(message.payload);
                 continue;
             }
             let mut handed_over = Ok(());
-            self.assembler
+            self.parser
                 .record(message.kind, message.payload, received_ns, |outcome| {
                     if handed_over.is_ok() {
                         handed_over = self.sink.outcome(outcome, received_ns, seam);
@@ -248,7 +258,7 @@ impl Reader {
     fn give_up_before(&mut self, before_ns: u64, seam: &mut Seam) -> Result<(), MonitorError> {
         let now = clock::monotonic_ns();
         let mut handed_over = Ok(());
-        self.assembler.close_idle(before_ns, |outcome| {
+        self.parser.close_idle(before_ns, |outcome| {
             if handed_over.is_ok() {
                 handed_over = self.sink.outcome(outcome, now, seam);
             }

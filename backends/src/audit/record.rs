@@ -101,6 +101,14 @@ impl Value<'_> {
         }
     }
 
+    /// A number that the kernel wrote in hexadecimal with `0x` before it (`code`).
+    pub fn prefixed_hex_number(self) -> Option<u32> {
+        match self {
+            Value::Bare(digits) => hex(digits.strip_prefix(b"0x")?),
+            Value::Quoted(_) => None,
+        }
+    }
+
     /// A string that a process chose. `None` if it is written as no such string is.
     pub fn string(self) -> Option<Bytes> {
         match self {

@@ -181,13 +181,14 @@ impl Rule {
     }
 
     /// Whether it drops all records of a type, not only those of some processes.
-    fn excludes(&self, message: u16) -> bool {
-        self.fields
-            == [Field {
-                what: field::MSGTYPE,
-                how: EQUAL,
-                value: message.into(),
-            }]
+    pub fn excludes(&self, message: u16) -> bool {
+        self.flags & !list::PREPEND == list::EXCLUDE
+            && self.fields
+                == [Field {
+                    what: field::MSGTYPE,
+                    how: EQUAL,
+                    value: message.into(),
+                }]
     }
 
     /// The payload of a request.

@@ -16,12 +16,15 @@ pub mod kind {
     pub const ADD_RULE: u16 = 1011;
     pub const DEL_RULE: u16 = 1012;
     pub const LIST_RULES: u16 = 1013;
+    pub const USER_AVC: u16 = 1107;
     pub const SYSCALL: u16 = 1300;
     pub const PATH: u16 = 1302;
     pub const CWD: u16 = 1307;
     pub const EXECVE: u16 = 1309;
     pub const EOE: u16 = 1320;
+    pub const SECCOMP: u16 = 1326;
     pub const PROCTITLE: u16 = 1327;
+    pub const AVC: u16 = 1400;
 }
 
 /// One message, borrowed from the datagram that it came in.
