@@ -57,6 +57,12 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &ebpf::EbpfProgram,
     #[cfg(feature = "ptrace")]
     &ptrace::Ptrace,
+    #[cfg(feature = "ptrace")]
+    &ptrace::notify::SeccompNotify,
+    #[cfg(feature = "ptrace")]
+    &ptrace::seccomp_trace::SeccompTrace,
+    #[cfg(feature = "ptrace")]
+    &ptrace::traceme::PtraceTraceme,
 ];
 
 /// A technique with its reader.
