@@ -127,8 +127,8 @@ fn follow<T: Tracing>(tracing: &mut T, seam: &mut Seam, bell: &Bell) -> Result<(
 
 /// Lets every tracee go. Execs that happen until then are reported.
 fn detach<T: Tracing>(tracing: &mut T, seam: &mut Seam) -> Result<bool, MonitorError> {
-    let deadline = Instant::now() + FAREWELL;
     tracing.stop_all();
+    let deadline = Instant::now() + FAREWELL;
     let mut left = true;
     while Instant::now() < deadline {
         match sys::wait(false) {

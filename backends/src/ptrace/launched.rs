@@ -46,6 +46,8 @@ pub struct Launched {
     execs: u64,
     /// Killed while they were stopped at their exec.
     unread: u64,
+    /// Who sends the SIGSTOP that is the last: this process, in the end.
+    farewell: i32,
     /// Whether tracees were left to the kernel at the end.
     left: bool,
 }
@@ -67,6 +69,7 @@ impl Launched {
             calls: 0,
             execs: 0,
             unread: 0,
+            farewell: 0,
             left: false,
         })
     }
@@ -77,8 +80,10 @@ impl Launched {
         match (signal, sys::sender(tid)) {
             // A stop of job control, which this kind of tracee cannot be left in (ptrace(2), "Group-stop").
             (_, Err(Errno::EINVAL)) => Event::Passing,
-            // Queued without a sender (`ptrace_init_task`, include/linux/ptrace.h).
-            (libc::SIGSTOP, Ok(sender)) if sender.pid == 0 => Event::Passing,
+            // Queued without a sender (`ptrace_init_task`, include/linux/ptrace.h), or by ourselves to let it go.
+            (libc::SIGSTOP, Ok(sender)) if sender.pid == 0 || sender.pid == self.farewell => {
+                Event::Passing
+            }
             (libc::SIGTRAP, Ok(sender))
                 if self.manner == Manner::AttachedTrapped
                     && sender.code == libc::SI_USER
@@ -173,7 +178,10 @@ impl Tracing for Launched {
         // What could not be listed is left to the kernel.
         let _ = match self.manner {
             Manner::Filtered => attach::interrupt_everything(),
-            Manner::Attached | Manner::AttachedTrapped => attach::signal_tracees(libc::SIGSTOP),
+            Manner::Attached | Manner::AttachedTrapped => {
+                self.farewell = std::process::id().cast_signed();
+                attach::signal_tracees(libc::SIGSTOP)
+            }
         };
     }
 }
