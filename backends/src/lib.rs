@@ -27,6 +27,8 @@ pub mod look;
 pub mod netlink;
 pub mod none;
 pub mod portrait;
+#[cfg(feature = "preload")]
+pub mod preload;
 #[cfg(feature = "polling")]
 pub mod proc_poll;
 pub mod procfs_lookup;
@@ -63,6 +65,10 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &ptrace::seccomp_trace::SeccompTrace,
     #[cfg(feature = "ptrace")]
     &ptrace::traceme::PtraceTraceme,
+    #[cfg(feature = "preload")]
+    &preload::environment::Preload,
+    #[cfg(feature = "preload")]
+    &preload::file::PreloadFile,
 ];
 
 /// A technique with its reader.
