@@ -150,30 +150,15 @@ void hand_over(struct report *report, struct part texts[TEXTS], const struct par
 	call(SYS_CLOSE, fd, 0, 0);
 }
 
-// Of glibc's loader: where the kernel put the number of arguments, the arguments and what follows them.
+// Of glibc's loader: where the kernel put the number of arguments, the arguments and what follows them. A program
+// without a C library, and one with another, has no such name in reach.
 extern const u64 *__libc_stack_end __attribute__((weak));
 
-// The arguments lie one behind the other as the kernel copied them.
-static void arguments(struct part *argv, struct part *given)
+// The string that was passed to the call, in the list that the kernel puts behind the environment.
+static void find_given(const u64 *at, struct part *given)
 {
 	enum { AT_NULL = 0, AT_EXECFN = 31 };
-	const u64 *at;
-	const char *first, *last;
-	u64 argc;
 
-	if (!&__libc_stack_end || !__libc_stack_end)
-		return;
-	at = __libc_stack_end;
-	argc = *at++;
-	if (argc) {
-		first = (const char *)at[0];
-		last = (const char *)at[argc - 1];
-		argv->start = first;
-		argv->length = (u64)(last - first) + text_length(last) + 1;
-	}
-	at += argc + 1;
-	while (*at++)
-		;
 	for (; at[0] != AT_NULL; at += 2) {
 		if (at[0] == AT_EXECFN) {
 			given->start = (const char *)at[1];
@@ -182,18 +167,54 @@ static void arguments(struct part *argv, struct part *given)
 	}
 }
 
+// The arguments lie one behind the other as the kernel copied them.
+static void from_stack(struct part *argv, struct part *given)
+{
+	const u64 *at = __libc_stack_end;
+	u64 argc = *at++;
+
+	if (argc) {
+		const char *first = (const char *)at[0];
+		const char *last = (const char *)at[argc - 1];
+
+		argv->start = first;
+		argv->length = (u64)(last - first) + text_length(last) + 1;
+	}
+	at += argc + 1;
+	while (*at++)
+		;
+	find_given(at, given);
+}
+
+// Whether the arguments were cut.
+static u8 from_proc(char *room, u64 length, struct part *argv, struct part *given)
+{
+	// Some two dozen pairs (`NEW_AUX_ENT`, fs/binfmt_elf.c), and the two zeros that end them.
+	u64 pairs[128] = { 0 };
+
+	read_text("/proc/self/auxv", (char *)pairs, sizeof(pairs) - 2 * sizeof(u64));
+	find_given(pairs, given);
+	argv->start = room;
+	argv->length = read_text("/proc/self/cmdline", room, length);
+	return argv->length == length ? CUT : 0;
+}
+
 __attribute__((constructor)) static void image(void)
 {
 	struct report report = { .kind = IMAGE };
 	struct part texts[TEXTS] = { 0 };
 	struct part argv = { 0 };
 	char path[PATH_BYTES], cgroup[PATH_BYTES], mnt[64], pid[64];
+	char arguments[2 * PATH_BYTES];
 
 	if (!(settings.report & IMAGES))
 		return;
 	texts[1].start = path;
 	texts[1].length = read_link("/proc/self/exe", path, sizeof(path));
-	arguments(&argv, &texts[2]);
+	if (&__libc_stack_end && __libc_stack_end)
+		from_stack(&argv, &texts[2]);
+	else
+		report.flags = from_proc(arguments, sizeof(arguments), &argv, &texts[2]);
 	if (settings.lookup & FULL) {
 		texts[3].start = cgroup;
 		texts[3].length = read_text("/proc/self/cgroup", cgroup, sizeof(cgroup));
