@@ -12,14 +12,28 @@ use super::wire::{Kind, Report};
 
 /// How long a call is held back, in nanoseconds.
 pub const HOLD_NS: u64 = 50_000_000;
+/// How long an exec that was told is remembered, so that its other side is not told too.
+const SAME_NS: u64 = 2_000_000_000;
+/// What is told of so many processes is not worth to be looked through.
+const FEW: usize = 1024;
+
+#[derive(Debug)]
+struct Told {
+    image: bool,
+    argument: Bytes,
+    ns: u64,
+}
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Pairs {
     /// Calls that wait, the oldest first.
     held: VecDeque<Held>,
-    /// Images of late, by process: the call that reports itself when it is over comes behind them.
-    images: HashMap<u32, (Bytes, u64)>,
+    /// What was told of late, by process: of an image, whose call reports itself when it is over, or of a call whose
+    /// image took its time.
+    told: HashMap<u32, Told>,
+    /// When there are so many, old ones are forgotten.
+    sweep_at: usize,
     /// Execs that both sides reported.
     pub both: u64,
     /// Calls that were followed by another one of the same process.
@@ -48,27 +62,27 @@ impl Pairs {
             .iter()
             .position(|held| held.pid == pid && pid.is_some());
         let before = before.and_then(|at| self.held.remove(at));
-        if report.kind == Kind::Image {
+        let image = report.kind == Kind::Image;
+        let other = pid.and_then(|pid| self.told.remove(&pid));
+        let is_told = other.is_some_and(|told| {
+            told.image != image
+                && told.argument == argument
+                && now.saturating_sub(told.ns) < SAME_NS
+        });
+        if is_told && (image || report.kind == Kind::Spawned) {
+            self.both += 1;
+            return;
+        }
+        if image {
             match before {
                 Some(call) if call.argument == argument => self.both += 1,
                 Some(call) => tell(call.sighting),
-                None => {
-                    self.images
-                        .retain(|_, (_, ns)| now.saturating_sub(*ns) < HOLD_NS);
-                    self.images.extend(pid.map(|pid| (pid, (argument, now))));
-                }
+                None => self.remember(pid, image, argument, now),
             }
             tell(sighting);
             return;
         }
         self.failed += u64::from(before.is_some());
-        let image = pid.and_then(|pid| self.images.remove(&pid));
-        let told = image
-            .is_some_and(|(theirs, ns)| theirs == argument && now.saturating_sub(ns) < HOLD_NS);
-        if report.kind == Kind::Spawned && told {
-            self.both += 1;
-            return;
-        }
         self.held.push_back(Held {
             pid,
             argument,
@@ -80,8 +94,25 @@ impl Pairs {
     pub fn ripe(&mut self, now: u64, tell: &mut impl FnMut(Sighting)) {
         let is_ripe = |held: &mut Held| now.saturating_sub(held.sighting.received_ns) >= HOLD_NS;
         while let Some(held) = self.held.pop_front_if(is_ripe) {
+            let sent = held.sighting.received_ns;
+            self.remember(held.pid, false, held.argument, sent);
             tell(held.sighting);
         }
+    }
+
+    fn remember(&mut self, pid: Option<u32>, image: bool, argument: Bytes, ns: u64) {
+        if self.told.len() >= self.sweep_at {
+            self.told
+                .retain(|_, told| ns.saturating_sub(told.ns) < SAME_NS);
+            // Not again before as many have come as there are.
+            self.sweep_at = FEW.max(2 * self.told.len());
+        }
+        let told = Told {
+            image,
+            argument,
+            ns,
+        };
+        self.told.extend(pid.map(|pid| (pid, told)));
     }
 
     /// When the next call will have waited long enough; `None` where none waits.
@@ -139,6 +170,19 @@ mod tests {
         assert_eq!((told, pairs.both), (vec![(7, 2)], 1));
         let (told, _) = run(&[(Kind::Spawned, 7, b"a\0", 1), image], u64::MAX);
         assert_eq!(told, [(7, 2)]);
+    }
+
+    #[test]
+    fn an_image_that_took_its_time_is_not_told_again() {
+        let late = 3 * HOLD_NS;
+        let reports = [
+            (Kind::Call, 7, &b"a\0"[..], 1),
+            (Kind::Call, 8, b"b\0", late - 1),
+            (Kind::Image, 7, b"a\0", late),
+            (Kind::Image, 7, b"a\0", late + 1),
+        ];
+        let (told, pairs) = run(&reports, 0);
+        assert_eq!((told, pairs.both), (vec![(7, 1), (7, late + 1)], 1));
     }
 
     #[test]
