@@ -1,6 +1,7 @@
 //! Compiles the programs in `bpf/` for the kernel's virtual machine, where the feature `ebpf` is asked for.
 
 mod clang;
+mod preload;
 
 use std::{
     env,
@@ -21,6 +22,9 @@ const HEADERS: &[&str] = &["kernel.h", "record.h", "walk.h", "collect.h"];
 fn main() {
     // Said in any case: without a word, any file of the package would be a reason to run again.
     println!("cargo::rerun-if-changed=build");
+    if env::var_os("CARGO_FEATURE_PRELOAD").is_some() {
+        preload::build();
+    }
     if env::var_os("CARGO_FEATURE_EBPF").is_none() {
         return;
     }

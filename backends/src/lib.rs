@@ -37,6 +37,8 @@ pub mod perf;
 #[cfg(feature = "polling")]
 pub mod polling;
 pub mod portrait;
+#[cfg(feature = "preload")]
+pub mod preload;
 pub mod priority;
 pub mod procfs_lookup;
 #[cfg(feature = "ptrace")]
@@ -148,6 +150,12 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &ebpf::Filter,
     #[cfg(feature = "ptrace")]
     &ptrace::Ptrace,
+    #[cfg(feature = "ptrace")]
+    &ptrace::notify::SeccompNotify,
+    #[cfg(feature = "ptrace")]
+    &ptrace::seccomp_trace::SeccompTrace,
+    #[cfg(feature = "ptrace")]
+    &ptrace::traceme::PtraceTraceme,
     #[cfg(feature = "fanotify")]
     &fanotify::filesystem::Filesystem,
     #[cfg(feature = "fanotify")]
@@ -156,6 +164,10 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &fanotify::perm::Permission,
     #[cfg(feature = "fanotify")]
     &fanotify::with_pidfd::WithPidfd,
+    #[cfg(feature = "preload")]
+    &preload::environment::Preload,
+    #[cfg(feature = "preload")]
+    &preload::file::PreloadFile,
     #[cfg(feature = "lsm")]
     &lsm::tomoyo::Tomoyo,
     #[cfg(feature = "lsm")]

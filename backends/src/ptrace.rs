@@ -34,39 +34,37 @@
 //! monitor and must not wait for itself). The time of the exec: there is no kernel time in a stop.
 //! What could not be seized is told as a loss of unknown size.
 
-use std::{
-    os::fd::AsFd,
-    sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, Instant},
-};
-
-use execlab_model::{
-    seam::SCOPE,
-    sighting::{LossReport, LossUnit, Sighting},
-};
-use nix::{
-    errno::Errno,
-    poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::eventfd::EventFd,
-};
-
 use crate::{
     AttachError, Backend, Family, Kind, Monitor, MonitorError, Offers, Portrait, Reach, Seam,
     Setting, Settings, Since, Stop,
     clock::monotonic_ns,
     procfs_lookup::{Depth, Procfs},
 };
+use execlab_model::{
+    seam::SCOPE,
+    sighting::{LossReport, LossUnit, Sighting},
+};
 
 mod attach;
+mod call;
+mod filter;
+mod follow;
+mod guardian;
+mod launched;
+mod listener;
 #[cfg(feature = "look")]
 mod look;
+pub mod notify;
+mod reader;
+mod rendezvous;
+mod resolve;
+pub mod seccomp_trace;
 mod sys;
+pub mod traceme;
 
 use attach::Attached;
+use follow::Tracing;
 use sys::Event;
-
-/// How long detaching may take before the rest is left to the kernel.
-const FAREWELL: Duration = Duration::from_millis(250);
 
 /// See the module.
 #[derive(Debug)]
@@ -164,7 +162,7 @@ impl Backend for Ptrace {
             stops: 0,
             execs: 0,
             unread: 0,
-            left: None,
+            left: false,
         }))
     }
 
@@ -185,46 +183,13 @@ struct Tracer {
     /// Killed while they were stopped at their exec.
     unread: u64,
     /// Whether tracees were left to the kernel at the end.
-    left: Option<bool>,
+    left: bool,
 }
 
-impl Tracer {
-    /// Waits for reports and answers them until `done`.
-    fn follow(&mut self, seam: &mut Seam, done: &AtomicBool) -> Result<(), MonitorError> {
-        let mut unflushed = false;
-        while !done.load(Ordering::SeqCst) {
-            // Where something is to be flushed, first look whether there is more.
-            match sys::wait(!unflushed) {
-                Ok(Some((tid, status))) => {
-                    let event = sys::classify(status);
-                    if event == Event::Exec {
-                        self.sight(tid, seam)?;
-                        unflushed = true;
-                    }
-                    self.answer(tid, event);
-                }
-                Ok(None) => {
-                    seam.flush()?;
-                    unflushed = false;
-                }
-                Err(Errno::EINTR) => {}
-                // No tracee is left, and nobody can become one.
-                Err(Errno::ECHILD) => break,
-                Err(error) => return Err(MonitorError::call("waitpid(-1, __WALL)")(error)),
-            }
-        }
-        Ok(seam.flush()?)
-    }
-
-    fn answer(&mut self, tid: i32, event: Event) {
+impl Tracing for Tracer {
+    fn interpret(&mut self, _: i32, status: i32) -> Event {
         self.stops += 1;
-        // ESRCH: it was killed while it was stopped.
-        let _ = match event {
-            Event::Ended => Ok(()),
-            Event::Exec | Event::Passing => sys::go_on(tid, 0),
-            Event::GroupStop => sys::listen(tid),
-            Event::Signal(signal) => sys::go_on(tid, signal),
-        };
+        sys::classify(status)
     }
 
     fn sight(&mut self, tid: i32, seam: &mut Seam) -> Result<(), MonitorError> {
@@ -246,36 +211,9 @@ impl Tracer {
         Ok(seam.sighting(sighting)?)
     }
 
-    /// Lets every tracee go. Execs that happen until then are reported.
-    fn detach(&mut self, seam: &mut Seam) -> Result<(), MonitorError> {
-        let deadline = Instant::now() + FAREWELL;
+    fn stop_all(&mut self) {
         // What could not be listed is let go by the kernel.
         let _ = attach::interrupt_everything();
-        self.left = Some(true);
-        while Instant::now() < deadline {
-            match sys::wait(false) {
-                Ok(Some((tid, status))) => {
-                    let event = sys::classify(status);
-                    let signal = match event {
-                        Event::Ended => continue,
-                        Event::Exec => {
-                            self.sight(tid, seam)?;
-                            0
-                        }
-                        Event::Signal(signal) => signal,
-                        Event::Passing | Event::GroupStop => 0,
-                    };
-                    let _ = sys::detach(tid, signal);
-                }
-                Ok(None) => std::thread::sleep(Duration::from_micros(200)),
-                Err(Errno::EINTR) => {}
-                Err(_) => {
-                    self.left = Some(false);
-                    break;
-                }
-            }
-        }
-        Ok(seam.flush()?)
     }
 }
 
@@ -297,27 +235,8 @@ impl Monitor for Tracer {
             })?;
             seam.flush()?;
         }
-        let done = AtomicBool::new(false);
-        let noticed = EventFd::new().map_err(MonitorError::call("eventfd"))?;
-        // SAFETY: a call without arguments.
-        let tracer = unsafe { libc::pthread_self() };
-        let followed = std::thread::scope(|scope| {
-            scope.spawn(|| watch_for_stop(stop, tracer, &done, &noticed));
-            let followed = self.follow(seam, &done);
-            if followed.is_ok() {
-                // Without tracees there is nothing to do but wait for the stop.
-                while !done.load(Ordering::SeqCst) {
-                    stop.wait(Duration::from_mins(1));
-                }
-            }
-            noticed
-                .write(1)
-                .expect("the counter of an eventfd is far from full");
-            followed
-        });
-        // Tracees that are never answered would stay stopped until this process ends.
-        let detached = self.detach(seam);
-        followed.and(detached)
+        self.left = follow::run(self, seam, stop, None)?;
+        Ok(())
     }
 
     fn notes(&self) -> Vec<String> {
@@ -332,24 +251,9 @@ impl Monitor for Tracer {
                 self.unread
             ));
         }
-        if self.left == Some(true) {
+        if self.left {
             notes.push("some tracees could not be stopped to be let go; the kernel does it".into());
         }
         notes
-    }
-}
-
-/// Sleeps until the stop is raised, then ends the tracer's wait, again and again until it noticed:
-/// a signal that comes just before the wait begins would not end it.
-fn watch_for_stop(stop: &Stop, tracer: libc::pthread_t, done: &AtomicBool, noticed: &EventFd) {
-    let mut fds = [
-        PollFd::new(noticed.as_fd(), PollFlags::POLLIN),
-        PollFd::new(stop.fd(), PollFlags::POLLIN),
-    ];
-    while matches!(poll(&mut fds, PollTimeout::NONE), Err(Errno::EINTR)) {}
-    done.store(true, Ordering::SeqCst);
-    while matches!(poll(&mut fds[..1], 2u8), Ok(0) | Err(Errno::EINTR)) {
-        // SAFETY: the tracer's thread waits for this one to end before it ends itself.
-        unsafe { libc::pthread_kill(tracer, libc::SIGUSR1) };
     }
 }

@@ -73,20 +73,25 @@ impl Launcher {
         for place in &mut ids {
             *place = arena.bytes(&[0; ID_BYTES + 1])?;
         }
+        let lifetime = arena.bytes(&[0; LIFETIME_BYTES + 1])?;
         let padding = [b"PADDING=".as_slice(), &vec![b'p'; padding]].concat();
+        let mut environment = vec![
+            b"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_vec(),
+            padding,
+        ];
+        // A monitor's way into what the storm executes, where it launched the storm: an environment that is inherited.
+        if let Some(objects) = std::env::var_os("LD_PRELOAD") {
+            environment.push([b"LD_PRELOAD=", objects.as_encoded_bytes()].concat());
+        }
+        let mut strings = Vec::with_capacity(environment.len());
+        for variable in environment {
+            let variable = CString::new(variable).map_err(io::Error::other)?;
+            strings.push(arena.string(&variable)?.cast_const().cast());
+        }
         let shared = Shared {
             ids,
-            lifetime: arena.bytes(&[0; LIFETIME_BYTES + 1])?,
-            environment: [
-                arena
-                    .string(c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")?
-                    .cast_const()
-                    .cast(),
-                arena
-                    .string(&CString::new(padding).map_err(io::Error::other)?)?
-                    .cast_const()
-                    .cast(),
-            ],
+            lifetime,
+            environment: strings,
         };
         Ok(Self {
             // 32 KiB: the child runs system calls on it.

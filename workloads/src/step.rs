@@ -85,7 +85,7 @@ pub struct Call {
 /// What is in the environment of a [`Call`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Environment {
-    /// What every storm has: `PATH`, and the padding of its seed.
+    /// What every storm has: `PATH`, and the padding of its seed; and `LD_PRELOAD` where the storm itself has it.
     Usual,
     /// The same and the id, for an image without arguments.
     WithId,

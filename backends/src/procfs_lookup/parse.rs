@@ -94,6 +94,8 @@ impl<'a> Stat<'a> {
 /// What is needed of `/proc/PID/status`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Status {
+    /// The process of the thread.
+    pub tgid: Option<u32>,
     /// The parent's process id.
     pub ppid: Option<u32>,
     /// Real user id.
@@ -108,7 +110,9 @@ impl Status {
         let mut out = Self::default();
         // The name comes first and escapes newlines, so no line below it can be forged.
         for line in raw.split(|&b| b == b'\n') {
-            if let Some(rest) = line.strip_prefix(b"PPid:") {
+            if let Some(rest) = line.strip_prefix(b"Tgid:") {
+                out.tgid = number_at(words(rest).next());
+            } else if let Some(rest) = line.strip_prefix(b"PPid:") {
                 out.ppid = number_at(words(rest).next());
             } else if let Some(rest) = line.strip_prefix(b"Uid:") {
                 out.uid = number_at(words(rest).next());
@@ -242,8 +246,9 @@ mod tests {
     #[test]
     fn a_forged_name_does_not_forge_a_status() {
         let raw =
-            b"Name:\ta\\nUid:\t7\nState:\tS\nPid:\t5\nPPid:\t3\nUid:\t1000\t0\t0\t0\nNSpid:\t500\t12\t1\nx";
+            b"Name:\ta\\nUid:\t7\nState:\tS\nTgid:\t4\nPid:\t5\nPPid:\t3\nUid:\t1000\t0\t0\t0\nNSpid:\t500\t12\t1\nx";
         let expected = Status {
+            tgid: Some(4),
             ppid: Some(3),
             uid: Some(1000),
             ns_pid: Some(1),

@@ -170,6 +170,21 @@ pub fn interrupt_everything() -> procfs::ProcResult<()> {
     Ok(())
 }
 
+/// Sends a signal to every thread that this process traces.
+pub fn signal_tracees(signal: i32) -> procfs::ProcResult<()> {
+    let me = std::process::id().cast_signed();
+    for process in all_processes()?.flatten() {
+        let Ok(tasks) = process.tasks() else { continue };
+        for task in tasks.flatten() {
+            if task.status().is_ok_and(|status| status.tracerpid == me) {
+                // SAFETY: a call with three numbers. A tracee keeps its id until its tracer has waited for it.
+                unsafe { libc::syscall(libc::SYS_tgkill, task.pid, task.tid, signal) };
+            }
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

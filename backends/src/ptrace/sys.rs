@@ -6,6 +6,12 @@ use std::{io, ptr};
 
 use nix::errno::Errno;
 
+use super::call::Request;
+
+/// So that the children of tracees are tracees.
+const CHILDREN: libc::c_int =
+    libc::PTRACE_O_TRACEFORK | libc::PTRACE_O_TRACEVFORK | libc::PTRACE_O_TRACECLONE;
+
 /// What a tracee reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
@@ -13,6 +19,8 @@ pub enum Event {
     Ended,
     /// It called exec: its id is the process's by now, whichever thread called.
     Exec,
+    /// It is at a call that a filter singled out.
+    Call,
     /// It made a child, or another event that needs no more than going on.
     Passing,
     /// It was stopped by SIGSTOP, SIGTSTP, SIGTTIN or SIGTTOU, and has to stay so.
@@ -30,6 +38,7 @@ pub fn classify(status: i32) -> Event {
     match status >> 16 {
         0 => Event::Signal(signal),
         libc::PTRACE_EVENT_EXEC => Event::Exec,
+        libc::PTRACE_EVENT_SECCOMP => Event::Call,
         // Also the first stop of a child, the answer to PTRACE_INTERRUPT and the end of a group
         // stop: those come with SIGTRAP.
         libc::PTRACE_EVENT_STOP if signal != libc::SIGTRAP => Event::GroupStop,
@@ -58,11 +67,113 @@ fn ptrace(request: libc::c_uint, tid: i32, data: libc::c_long) -> nix::Result<()
 
 /// Makes a thread a tracee without stopping it. Its children become tracees by themselves.
 pub fn seize(tid: i32) -> nix::Result<()> {
-    let options = libc::PTRACE_O_TRACEEXEC
-        | libc::PTRACE_O_TRACEFORK
-        | libc::PTRACE_O_TRACEVFORK
-        | libc::PTRACE_O_TRACECLONE;
+    ptrace(
+        libc::PTRACE_SEIZE,
+        tid,
+        (CHILDREN | libc::PTRACE_O_TRACEEXEC).into(),
+    )
+}
+
+/// The same, and it stops at calls that a filter answers with `SECCOMP_RET_TRACE` (Linux 3.5).
+pub fn seize_with_calls(tid: i32) -> nix::Result<()> {
+    let options = CHILDREN | libc::PTRACE_O_TRACEEXEC | libc::PTRACE_O_TRACESECCOMP;
     ptrace(libc::PTRACE_SEIZE, tid, options.into())
+}
+
+/// Makes a thread a tracee as tracers did before `PTRACE_SEIZE`: it is sent a SIGSTOP, and waited for here.
+/// Its children begin with one. `options` beside those for children. When the tracer ends, so do its tracees.
+pub fn attach(tid: i32, options: libc::c_int) -> nix::Result<()> {
+    ptrace(libc::PTRACE_ATTACH, tid, 0)?;
+    let mut status = 0;
+    // SAFETY: the status lives through the call.
+    while unsafe { libc::waitpid(tid, &raw mut status, libc::__WALL) } < 0 {
+        if Errno::last() != Errno::EINTR {
+            return Err(Errno::last());
+        }
+    }
+    if !libc::WIFSTOPPED(status) {
+        return Err(Errno::ESRCH);
+    }
+    let options = CHILDREN | libc::PTRACE_O_EXITKILL | options;
+    ptrace(libc::PTRACE_SETOPTIONS, tid, options.into())?;
+    // Any other signal came first; ours is still to come, and looks like that of a new child.
+    let signal = libc::WSTOPSIG(status);
+    go_on(tid, if signal == libc::SIGSTOP { 0 } else { signal })
+}
+
+/// What an event has to say: of an exec, the id that the thread had before it.
+pub fn message(tid: i32) -> nix::Result<i32> {
+    let mut message: libc::c_ulong = 0;
+    let into = &raw mut message;
+    // SAFETY: the kernel writes one word, which outlives the call.
+    let result = unsafe {
+        libc::ptrace(
+            libc::PTRACE_GETEVENTMSG,
+            tid,
+            ptr::null_mut::<libc::c_void>(),
+            into,
+        )
+    };
+    Errno::result(result)?;
+    i32::try_from(message).map_err(|_| Errno::ERANGE)
+}
+
+/// The call that a filter stopped a tracee at (Linux 5.3).
+pub fn call(tid: i32) -> nix::Result<Request> {
+    // SAFETY: numbers and unions of them, for which zero is a value.
+    let mut info: libc::ptrace_syscall_info = unsafe { std::mem::zeroed() };
+    let into = &raw mut info;
+    // SAFETY: the kernel fills the structure, of which it is told the length, and which outlives the call.
+    let result = unsafe {
+        libc::ptrace(
+            libc::PTRACE_GET_SYSCALL_INFO,
+            tid,
+            size_of::<libc::ptrace_syscall_info>(),
+            into,
+        )
+    };
+    Errno::result(result)?;
+    if info.op != libc::PTRACE_SYSCALL_INFO_SECCOMP {
+        return Err(Errno::EINVAL);
+    }
+    // SAFETY: `op` says that this is the part that was filled.
+    let seccomp = unsafe { info.u.seccomp };
+    Ok(Request {
+        arch: info.arch,
+        number: u32::try_from(seccomp.nr).map_err(|_| Errno::ERANGE)?,
+        arguments: seccomp.args,
+    })
+}
+
+/// Who sent a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sender {
+    /// `si_code`: `SI_USER` where it was `kill`, or one of the kernel's that pretends to be.
+    pub code: i32,
+    /// In the receiver's PID namespace; 0 for the kernel, and for who has no number there.
+    pub pid: i32,
+}
+
+/// Who sent the signal that is about to be delivered; EINVAL for a tracee stopped by job control.
+pub fn sender(tid: i32) -> nix::Result<Sender> {
+    // SAFETY: numbers and unions of them, for which zero is a value.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let into = &raw mut info;
+    // SAFETY: the kernel fills the structure, which outlives the call.
+    let result = unsafe {
+        libc::ptrace(
+            libc::PTRACE_GETSIGINFO,
+            tid,
+            ptr::null_mut::<libc::c_void>(),
+            into,
+        )
+    };
+    Errno::result(result)?;
+    Ok(Sender {
+        code: info.si_code,
+        // SAFETY: the kernel filled the whole union; for a code that has no sender this is another number.
+        pid: unsafe { info.si_pid() },
+    })
 }
 
 /// Lets a stopped tracee go on, with a signal or 0.
@@ -119,6 +230,10 @@ mod tests {
     fn every_kind_of_stop_is_told_apart() {
         let cases = [
             (stopped(libc::SIGTRAP, libc::PTRACE_EVENT_EXEC), Event::Exec),
+            (
+                stopped(libc::SIGTRAP, libc::PTRACE_EVENT_SECCOMP),
+                Event::Call,
+            ),
             (
                 stopped(libc::SIGTRAP, libc::PTRACE_EVENT_FORK),
                 Event::Passing,

@@ -6,6 +6,7 @@ use std::{
     fs::File,
     io::{Read, Seek},
     os::{fd::AsRawFd, unix::process::CommandExt},
+    path::Path,
     process::{Child, Command, ExitStatus},
     time::{Duration, Instant},
 };
@@ -48,11 +49,17 @@ impl Monitor {
     /// Starts a backend and waits until it is attached; `None`, with the reason printed, where this
     /// kernel does not support it.
     pub fn start(name: &str, settings: &[&str]) -> Option<Self> {
+        Self::start_with(name, settings, &[])
+    }
+
+    /// The same with more in its environment.
+    pub fn start_with(name: &str, settings: &[&str], env: &[(&str, &Path)]) -> Option<Self> {
         let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
         let writer = File::options().append(true).open(&path).unwrap();
         let fd = writer.as_raw_fd();
         let mut command = Command::new(env!("CARGO_BIN_EXE_execlab-monitor"));
         command.arg(name).arg(fd.to_string()).args(settings);
+        command.envs(env.iter().copied());
         // SAFETY: fcntl is async-signal-safe; it keeps the seam open over the exec.
         unsafe {
             command.pre_exec(move || match libc::fcntl(fd, libc::F_SETFD, 0) {

@@ -46,7 +46,7 @@ pub(super) struct Shared {
     pub(super) ids: [*mut u8; super::IDS],
     /// Where the lifetime is written.
     pub(super) lifetime: *mut u8,
-    pub(super) environment: [*const c_char; 2],
+    pub(super) environment: Vec<*const c_char>,
 }
 
 impl Ready {
@@ -100,23 +100,20 @@ impl ReadyCall {
             });
         }
         argv.push(ptr::null());
-        let [path, padding] = shared.environment;
-        let environment: &[*const c_char] = match call.environment {
-            Environment::Usual => &[path, padding, ptr::null()],
-            Environment::WithId => {
-                let id = shared.ids[0].cast_const().cast();
-                &[path, padding, id, ptr::null()]
-            }
-        };
+        let mut environment = shared.environment.clone();
+        if call.environment == Environment::WithId {
+            environment.push(shared.ids[0].cast_const().cast());
+        }
+        environment.push(ptr::null());
         let narrow = |table: &[*const c_char]| table.iter().map(|&p| low(p)).collect::<Vec<_>>();
         Ok(Self {
             how: call.how,
             path: arena.string(&call.path)?.cast_const().cast(),
             argv: arena.table(&argv)?,
-            envp: arena.table(environment)?,
+            envp: arena.table(&environment)?,
             low: (
                 low(arena.table(&narrow(&argv))?),
-                low(arena.table(&narrow(environment))?),
+                low(arena.table(&narrow(&environment))?),
             ),
         })
     }
