@@ -20,6 +20,8 @@ pub mod audit;
 pub mod clock;
 #[cfg(feature = "ebpf")]
 pub mod ebpf;
+#[cfg(feature = "kmod")]
+pub mod kmod;
 pub mod launch;
 #[cfg(feature = "look")]
 pub mod look;
@@ -57,6 +59,12 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &ebpf::EbpfProgram,
     #[cfg(feature = "ptrace")]
     &ptrace::Ptrace,
+    #[cfg(feature = "kmod")]
+    &kmod::KmodTracepoint,
+    #[cfg(feature = "kmod")]
+    &kmod::KmodSyscallTable,
+    #[cfg(feature = "kmod")]
+    &kmod::KmodSyscallHook,
 ];
 
 /// A technique with its reader.
@@ -112,6 +120,12 @@ pub trait Backend: Sync {
     /// What has to be executed to prove that it is attached.
     fn canary(&self) -> CanaryKind {
         CanaryKind::Payload
+    }
+
+    /// The kernel module that it loads: a name out of `kmod/`. It is built for each kernel on the user's machine, and is
+    /// `/lib/execlab/NAME.ko` in a guest; where it cannot be built, `NAME.why` there says why.
+    fn kernel_module(&self) -> Option<&'static str> {
+        None
     }
 
     /// Sets of a distribution's programs (`vm/userland.toml`) that it needs in a guest; a host has its own.
