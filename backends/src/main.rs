@@ -1,5 +1,5 @@
-//! `execlab-monitor BACKEND SEAM [NAME=VALUE …]`: runs one backend as a process of its own. The seam is a
-//! descriptor that it inherits, with `:json` behind its number where it is to be lines for others.
+//! `execlab-monitor BACKEND [SEAM] [NAME=VALUE …]`: runs one backend as a process of its own. The seam is a
+//! descriptor that it inherits; without one, what it sees are lines on its standard output.
 //!
 //! `execlab-monitor launch BACKEND [NAME=VALUE …] -- PROGRAM [ARGUMENT …]`: becomes that program, watched by
 //! the backend's running monitor; for techniques that reach nobody else.
@@ -23,6 +23,8 @@ use std::{
 use execlab_backends::{AttachError, Backend, Monitor, Seam, Settings, Stop, find, seam::Form};
 use execlab_model::seam::{Done, Message, Ready, Reason};
 
+const STDOUT: RawFd = 1;
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match start(&arguments) {
@@ -40,18 +42,22 @@ fn start(arguments: &[String]) -> Result<(), String> {
     {
         return launch(rest);
     }
-    let [name, seam, settings @ ..] = arguments else {
-        return Err("usage: execlab-monitor BACKEND SEAM [NAME=VALUE …]".into());
+    let [name, rest @ ..] = arguments else {
+        return Err("usage: execlab-monitor BACKEND [SEAM] [NAME=VALUE …]".into());
+    };
+    let (fd, form, settings) = match rest {
+        [seam, settings @ ..] if !seam.contains('=') => {
+            let fd: RawFd = seam
+                .parse()
+                .map_err(|_| format!("`{seam}` is no descriptor"))?;
+            (fd, Form::Binary, settings)
+        }
+        settings => (STDOUT, Form::JsonLines, settings),
     };
     let (backend, settings) = named(name, settings)?;
-    let (fd, form) = match seam.strip_suffix(":json") {
-        Some(fd) => (fd, Form::JsonLines),
-        None => (seam.as_str(), Form::Binary),
-    };
-    let fd: RawFd = fd.parse().map_err(|_| format!("`{fd}` is no descriptor"))?;
 
     // SAFETY: whoever started us opened this descriptor for us alone and named it on our command
-    // line; nothing else in this process uses it.
+    // line, or it is the standard output; nothing else in this process uses it.
     let seam = Seam::new(unsafe { File::from_raw_fd(fd) }, form);
     let mut seam = seam.burdened(settings.burden());
     let stop = Stop::on_signals().map_err(|e| format!("cannot wait for signals: {e}"))?;

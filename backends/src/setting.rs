@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use execlab_model::plan::{CPU_QUOTA, MEMORY_LIMIT};
+
 /// One thing that can be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setting {
@@ -19,13 +21,29 @@ pub struct Setting {
 
 /// What can be set on every backend, because the seam does it and not the backend. Unlike a
 /// backend's own settings these stand in no plan unless somebody sets them.
-pub const COMMON_SETTINGS: &[Setting] = &[Setting {
-    name: BURDEN,
-    help: "wasted work: so many turns of an empty loop (two instructions each) for each sighting",
-    kind: Kind::Number(0, 1 << 30),
-    default: "0",
-    tuned: "0",
-}];
+pub const COMMON_SETTINGS: &[Setting] = &[
+    Setting {
+        name: BURDEN,
+        help: "wasted work: so many turns of an empty loop (two instructions each) for each sighting",
+        kind: Kind::Number(0, 1 << 30),
+        default: "0",
+        tuned: "0",
+    },
+    Setting {
+        name: CPU_QUOTA,
+        help: "limit: so many percent of one CPU for the monitor's cgroup; 0 is no limit",
+        kind: Kind::Number(0, 100_000),
+        default: "0",
+        tuned: "0",
+    },
+    Setting {
+        name: MEMORY_LIMIT,
+        help: "limit: so many MiB of memory for the monitor's cgroup; 0 is no limit",
+        kind: Kind::Number(0, 1 << 20),
+        default: "0",
+        tuned: "0",
+    },
+];
 
 /// See [`crate::Seam::burdened`].
 pub(crate) const BURDEN: &str = "burden";
@@ -185,7 +203,7 @@ mod tests {
         let message = |r: Result<Settings, BadSetting>| r.unwrap_err().to_string();
         assert_eq!(
             message(given("sise", "1")),
-            "no setting is called `sise`; there are: size, mode, burden"
+            "no setting is called `sise`; there are: size, mode, burden, cpu-quota, memory-limit"
         );
         assert_eq!(
             message(given("size", "10")),

@@ -5,6 +5,7 @@ use super::*;
 
 fn trial(backend: &str, execs: u32, seed: u64) -> TrialSpec {
     TrialSpec {
+            program: None,
         id: format!("{backend}/{execs}/{seed}"),
         kernel: "6.1".into(),
         backend: BackendSpec {

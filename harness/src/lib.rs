@@ -26,6 +26,7 @@ pub mod lab;
 pub mod matrix;
 pub mod nearest;
 pub mod plan;
+pub mod program;
 pub mod progress;
 pub mod registry;
 pub mod results;

@@ -4,7 +4,10 @@
 //! checked all of them, so that every message names its place and all of them come at once.
 
 mod file;
+mod limits;
+mod programs;
 mod resolve;
+mod values;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
@@ -14,6 +17,8 @@ use execlab_model::{
     workload::{Load, Spawn},
 };
 use serde::{Deserialize, Serialize};
+
+use crate::program::Program;
 
 pub(crate) use self::resolve::unknown;
 pub use self::{file::read, resolve::resolve};
@@ -96,8 +101,29 @@ pub struct Selection {
     pub cpus: Option<Given>,
     /// Whether trials without a monitor are run, so that cost is a difference.
     pub baselines: Option<Given>,
+    /// Limits of every monitor: `cpu=PERCENT`, `memory=MIB`.
+    pub limits: Option<Vec<Given>>,
     /// Groups of settings; only a file has them.
     pub variants: Vec<Variant>,
+    /// Programs by name; only a file has them.
+    pub programs: Vec<NamedProgram>,
+}
+
+/// A program of somebody else that a matrix file names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedProgram {
+    /// By this name, which stands behind `exec:`.
+    pub name: Given,
+    /// Program and arguments.
+    pub run: Vec<Given>,
+    /// Files and folders that it needs.
+    pub files: Vec<Given>,
+    /// Boot options without which it cannot work.
+    pub boot: Vec<Given>,
+    /// What has to be executed to prove that it sees.
+    pub canary: Option<Given>,
+    /// Whether it starts what it watches.
+    pub launch: bool,
 }
 
 impl Selection {
@@ -106,6 +132,8 @@ impl Selection {
     pub fn over(self, below: Self) -> Self {
         let mut variants = below.variants;
         variants.extend(self.variants);
+        let mut programs = below.programs;
+        programs.extend(self.programs);
         Self {
             kernels: self.kernels.or(below.kernels),
             backends: self.backends.or(below.backends),
@@ -119,7 +147,9 @@ impl Selection {
             lab: self.lab.or(below.lab),
             cpus: self.cpus.or(below.cpus),
             baselines: self.baselines.or(below.baselines),
+            limits: self.limits.or(below.limits),
             variants,
+            programs,
         }
     }
 
@@ -197,6 +227,9 @@ pub struct SelectedBackend {
     pub spec: BackendSpec,
     /// Boot options without which it cannot work.
     pub boot: Vec<String>,
+    /// Which one, where it is somebody else's program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<Program>,
 }
 
 /// One thing that is wrong with a matrix, and where.

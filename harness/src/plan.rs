@@ -19,7 +19,7 @@ use execlab_model::{
 use serde::{Deserialize, Serialize};
 
 pub use self::id::file_name;
-use crate::{matrix::Matrix, verify::Verify};
+use crate::{matrix::Matrix, program::Program, verify::Verify};
 
 /// Version of `plan.json`.
 pub const SCHEMA: u32 = 1;
@@ -33,6 +33,9 @@ pub struct TrialSpec {
     pub kernel: String,
     /// What watches.
     pub backend: BackendSpec,
+    /// Where somebody else's program watches: which one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<Program>,
     /// Options added to the kernel's command line, sorted.
     pub boot: Vec<String>,
     /// What is watched.
@@ -177,6 +180,7 @@ mod tests {
                 settings: BTreeMap::new(),
             },
             boot: boot.iter().map(|&o| o.to_owned()).collect(),
+            program: None,
         }
     }
 

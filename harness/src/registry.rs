@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use execlab_backends::Portrait;
 use execlab_model::{plan::BackendSpec, result::PathClass, workload::Load};
 use execlab_vm::kernels::Lock;
 pub use execlab_workloads::scenario::Family;
@@ -13,6 +14,9 @@ use crate::matrix::unknown;
 
 /// Name of the backend that does not watch.
 pub const BASELINE: &str = BackendSpec::NONE;
+/// The backends that a run has without any other word: the strongest row of the five families that agents are made
+/// of.
+const FIRST: [&str; 5] = ["proc-poll", "netlink", "audit", "ebpf", "ptrace"];
 /// The group of settings that a backend has when none is named.
 pub const DEFAULT_VARIANT: &str = BackendSpec::DEFAULT;
 /// The group that an expert would use who wants the backend to win.
@@ -39,6 +43,10 @@ pub struct BackendInfo {
     pub boot: Vec<String>,
     /// What its sightings carry; what is not here is never scored as wrong.
     pub offers: Vec<&'static str>,
+    /// What it is.
+    pub portrait: Portrait,
+    /// Whether a run without any other word has it.
+    pub is_first: bool,
 }
 
 impl BackendInfo {
@@ -176,6 +184,8 @@ pub fn backends() -> Vec<BackendInfo> {
                 .map(|&option| option.to_owned())
                 .collect(),
             offers: backend.offers().names(),
+            portrait: backend.portrait(),
+            is_first: FIRST.contains(&backend.name()),
         })
         .collect()
 }
@@ -220,6 +230,8 @@ pub fn kernels() -> Vec<String> {
 /// Names for tests, which must not change when a technique is added.
 #[cfg(test)]
 pub(crate) fn example() -> Registry {
+    use execlab_backends::Backend as _;
+
     let settings = |pairs: &[(&str, &str)]| -> Settings {
         pairs
             .iter()
@@ -233,6 +245,8 @@ pub(crate) fn example() -> Registry {
         tuned: settings(tuned),
         boot: boot.iter().map(|&o| o.to_owned()).collect(),
         offers: Vec::new(),
+        portrait: execlab_backends::none::NoMonitor.portrait(),
+        is_first: name != BASELINE,
     };
     Registry {
         backends: vec![
@@ -279,6 +293,12 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn the_first_backends_are_there() {
+        let first = backends().into_iter().filter(|b| b.is_first).count();
+        assert_eq!(first, FIRST.len());
     }
 
     /// Else each id and digest would change with the first of them that is added.

@@ -6,6 +6,7 @@ use crate::{plan::TrialSpec, results};
 fn lines(count: usize) -> Vec<TrialResult> {
     let line = |at: usize| {
         let trial = TrialSpec {
+            program: None,
             id: format!("t{at}"),
             kernel: "6.1".into(),
             backend: BackendSpec {

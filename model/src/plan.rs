@@ -110,6 +110,19 @@ impl Timing {
     };
 }
 
+/// Setting of every monitor: percent of one CPU that its cgroup gets (`cpu.max`).
+pub const CPU_QUOTA: &str = "cpu-quota";
+/// Setting of every monitor: MiB of memory that its cgroup gets (`memory.max`).
+pub const MEMORY_LIMIT: &str = "memory-limit";
+
+/// How a program that is not ours is run as the monitor: what it says are lines on its standard output
+/// ([`crate::seam::Message::decode_lines`]).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramCall {
+    /// Its arguments, without its own name.
+    pub arguments: Vec<Bytes>,
+}
+
 /// Everything that the trial runner in the guest needs to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrialPlan {
@@ -118,6 +131,9 @@ pub struct TrialPlan {
     /// The program that watches, an ELF file; empty where nothing does. It travels with the plan, so
     /// that guests of all backends start from one image.
     pub monitor: Bytes,
+    /// How to call it where it is a program of somebody else; `None` for our own, which get name, seam and
+    /// settings.
+    pub program: Option<ProgramCall>,
     /// Whether the storm is started by the monitor's program, as what can only watch its own descendants
     /// needs it; the monitor is attached before.
     pub launched: bool,

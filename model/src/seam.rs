@@ -5,6 +5,7 @@
 //! backends write the binary form (a length, a checksum and the message in postcard encoding);
 //! `execlab watch` prints, and programs of others print, one JSON object a line.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::sighting::{LossReport, Sighting};
@@ -14,7 +15,7 @@ use crate::sighting::{LossReport, Sighting};
 pub const SCOPE: &str = "EXECLAB_SCOPE";
 
 /// What a monitor can say.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Message {
     /// It is attached, and by what it knows that.
@@ -32,9 +33,10 @@ pub enum Message {
 }
 
 /// See [`Message::Ready`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ready {
     /// What proves that it is attached, for people: socket options read back, program ids …
+    #[serde(default)]
     pub evidence: Vec<String>,
     /// Names of kernel threads that work for it, as in `/proc/PID/comm`: what they use is its cost.
     #[serde(default)]
@@ -42,16 +44,17 @@ pub struct Ready {
 }
 
 /// See [`Message::Unsupported`] and [`Message::Failed`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reason {
     /// What happened, to what.
     pub reason: String,
 }
 
 /// See [`Message::Done`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Done {
     /// Anything worth telling that is no loss (how often it resynchronised, how long a scan took …).
+    #[serde(default)]
     pub notes: Vec<String>,
 }
 
@@ -69,6 +72,8 @@ pub enum SeamError {
 }
 
 const HEADER: usize = 8;
+/// How much of a line that cannot be read is quoted.
+const QUOTE: usize = 120;
 /// No message is longer: 131,072 bytes an argument times what a backend keeps, with room.
 const MAX_MESSAGE: usize = 16 << 20;
 
@@ -113,6 +118,34 @@ impl Message {
             }
             messages.push(wire.into());
             at += HEADER + length;
+        }
+        Ok((messages, at))
+    }
+
+    /// The messages of whole lines of JSON at the start of `bytes`, and how many bytes they took. Empty lines say
+    /// nothing. A line without its newline yet is left for the next call.
+    pub fn decode_lines(bytes: &[u8]) -> Result<(Vec<Self>, usize), SeamError> {
+        let mut messages = Vec::new();
+        let mut at = 0;
+        while let Some(length) = bytes[at..].iter().position(|&b| b == b'\n') {
+            let line = bytes[at..at + length].trim_ascii();
+            if length > MAX_MESSAGE {
+                let what = "its line is longer than any message".to_owned();
+                return Err(SeamError::Damaged { at, what });
+            }
+            if !line.is_empty() {
+                let message = serde_json::from_slice(line).map_err(|error| {
+                    let start = String::from_utf8_lossy(&line[..line.len().min(QUOTE)]);
+                    let what = format!("the line `{start}` is no message: {error}");
+                    SeamError::Damaged { at, what }
+                })?;
+                messages.push(message);
+            }
+            at += length + 1;
+        }
+        if bytes.len() - at > MAX_MESSAGE {
+            let what = "its line is longer than any message".to_owned();
+            return Err(SeamError::Damaged { at, what });
         }
         Ok((messages, at))
     }
@@ -204,6 +237,18 @@ mod tests {
         assert_eq!(Message::decode_all(&bytes), Ok((samples(), bytes.len())));
     }
 
+    #[test]
+    fn a_line_that_is_no_message_is_quoted_with_its_place() {
+        let lines = b"{\"type\":\"ready\"}\nhello\n";
+        let error = Message::decode_lines(lines).unwrap_err().to_string();
+        assert!(
+            error.starts_with("message at byte 17 is damaged: the line `hello` is no message: "),
+            "{error}"
+        );
+        let (messages, _) = Message::decode_lines(&lines[..17]).unwrap();
+        assert_eq!(messages, [Message::Ready(Ready::default())]);
+    }
+
     proptest! {
         #[test]
         fn a_tail_that_is_still_being_written_is_left_alone(cut in any::<prop::sample::Index>()) {
@@ -218,6 +263,18 @@ mod tests {
         #[test]
         fn garbage_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = Message::decode_all(&bytes);
+            let _ = Message::decode_lines(&bytes);
+        }
+
+        #[test]
+        fn lines_read_back_however_they_come(cut in any::<prop::sample::Index>()) {
+            let lines: String = samples().iter().map(|m| m.to_json() + "\n\n").collect();
+            let cut = cut.index(lines.len() + 1);
+            let (mut messages, taken) = Message::decode_lines(&lines.as_bytes()[..cut]).unwrap();
+            let (rest, last) = Message::decode_lines(&lines.as_bytes()[taken..]).unwrap();
+            messages.extend(rest);
+            prop_assert_eq!(messages, samples());
+            prop_assert_eq!(taken + last, lines.len());
         }
 
         #[test]

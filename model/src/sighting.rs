@@ -53,7 +53,9 @@ pub struct Sighting {
     /// How far `time_ns` may be off in either direction (audit stamps whole ticks).
     #[serde(default)]
     pub time_tolerance_ns: u64,
-    /// When the monitor had the sighting in its hands.
+    /// When the monitor had the sighting in its hands; 0, where a program does not say so, is taken for the time at
+    /// which it was read.
+    #[serde(default)]
     pub received_ns: u64,
     /// The executed file, as fully as the backend knows it.
     #[serde(default)]

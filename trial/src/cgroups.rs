@@ -2,9 +2,12 @@
 //! each of them uses can be told apart.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
+
+use execlab_model::plan::{CPU_QUOTA, MEMORY_LIMIT};
 
 use crate::TrialError;
 
@@ -44,6 +47,41 @@ impl Cgroups {
             }
         }
         Ok(cgroups)
+    }
+
+    /// Sets the limits of the monitor's cgroup that a plan's settings name, if they name any.
+    pub fn limit_monitor(&self, settings: &BTreeMap<String, String>) -> Result<(), TrialError> {
+        const PERIOD_US: u64 = 100_000;
+        let limit = |name: &str| {
+            let value = settings.get(name)?.parse::<u64>().ok()?;
+            (value > 0).then_some(value)
+        };
+        let limits = [
+            (
+                "cpu",
+                "cpu.max",
+                limit(CPU_QUOTA).map(|percent| {
+                    let quota = percent * PERIOD_US / 100;
+                    format!("{quota} {PERIOD_US}")
+                }),
+            ),
+            (
+                "memory",
+                "memory.max",
+                limit(MEMORY_LIMIT).map(|mib| (mib << 20).to_string()),
+            ),
+        ];
+        for (controller, file, value) in limits {
+            let Some(value) = value else { continue };
+            for dir in [&self.root, &self.root.join("execlab.slice")] {
+                write(
+                    &dir.join("cgroup.subtree_control"),
+                    &format!("+{controller}"),
+                )?;
+            }
+            write(&self.monitor().join(file), &value)?;
+        }
+        Ok(())
     }
 
     /// Where the hierarchy is mounted.

@@ -2,11 +2,13 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     fs::{self, File, OpenOptions},
     io,
     os::{
         fd::{AsFd, AsRawFd},
         unix::{
+            ffi::OsStrExt,
             fs::FileExt,
             process::{CommandExt, ExitStatusExt},
         },
@@ -16,6 +18,8 @@ use std::{
 };
 
 use execlab_model::{
+    Bytes,
+    plan::TrialPlan,
     seam::{Message, SeamError},
     sighting::Sighting,
 };
@@ -37,6 +41,9 @@ const SEAM_FD: i32 = 3;
 const LOOK_NS: u64 = 10_000_000;
 /// How much of what it printed is kept.
 const TAIL: usize = 4096;
+
+/// Where a program of somebody else finds others.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// How much of a seam is read at once, if no message in it is longer.
 const PIECE: u64 = 1 << 20;
@@ -72,6 +79,8 @@ pub struct MonitorProcess {
     read: u64,
     messages: Vec<Message>,
     damage: Option<SeamError>,
+    /// Whether it is a program of somebody else, which speaks in lines.
+    foreign: bool,
     printed: File,
     /// Where seam and printed text lie.
     scratch: PathBuf,
@@ -83,16 +92,16 @@ pub struct MonitorProcess {
 }
 
 impl MonitorProcess {
-    /// Starts `backend` in its cgroup, with a new seam and so many bytes more in its environment.
-    /// Of what it leaves behind no more than `limits` is taken.
+    /// Starts the plan's monitor in its cgroup, with a new seam and so many bytes more in its environment.
+    /// Of what it leaves behind no more than [`Limits`] is taken.
     pub fn start(
         programs: &Programs,
         cgroups: &Cgroups,
-        backend: &str,
-        settings: &BTreeMap<String, String>,
+        plan: &TrialPlan,
         padding: usize,
-        limits: Limits,
     ) -> Result<Self, TrialError> {
+        let limits = Limits::of(plan.workload.execs);
+        cgroups.limit_monitor(&plan.settings)?;
         let open = |name: &str| {
             OpenOptions::new()
                 .read(true)
@@ -106,19 +115,23 @@ impl MonitorProcess {
             file.try_clone()
                 .map_err(TrialError::at("copy a descriptor"))
         };
-        let (inherited, stdout, stderr) = (copy(&seam)?, copy(&printed)?, copy(&printed)?);
+        let foreign = plan.program.is_some();
+        let stdout = if foreign { &seam } else { &printed };
+        let (inherited, stdout, stderr) = (copy(&seam)?, copy(stdout)?, copy(&printed)?);
         let procs = cgroups.monitor().join("cgroup.procs");
         let this = getpid();
         let mut command = Command::new(&programs.monitor);
+        match &plan.program {
+            Some(call) => command
+                .args(call.arguments.iter().map(as_os_str))
+                .env("PATH", PATH),
+            None => command
+                .args([&plan.backend, &SEAM_FD.to_string()])
+                .args(pairs(&plan.settings)),
+        };
         command
-            .arg(backend)
-            .arg(SEAM_FD.to_string())
-            .args(
-                settings
-                    .iter()
-                    .map(|(name, value)| format!("{name}={value}")),
-            )
             .env(PADDING, "p".repeat(padding))
+            .env(RENDEZVOUS, rendezvous(programs))
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(stderr);
@@ -129,6 +142,9 @@ impl MonitorProcess {
                 die_with(this)?;
                 fs::write(&procs, "0")?;
                 setrlimit(Resource::RLIMIT_FSIZE, limits.file_bytes, limits.file_bytes)?;
+                if foreign {
+                    return Ok(());
+                }
                 if inherited.as_raw_fd() == SEAM_FD {
                     // Already in place: only the close-on-exec flag is in the way.
                     nix::fcntl::fcntl(
@@ -153,6 +169,7 @@ impl MonitorProcess {
             read,
             messages,
             damage: None,
+            foreign,
             printed,
             scratch: programs.scratch.clone(),
             limits,
@@ -250,14 +267,19 @@ impl MonitorProcess {
             let most = self.limits.messages;
             format!("the monitor handed over more than {most} messages; the first of them are kept")
         });
+        // What a program of somebody else does with SIGTERM, if it does nothing, is to end.
+        let told = |status: &ExitStatus| {
+            self.foreign && !early && status.signal() == Some(Signal::SIGTERM as i32)
+        };
         let status = self
             .ended
-            .filter(|status| !status.success())
+            .filter(|status| !status.success() && !told(status))
             .map(|status| self.unsuccessful(status));
         let half = (!self.flooded && self.left_unread()? > 0)
             .then(|| "its seam ends in the middle of a message".to_owned());
-        let silent = (!self.messages.iter().any(|m| matches!(m, Message::Done(_))))
-            .then(|| "the monitor ended without a word".to_owned());
+        let done = self.messages.iter().any(|m| matches!(m, Message::Done(_)));
+        let silent =
+            (!done && !self.foreign).then(|| "the monitor ended without a word".to_owned());
         Ok(Farewell {
             complaint: complaint
                 .or(failed)
@@ -312,12 +334,17 @@ impl MonitorProcess {
             self.seam
                 .read_exact_at(&mut bytes, self.read)
                 .map_err(TrialError::at("read the seam"))?;
-            match Message::decode_all(&bytes) {
+            let decoded = if self.foreign {
+                Message::decode_lines(&bytes)
+            } else {
+                Message::decode_all(&bytes)
+            };
+            match decoded {
                 // The rest of it is not there yet, or not in this piece.
                 Ok((_, 0)) if take == left => break,
                 Ok((_, 0)) => piece *= 2,
                 Ok((messages, taken)) => {
-                    self.messages.extend(messages);
+                    self.messages.extend(messages.into_iter().map(with_receipt));
                     self.read += taken as u64;
                     self.flooded = self.messages.len() > self.limits.messages;
                 }
@@ -348,6 +375,36 @@ impl Drop for MonitorProcess {
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
+    }
+}
+
+/// In the environment of a monitor and of what it launches: where they meet
+/// (`backends/src/launch.rs`).
+pub(crate) const RENDEZVOUS: &str = "EXECLAB_RENDEZVOUS";
+
+pub(crate) fn rendezvous(programs: &Programs) -> PathBuf {
+    programs.scratch.join("rendezvous")
+}
+
+/// Settings as a monitor takes them.
+pub(crate) fn pairs(settings: &BTreeMap<String, String>) -> impl Iterator<Item = String> {
+    settings
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+}
+
+pub(crate) fn as_os_str(bytes: &Bytes) -> &OsStr {
+    OsStr::from_bytes(bytes.as_slice())
+}
+
+/// A sighting that says nothing of when it was received was received by now at the latest.
+fn with_receipt(message: Message) -> Message {
+    match message {
+        Message::Sighting(mut sighting) if sighting.received_ns == 0 => {
+            sighting.received_ns = monotonic_ns();
+            Message::Sighting(sighting)
+        }
+        other => other,
     }
 }
 

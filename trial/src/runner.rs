@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use execlab_model::{
+    Bytes,
     plan::{BackendSpec, TrialPlan},
     record::{Canary, Costs, GuestStatus, Record, Witness},
     seam::{Message, Ready},
@@ -19,7 +20,7 @@ use crate::{
     Programs, TrialError,
     cgroups::Cgroups,
     costs::Meters,
-    monitor::{Farewell, Limits, MonitorProcess},
+    monitor::{Farewell, MonitorProcess},
     storm::{Prepared, StormProcess},
     witness::Witnesses,
 };
@@ -55,8 +56,27 @@ pub fn run(
 ) -> Result<Record, TrialError> {
     let mut record = blank_record();
     let seeded = Perturbation::new(plan.seed);
-    let mut storm = StormProcess::start(programs, cgroups, seeded.storm_padding)?;
-    let bare = match storm.prepare(&plan.workload, plan.seed)? {
+    // What can only watch its own descendants has to be there before them.
+    let mut word = None;
+    if plan.launched {
+        sleep_until_ns(monotonic_ns() + seeded.monitor_delay_ns);
+        word = Some(attach(plan, programs, cgroups, seeded.monitor_padding)?);
+        if let Some(Attached::Unsupported(reason)) = word {
+            record.status = GuestStatus::Unsupported(reason);
+            return Ok(record);
+        }
+    }
+    let launched = matches!(word, Some(Attached::Ready(..)));
+    let (mut storm, prepared) = match prepare(plan, programs, cgroups, launched) {
+        Err(error) if launched => {
+            word = Some(Attached::Failed(format!(
+                "the storm could not be launched by it: {error}"
+            )));
+            prepare(plan, programs, cgroups, false)?
+        }
+        prepared => prepared?,
+    };
+    let bare = match prepared {
         Prepared::Ready { bare } => bare,
         Prepared::Unsupported(why) => {
             let scenario = &plan.workload.scenario;
@@ -72,8 +92,14 @@ pub fn run(
     if plan.backend == NO_MONITOR {
         canaries.release(&mut storm)?;
     } else {
-        sleep_until_ns(monotonic_ns() + seeded.monitor_delay_ns);
-        match attach(plan, programs, cgroups, seeded.monitor_padding)? {
+        let word = match word {
+            Some(word) => word,
+            None => {
+                sleep_until_ns(monotonic_ns() + seeded.monitor_delay_ns);
+                attach(plan, programs, cgroups, seeded.monitor_padding)?
+            }
+        };
+        match word {
             Attached::Unsupported(reason) => {
                 record.status = GuestStatus::Unsupported(reason);
                 return Ok(record);
@@ -134,6 +160,20 @@ pub fn run(
     Ok(record)
 }
 
+/// A storm that is ready to go, launched by the plan's monitor or not.
+fn prepare(
+    plan: &TrialPlan,
+    programs: &Programs,
+    cgroups: &Cgroups,
+    launched: bool,
+) -> Result<(StormProcess, Prepared), TrialError> {
+    let padding = Perturbation::new(plan.seed).storm_padding;
+    let launcher = launched.then_some(plan);
+    let mut storm = StormProcess::start(programs, cgroups, padding, launcher)?;
+    let prepared = storm.prepare(&plan.workload, plan.seed, plan.canary)?;
+    Ok((storm, prepared))
+}
+
 /// The three windows in which cost is measured, and what the kernel counted in the last two of them.
 fn windows(
     plan: &TrialPlan,
@@ -191,9 +231,7 @@ fn attach(
     cgroups: &Cgroups,
     padding: usize,
 ) -> Result<Attached, TrialError> {
-    let (backend, settings) = (&plan.backend, &plan.settings);
-    let limits = Limits::of(plan.workload.execs);
-    let mut process = MonitorProcess::start(programs, cgroups, backend, settings, padding, limits)?;
+    let mut process = MonitorProcess::start(programs, cgroups, plan, padding)?;
     let deadline = monotonic_ns() + plan.timing.monitor_deadline_ns;
     let word = process.wait_for(deadline, |message| match message {
         Message::Ready(ready) => Some(Word::Ready(ready.clone())),
@@ -234,6 +272,8 @@ struct Canaries {
     lifetime_ns: u64,
     tries: u32,
     pids: HashSet<u32>,
+    /// By what a sighting without a process id names them.
+    paths: HashSet<Bytes>,
 }
 
 impl Canaries {
@@ -243,14 +283,16 @@ impl Canaries {
             lifetime_ns: plan.timing.canary_life_ns,
             tries: plan.timing.canary_tries,
             pids: HashSet::new(),
+            paths: HashSet::new(),
         }
     }
 
-    fn release(&mut self, storm: &mut StormProcess) -> Result<u32, TrialError> {
-        let pid = storm.canary(self.next, self.lifetime_ns)?;
+    fn release(&mut self, storm: &mut StormProcess) -> Result<(u32, Bytes), TrialError> {
+        let (pid, path) = storm.canary(self.next, self.lifetime_ns)?;
         self.next += 1;
         self.pids.insert(pid);
-        Ok(pid)
+        self.paths.insert(path.clone());
+        Ok((pid, path))
     }
 
     /// How many canaries it took until one was seen; 0 if none was.
@@ -261,9 +303,13 @@ impl Canaries {
     ) -> Result<u32, TrialError> {
         for tried in 1..=self.tries {
             let began = monotonic_ns();
-            let pid = self.release(storm)?;
+            let (pid, path) = self.release(storm)?;
             let deadline = monotonic_ns() + self.lifetime_ns;
-            if monitor.sees(deadline, |s| s.pid == Some(pid) && s.received_ns >= began)? {
+            let is_it = |sighting: &Sighting| match sighting.pid {
+                Some(said) => said == pid,
+                None => sighting.path.as_ref() == Some(&path),
+            };
+            if monitor.sees(deadline, |s| is_it(s) && s.received_ns >= began)? {
                 return Ok(tried);
             }
         }
@@ -278,7 +324,10 @@ impl Canaries {
             let by_pid = sighting
                 .pid
                 .is_some_and(|pid| self.pids.contains(&pid) && !of_storm.contains(&pid));
-            !by_pid && !carries_canary_id(sighting)
+            let nameless = sighting.pid.is_none() && sighting.ns_pid.is_none();
+            let by_path =
+                nameless && (sighting.path.as_ref()).is_some_and(|path| self.paths.contains(path));
+            !by_pid && !by_path && !carries_canary_id(sighting)
         });
     }
 }

@@ -7,7 +7,11 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-use execlab_model::workload::{Load, Workload};
+use execlab_model::{
+    Bytes,
+    plan::{CanaryKind, TrialPlan},
+    workload::{Load, Workload},
+};
 use execlab_workloads::{
     clock::monotonic_ns,
     protocol::{Answer, Order, Report, receive, send},
@@ -16,7 +20,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use nix::unistd::getpid;
 
-use crate::{PADDING, Programs, TrialError, cgroups::Cgroups, die_with};
+use crate::{
+    PADDING, Programs, TrialError,
+    cgroups::Cgroups,
+    die_with,
+    monitor::{RENDEZVOUS, as_os_str, pairs, rendezvous},
+};
 
 /// What came of a storm's preparation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,15 +55,20 @@ const PATIENCE_NS: u64 = 120 * 1_000_000_000;
 const EXEC_NS: u64 = 200_000_000;
 
 impl StormProcess {
-    /// Starts it in its cgroup, with so many bytes more in its environment.
+    /// Starts it in its cgroup, with so many bytes more in its environment; by the monitor's program where it is
+    /// `launched` by that plan's monitor.
     pub fn start(
         programs: &Programs,
         cgroups: &Cgroups,
         padding: usize,
+        launched: Option<&TrialPlan>,
     ) -> Result<Self, TrialError> {
         let procs = cgroups.storm().join("cgroup.procs");
         let this = getpid();
-        let mut command = Command::new(&programs.storm);
+        let mut command = match launched {
+            None => Command::new(&programs.storm),
+            Some(plan) => launcher(plan, programs),
+        };
         command
             .args([&programs.payload, &programs.ground])
             .args([cgroups.mount(), cgroups.base()])
@@ -85,11 +99,17 @@ impl StormProcess {
     }
 
     /// Everything up to the first exec.
-    pub fn prepare(&mut self, workload: &Workload, seed: u64) -> Result<Prepared, TrialError> {
+    pub fn prepare(
+        &mut self,
+        workload: &Workload,
+        seed: u64,
+        canary: CanaryKind,
+    ) -> Result<Prepared, TrialError> {
         self.patience_ns = patience_ns(workload);
         let order = Order::Prepare {
             workload: workload.clone(),
             seed,
+            canary,
         };
         match self.ask(&order, "prepare the storm")? {
             Answer::Prepared { bare } => Ok(Prepared::Ready { bare }),
@@ -98,10 +118,10 @@ impl StormProcess {
         }
     }
 
-    /// One canary, from its start to its end; its host pid.
-    pub fn canary(&mut self, id: u32, lifetime_ns: u64) -> Result<u32, TrialError> {
+    /// One canary, from its start to its end; its host pid, and the path of what it executed.
+    pub fn canary(&mut self, id: u32, lifetime_ns: u64) -> Result<(u32, Bytes), TrialError> {
         match self.ask(&Order::Canary { id, lifetime_ns }, "run a canary")? {
-            Answer::Canary(pid) => Ok(pid),
+            Answer::Canary(pid, path) => Ok((pid, path)),
             other => Err(unexpected("run a canary", &other)),
         }
     }
@@ -145,6 +165,18 @@ impl StormProcess {
         };
         receive(&mut answers).map_err(TrialError::at(what))
     }
+}
+
+/// The monitor's program, told to become the storm. The storm's own arguments follow.
+fn launcher(plan: &TrialPlan, programs: &Programs) -> Command {
+    let mut command = Command::new(&programs.monitor);
+    command.arg("launch").env(RENDEZVOUS, rendezvous(programs));
+    match &plan.program {
+        Some(call) => command.args(call.arguments.iter().map(as_os_str)),
+        None => command.arg(&plan.backend).args(pairs(&plan.settings)),
+    };
+    command.arg("--").arg(&programs.storm);
+    command
 }
 
 /// Reads until a time of `CLOCK_MONOTONIC`: a storm that hangs is not waited for without an end.

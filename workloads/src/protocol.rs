@@ -2,7 +2,9 @@
 
 use std::io::{self, Read, Write};
 
-use execlab_model::{record::Checkpoint, truth::Truth, workload::Workload};
+use execlab_model::{
+    Bytes, plan::CanaryKind, record::Checkpoint, truth::Truth, workload::Workload,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// From the trial runner.
@@ -14,6 +16,8 @@ pub enum Order {
         workload: Workload,
         /// Perturbs it.
         seed: u64,
+        /// What canaries execute.
+        canary: CanaryKind,
     },
     /// Execute one canary and wait for its end.
     Canary {
@@ -44,8 +48,8 @@ pub enum Answer {
     },
     /// After [`Order::Prepare`]: this kernel cannot make such execs; the evidence.
     Unsupported(String),
-    /// After [`Order::Canary`]: the host pid that it had.
-    Canary(u32),
+    /// After [`Order::Canary`]: the host pid that it had, and the path of what was executed.
+    Canary(u32, Bytes),
     /// After [`Order::Report`].
     Report(Box<Report>),
     /// The order could not be carried out; what happened, to what.

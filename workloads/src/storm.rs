@@ -2,11 +2,14 @@
 
 use std::{
     collections::HashSet,
+    ffi::OsStr,
     fs::{self, File},
     io::{self, Read, Write},
+    os::unix::ffi::OsStrExt,
+    path::Path,
 };
 
-use execlab_model::{truth::Truth, workload::Workload};
+use execlab_model::{Bytes, plan::CanaryKind, truth::Truth, workload::Workload};
 use nix::sys::wait::waitpid;
 
 use crate::{
@@ -40,6 +43,8 @@ struct Storm {
     prepared: Prepared,
     population: Population,
     launcher: Launcher,
+    /// What canaries are, and the path of what they execute.
+    canary: (CanaryKind, Bytes),
     /// Whether there is a bare loop.
     bare: bool,
     evidence: File,
@@ -62,17 +67,22 @@ pub fn serve(ground: &Ground, orders: &mut impl Read, answers: &mut impl Write) 
         };
         let last = order == Order::Report;
         let answer = match (order, &mut storm) {
-            (Order::Prepare { workload, seed }, None) => {
-                match Storm::prepare(ground, workload, seed) {
-                    Ok(ready) => {
-                        let bare = ready.bare;
-                        storm = Some(ready);
-                        Ok(Answer::Prepared { bare })
-                    }
-                    Err(SetupError::Unsupported(why)) => Ok(Answer::Unsupported(why)),
-                    Err(error) => Err(error.to_string()),
+            (
+                Order::Prepare {
+                    workload,
+                    seed,
+                    canary,
+                },
+                None,
+            ) => match Storm::prepare(ground, workload, seed, canary) {
+                Ok(ready) => {
+                    let bare = ready.bare;
+                    storm = Some(ready);
+                    Ok(Answer::Prepared { bare })
                 }
-            }
+                Err(SetupError::Unsupported(why)) => Ok(Answer::Unsupported(why)),
+                Err(error) => Err(error.to_string()),
+            },
             (Order::Prepare { .. }, Some(_)) => Err("the storm is prepared already".into()),
             (_, None) => Err("the storm is not prepared yet".into()),
             (Order::Canary { id, lifetime_ns }, Some(storm)) => storm.canary(id, lifetime_ns),
@@ -94,7 +104,12 @@ pub fn serve(ground: &Ground, orders: &mut impl Read, answers: &mut impl Write) 
 }
 
 impl Storm {
-    fn prepare(ground: &Ground, workload: Workload, seed: u64) -> Result<Self, SetupError> {
+    fn prepare(
+        ground: &Ground,
+        workload: Workload,
+        seed: u64,
+        kind: CanaryKind,
+    ) -> Result<Self, SetupError> {
         let scenario = scenario::find(&workload.scenario).ok_or_else(|| {
             let none: io::Error = io::ErrorKind::NotFound.into();
             SetupError::at(format!("find a scenario called `{}`", workload.scenario))(none)
@@ -110,7 +125,7 @@ impl Storm {
         let appended = evidence::create_appended(&log)
             .map_err(SetupError::at(format!("make {}", log.display())))?;
         // Before the scenario: after it the storm may be somewhere else.
-        let canary = canary(ground)?;
+        let canary = canary(ground, kind)?;
         let mut prepared = scenario.prepare(ground, &workload)?;
         let execs = planned_execs(&workload, &prepared.ways);
         let evidence = place
@@ -120,6 +135,8 @@ impl Storm {
         let mut launcher = Launcher::new(perturbation.payload_padding)
             .map_err(SetupError::at("lay out the children's memory"))?;
         let canary = prepared.canary.take().unwrap_or(canary);
+        let canary_site = canary.sites.first();
+        let canary_path = canary_site.map_or_else(Bytes::default, |s| s.frames.exact.clone());
         for way in prepared.ways.iter().chain([&canary]) {
             launcher
                 .load(way, workload.spawn)
@@ -131,6 +148,7 @@ impl Storm {
             .map_err(SetupError::at("lay out the bare loop"))?;
         Ok(Self {
             launcher,
+            canary: (kind, canary_path),
             ledger: Ledger::with_capacity(workload.execs as usize),
             bare: bare.is_some(),
             workload,
@@ -146,13 +164,18 @@ impl Storm {
     }
 
     fn canary(&mut self, id: u32, lifetime_ns: u64) -> Result<Answer, String> {
+        let (kind, path) = &self.canary;
+        if *kind == CanaryKind::Fresh {
+            freshen(Path::new(OsStr::from_bytes(path.as_slice())), id)
+                .map_err(|e| format!("cannot make a new canary at {path}: {e}"))?;
+        }
         // It is loaded behind all ways.
         let pid = self
             .launcher
             .spawn(self.prepared.ways.len(), id, lifetime_ns)
             .map_err(|e| format!("cannot start a canary: {e}"))?;
         waitpid(pid, None).map_err(|e| format!("cannot reap a canary: {e}"))?;
-        Ok(Answer::Canary(pid.as_raw().unsigned_abs()))
+        Ok(Answer::Canary(pid.as_raw().unsigned_abs(), path.clone()))
     }
 
     fn run(&mut self) -> Result<(), String> {
@@ -255,9 +278,24 @@ fn planned_execs(workload: &Workload, ways: &[Way]) -> usize {
 }
 
 /// One plain exec of a file of its own, by which it can be told whether a monitor sees at all.
-fn canary(ground: &Ground) -> Result<Way, SetupError> {
+fn canary(ground: &Ground, kind: CanaryKind) -> Result<Way, SetupError> {
     let file = ground.dir.join("canary/canary");
-    scenario::install(&ground.payload, &file)?;
+    match kind {
+        CanaryKind::Payload | CanaryKind::Fresh => scenario::install(&ground.payload, &file)?,
+        CanaryKind::Dynamic => scenario::programs::install_dynamic(ground, &file)?,
+    }
     let site = Place::here(ground)?.site(scenario::bytes(&file), "/", &file)?;
     Ok(Way::plain(site).made_by(Maker::Vfork))
+}
+
+/// Puts another file in the place of one, with content that no file had before: some bytes behind the program,
+/// which nobody loads.
+fn freshen(file: &Path, id: u32) -> io::Result<()> {
+    let new = file.with_extension("new");
+    fs::copy(file, &new)?;
+    let mut appended = fs::OpenOptions::new().append(true).open(&new)?;
+    appended.write_all(&id.to_le_bytes())?;
+    // A file that is open for writing cannot be executed.
+    drop(appended);
+    fs::rename(&new, file)
 }

@@ -117,6 +117,9 @@ pub struct SelectionArgs {
     /// said of what watching adds
     #[arg(long, value_name = "BOOL", env = "EXECLAB_BASELINES")]
     pub baselines: Option<String>,
+    /// What each monitor may use: `cpu=20` (percent of one CPU), `memory=64` (MiB)
+    #[arg(long, value_name = "LIMITS", env = "EXECLAB_LIMITS")]
+    pub limits: Option<Vec<String>>,
 }
 
 #[derive(Debug, Args)]
@@ -357,7 +360,7 @@ fn all_formats() -> String {
 fn backends_help() -> String {
     let names: Vec<String> = registry::backends().into_iter().map(|b| b.name).collect();
     format!(
-        "Backends, each with `+tuned` or a variant of the file where it is not as it comes: {}; `none+witness` has the kernel itself count the execs, and holds truth against that",
+        "Backends, each with `+tuned` or a variant of the file where it is not as it comes: {}; or `all`; or `exec:./monitor`, a program of your own; `none+witness` has the kernel itself count the execs, and holds truth against that",
         names.join(", ")
     )
 }

@@ -33,7 +33,9 @@ impl SelectionArgs {
             lab: one("--lab", self.lab),
             cpus: one("--cpus", self.cpus),
             baselines: one("--baselines", self.baselines),
+            limits: many("--limits", self.limits),
             variants: Vec::new(),
+            programs: Vec::new(),
         }
     }
 }

@@ -39,9 +39,10 @@ pub fn beside_payload() -> [(&'static str, Cow<'static, [u8]>); 3] {
 
 /// The program that watches with a backend; `None` for the baseline, which has none.
 pub fn monitor(backend: &str) -> Option<&'static [u8]> {
+    let program = execlab_backends::find(backend)?.program();
     MONITORS
         .iter()
-        .find_map(|(name, bytes)| (*name == backend).then_some(*bytes))
+        .find_map(|(name, bytes)| (*name == program).then_some(*bytes))
 }
 
 #[cfg(test)]

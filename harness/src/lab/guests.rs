@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use execlab_backends::{Backend, Reach};
 use execlab_model::{
     Bytes,
     frame::Nonce,
-    plan::{Timing, TrialPlan},
+    plan::{ProgramCall, Timing, TrialPlan},
     record::Record,
     result::{KernelId, Provenance},
 };
@@ -16,11 +17,12 @@ use execlab_vm::{
     qemu::{Machine, Qemu},
 };
 
-use self::{image::GuestImage, userland::Userlands};
+use self::{image::GuestImage, programs::Programs, userland::Userlands};
 use super::{LabError, Outcome, Ran, guest_files};
 use crate::plan::TrialSpec;
 
 mod image;
+mod programs;
 pub(super) mod sizes;
 mod userland;
 
@@ -28,6 +30,7 @@ mod userland;
 pub(super) struct Pantry {
     store: Store,
     userlands: Userlands,
+    programs: Programs,
     initramfs_dir: PathBuf,
     progress: Box<dyn Fn(&FetchEvent) + Send + Sync>,
 }
@@ -50,21 +53,28 @@ impl Pantry {
             initramfs_dir: store.cache_dir().join("initramfs"),
             store,
             userlands: Userlands::default(),
+            programs: Programs::default(),
             progress: Box::new(progress),
         }
     }
 
     /// Sees to it that the programs which the scenario of a trial needs are there.
     pub(super) fn stock(&self, trial: &TrialSpec) -> Result<(), LabError> {
+        self.programs.stock(trial)?;
         self.userlands.stock(trial, &self.store, &self.progress)
     }
 
     /// What a guest is asked to do, for a trial that was stocked for.
     pub(super) fn plan(&self, trial: &TrialSpec, timing: Timing) -> TrialPlan {
-        TrialPlan {
-            files: self.userlands.files(trial),
-            ..plan(trial, timing)
+        let mut plan = plan(trial, timing);
+        let brought = std::mem::take(&mut plan.files);
+        plan.files = self.userlands.files(trial);
+        plan.files.extend(brought);
+        if let Some(gathered) = self.programs.of(trial) {
+            plan.monitor = gathered.program;
+            plan.files.extend(gathered.files);
         }
+        plan
     }
 
     /// Fetches a kernel if it has to, and makes its initramfs.
@@ -177,9 +187,20 @@ pub(super) fn outcome(came: Result<Vec<u8>, GuestError>) -> Outcome {
 
 pub(super) fn plan(trial: &TrialSpec, timing: Timing) -> TrialPlan {
     let monitor = guest_files::monitor(&trial.backend.name);
+    let backend = execlab_backends::find(&trial.backend.name);
+    let program = trial.program.as_ref();
+    let own = |backend: &dyn Backend| backend.portrait().reach == Reach::Descendants;
     TrialPlan {
         backend: trial.backend.name.clone(),
         monitor: Bytes(monitor.unwrap_or_default().to_vec()),
+        program: program.map(|program| ProgramCall {
+            arguments: program.arguments.iter().map(|a| a.as_str().into()).collect(),
+        }),
+        launched: program.map_or_else(|| backend.is_some_and(own), |program| program.launch),
+        canary: program.map_or_else(
+            || backend.map(Backend::canary).unwrap_or_default(),
+            |program| program.canary,
+        ),
         settings: trial.backend.settings.clone(),
         workload: trial.workload.clone(),
         seed: trial.seed,

@@ -26,7 +26,7 @@ use std::{
 use serde::{Deserialize, Deserializer, de};
 use toml::{Spanned, de::DeTable};
 
-use super::{Given, MatrixError, Origin, Problem, Selection, Variant};
+use super::{Given, MatrixError, NamedProgram, Origin, Problem, Selection, Variant};
 use crate::nearest::nearest;
 
 type List<T> = Option<Vec<Spanned<T>>>;
@@ -34,7 +34,7 @@ type List<T> = Option<Vec<Spanned<T>>>;
 type Variants =
     BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, Scalar>>>;
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 15] = [
     "kernels",
     "backends",
     "workloads",
@@ -47,7 +47,9 @@ const KEYS: [&str; 13] = [
     "lab",
     "cpus",
     "baselines",
+    "limits",
     "variants",
+    "programs",
 ];
 
 #[derive(Deserialize)]
@@ -65,8 +67,25 @@ struct File {
     lab: Option<Spanned<String>>,
     cpus: Option<Spanned<Scalar>>,
     baselines: Option<Spanned<Scalar>>,
+    limits: List<String>,
     #[serde(default)]
     variants: Variants,
+    #[serde(default)]
+    programs: BTreeMap<Spanned<String>, ProgramTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProgramTable {
+    #[serde(default)]
+    run: Vec<Spanned<String>>,
+    #[serde(default)]
+    files: Vec<Spanned<String>>,
+    #[serde(default)]
+    boot: Vec<Spanned<String>>,
+    canary: Option<Spanned<String>>,
+    #[serde(default)]
+    launch: bool,
 }
 
 /// A string, number or truth value, as text: whoever owns the value checks it.
@@ -178,8 +197,30 @@ fn parse(path: &Path, text: &str) -> Result<Selection, Vec<Problem>> {
         lab: file.lab.map(|v| given(v, &place)),
         cpus: file.cpus.map(|v| given(v, &place)),
         baselines: file.baselines.map(|v| given(v, &place)),
+        limits: all(file.limits, &place),
         variants,
+        programs: file
+            .programs
+            .into_iter()
+            .map(|(name, table)| named_program(name, table, &place))
+            .collect(),
     })
+}
+
+fn named_program(
+    name: Spanned<String>,
+    table: ProgramTable,
+    place: &dyn Fn(Range<usize>) -> Origin,
+) -> NamedProgram {
+    let each = |list: Vec<_>| list.into_iter().map(|v| given(v, place)).collect();
+    NamedProgram {
+        name: given(name, place),
+        run: each(table.run),
+        files: each(table.files),
+        boot: each(table.boot),
+        canary: table.canary.map(|v| given(v, place)),
+        launch: table.launch,
+    }
 }
 
 fn given<T: Into<String>>(value: Spanned<T>, place: &dyn Fn(Range<usize>) -> Origin) -> Given {

@@ -3,34 +3,34 @@
 use std::{collections::BTreeMap, str::FromStr};
 
 use execlab_model::{
-    plan::BackendSpec,
+    plan::{BackendSpec, CPU_QUOTA, MEMORY_LIMIT},
     result::Lab,
-    workload::{Load, Spawn},
+    workload::Load,
 };
 
 use super::{
-    Given, KVM_CPUS, Matrix, MatrixError, Origin, Own, Problem, SelectedBackend, Selection, Variant,
+    limits,
+    programs::{self, Named, named_program},
+    values::{baselines, cpus, execs, host_cpus, lab, population, seeds, spawn},
+};
+use super::{
+    Given, KVM_CPUS, Matrix, MatrixError, NamedProgram, Origin, Own, Problem, SelectedBackend, Selection, Variant,
 };
 use crate::{
     duration,
     nearest::nearest,
+    program::PREFIX,
     registry::{
         BASELINE, BackendInfo, DEFAULT_VARIANT, Family, RUNNING_KERNEL, Registry, ScenarioInfo,
         TUNED_VARIANT,
     },
 };
 
-/// More trials than this are a slip of the pen (each takes seconds).
-const MOST_TRIALS: u64 = 1_000_000;
-/// More execs than this in one trial do not fit into the channel of a guest.
-const MOST_EXECS: u32 = 4_000_000;
 /// The kernel of the built-in matrix, where it is locked.
 const QUICK_KERNEL: &str = "6.12";
 const QUICK_EXECS: u32 = 200;
 /// Seeds where figures do not repeat: with fewer than six a difference has no interval of 95 %.
 const QUICK_SAMPLES: u64 = 8;
-/// More virtual CPUs than this are a slip of the pen.
-const MOST_CPUS: u32 = 64;
 
 /// Checks a selection; what it does not say is as in the built-in quick matrix.
 pub fn resolve(selection: Selection, registry: &Registry) -> Result<Matrix, MatrixError> {
@@ -44,12 +44,22 @@ pub fn resolve(selection: Selection, registry: &Registry) -> Result<Matrix, Matr
     };
     let usual_load = selection.loads.is_none();
     let mut whole = selection.over(quick(registry, lab_named));
-    whole.workloads = whole.workloads.map(|named| unfold(named, registry));
+    let scenarios = registry.scenarios.iter().map(|s| s.name.as_str());
+    whole.workloads = whole.workloads.map(|named| unfold(named, scenarios));
+    let watching = registry.backends.iter().map(|b| b.name.as_str());
+    let watching = watching.filter(|name| *name != BASELINE);
+    whole.backends = whole.backends.map(|named| unfold(named, watching));
     let variants = whole.variants;
     check.variants(&variants);
+    let programs = check.programs(&whole.programs);
+    let limits = check.each(whole.limits, |_, g| limits::limit(&g.text));
     let mut matrix = Matrix {
         kernels: check.each(whole.kernels, Check::kernel),
-        backends: check.each(whole.backends, |c, g| c.backend(g, &variants)),
+        backends: check
+            .each(whole.backends, |c, g| c.backend(g, &variants, &programs))
+            .into_iter()
+            .map(|backend| limits::under(backend, &limits))
+            .collect(),
         workloads: check.each(whole.workloads, Check::scenario),
         loads: check.each(whole.loads, |_, g| {
             Load::from_str(&g.text).map_err(|e| e.to_string())
@@ -70,6 +80,9 @@ pub fn resolve(selection: Selection, registry: &Registry) -> Result<Matrix, Matr
             .unwrap_or_default(),
         own: BTreeMap::new(),
     };
+    if let Some(what) = programs::clashes(&matrix.backends) {
+        check.problem(&Given::flag("--backends", ""), what);
+    }
     matrix.own = own(&matrix.workloads, registry, usual_load);
     if !check.problems.is_empty() {
         check.problems.sort_by_key(Problem::line);
@@ -86,7 +99,7 @@ pub fn resolve(selection: Selection, registry: &Registry) -> Result<Matrix, Matr
 const ALL: &str = "all";
 
 /// `all` is all of them.
-fn unfold(named: Vec<Given>, registry: &Registry) -> Vec<Given> {
+fn unfold<'a>(named: Vec<Given>, names: impl Iterator<Item = &'a str> + Clone) -> Vec<Given> {
     let unfold = |given: Given| {
         if given.text != ALL {
             return vec![given];
@@ -95,7 +108,7 @@ fn unfold(named: Vec<Given>, registry: &Registry) -> Vec<Given> {
             text: name.to_owned(),
             origin: given.origin.clone(),
         };
-        registry.scenarios.iter().map(|s| each(&s.name)).collect()
+        names.clone().map(each).collect()
     };
     named.into_iter().flat_map(unfold).collect()
 }
@@ -164,7 +177,7 @@ fn quick(registry: &Registry, lab: Lab) -> Selection {
         Lab::Kvm => KVM_CPUS,
         Lab::Host => host_cpus(),
     };
-    let watching = registry.backends.iter().filter(|b| b.name != BASELINE);
+    let watching = registry.backends.iter().filter(|b| b.is_first);
     Selection {
         kernels: Some(kernel.into_iter().map(given).collect()),
         backends: Some(watching.map(|b| given(&b.name)).collect()),
@@ -178,7 +191,9 @@ fn quick(registry: &Registry, lab: Lab) -> Selection {
         lab: Some(given(lab.as_str())),
         cpus: Some(given(&cpus.to_string())),
         baselines: Some(given("true")),
+        limits: None,
         variants: Vec::new(),
+        programs: Vec::new(),
     }
 }
 
@@ -201,6 +216,17 @@ impl Check<'_> {
                 Ok(value) if good.contains(&value) => {}
                 Ok(value) => good.push(value),
                 Err(what) => self.problem(&given, what),
+            }
+        }
+        good
+    }
+
+    fn programs(&mut self, programs: &[NamedProgram]) -> Vec<Named> {
+        let mut good = Vec::new();
+        for program in programs {
+            match named_program(program) {
+                Ok(named) => good.push(named),
+                Err(what) => self.problem(&program.name, what),
             }
         }
         good
@@ -255,13 +281,22 @@ impl Check<'_> {
     }
 
     fn backend_info(&self, name: &str) -> Result<&BackendInfo, String> {
-        let names = || self.registry.backends.iter().map(|b| b.name.as_str());
-        self.registry
-            .backend(name)
-            .ok_or_else(|| unknown("backend", name, names()))
+        let names = self.registry.backends.iter().map(|b| b.name.as_str());
+        self.registry.backend(name).ok_or_else(|| {
+            let what = unknown("backend", name, names.chain([ALL]));
+            format!("{what}; `{PREFIX}./monitor` is a program of your own")
+        })
     }
 
-    fn backend(&self, given: &Given, variants: &[Variant]) -> Result<SelectedBackend, String> {
+    fn backend(
+        &self,
+        given: &Given,
+        variants: &[Variant],
+        named: &[Named],
+    ) -> Result<SelectedBackend, String> {
+        if given.text.starts_with(PREFIX) {
+            return programs::backend(given, variants, named);
+        }
         let (name, variant) = given
             .text
             .split_once('+')
@@ -294,13 +329,32 @@ impl Check<'_> {
         };
         Ok(SelectedBackend {
             boot: info.boot.clone(),
+            program: None,
             spec,
         })
+    }
+
+    /// A program of somebody else takes no settings but the limits that are put on it from outside.
+    fn limits_alone(&mut self, variant: &Variant) {
+        let limits = [CPU_QUOTA, MEMORY_LIMIT];
+        for (key, value) in &variant.settings {
+            if !limits.contains(&key.text.as_str()) {
+                let kind = format!("setting of {}", variant.backend.text);
+                self.problem(key, unknown(&kind, &key.text, limits));
+            } else if value.parse::<u32>().is_err() {
+                let name = &key.text;
+                self.problem(key, format!("setting `{name}` cannot be `{value}`; it takes a whole number"));
+            }
+        }
     }
 
     /// Variants are checked whether or not the matrix uses them.
     fn variants(&mut self, variants: &[Variant]) {
         for variant in variants {
+            if variant.backend.text.starts_with(PREFIX) {
+                self.limits_alone(variant);
+                continue;
+            }
             let info = match self.backend_info(&variant.backend.text) {
                 Ok(info) => info.clone(),
                 Err(what) => {
@@ -344,97 +398,6 @@ fn variant_name(name: &str) -> Result<(), String> {
         ));
     }
     Ok(())
-}
-
-/// A guest has 32,768 process ids (`pid_max` of a machine with one CPU), and the storm needs some.
-const MOST_SLEEPERS: u32 = 30_000;
-
-fn population(text: &str) -> Result<u32, String> {
-    text.parse()
-        .ok()
-        .filter(|n| (0..=MOST_SLEEPERS).contains(n))
-        .ok_or_else(|| {
-            format!("`{text}` is not a number of processes: write a whole number from 0 to {MOST_SLEEPERS}")
-        })
-}
-
-fn execs(text: &str) -> Result<u32, String> {
-    text.parse()
-        .ok()
-        .filter(|n| (1..=MOST_EXECS).contains(n))
-        .ok_or_else(|| {
-            format!("`{text}` is no number of execs: write a whole number from 1 to {MOST_EXECS}")
-        })
-}
-
-fn spawn(text: &str) -> Result<Spawn, String> {
-    let all = [Spawn::Vfork, Spawn::Fork];
-    let names = all.map(|s| s.to_string());
-    all.into_iter()
-        .find(|s| s.to_string() == text)
-        .ok_or_else(|| unknown("spawn", text, names.iter().map(String::as_str)))
-}
-
-fn lab(text: &str) -> Result<Lab, String> {
-    text.parse()
-        .map_err(|_| unknown("lab", text, Lab::ALL.map(Lab::as_str)))
-}
-
-/// What is right is one; what is wrong is told with what was seen when it was tried.
-fn baselines(text: &str, lab: Lab) -> Result<bool, String> {
-    match text {
-        "true" => Ok(true),
-        "false" if lab.is_exact() => Ok(false),
-        "false" => Err(format!(
-            "without baselines the lab {lab} has nothing to tell a cost from noise by: write `true`"
-        )),
-        other => Err(format!("`{other}` is neither `true` nor `false`")),
-    }
-}
-
-fn cpus(text: &str, lab: Lab) -> Result<u32, String> {
-    let number = text
-        .parse::<u32>()
-        .ok()
-        .filter(|n| (1..=MOST_CPUS).contains(n));
-    match (lab, number) {
-        (Lab::Exact, Some(1)) => Ok(1),
-        (Lab::Kvm, Some(n)) => Ok(n),
-        (Lab::Host, Some(n)) if n == host_cpus() => Ok(n),
-        (Lab::Host, Some(_)) => Err(format!(
-            "the lab host has the CPUs that there are, {}; to have fewer, start execlab under `taskset`",
-            host_cpus()
-        )),
-        (Lab::Exact, Some(_)) => Err(format!(
-            "the lab exact has one virtual CPU, not {text}: with two, kernels 5.10 and 6.1 hang while the \
-             second one starts, and from 6.12 on each CPU stands still for 12 to 104 ms at a time while \
-             the other runs; that repeats exactly, but what is lost then is an artefact. Races between \
-             CPUs are for the labs `kvm` and `host`"
-        )),
-        (_, None) => Err(format!(
-            "`{text}` is no number of CPUs: write a whole number from 1 to {MOST_CPUS} (the lab exact has 1)"
-        )),
-    }
-}
-
-/// As many as this process may use.
-fn host_cpus() -> u32 {
-    let found = std::thread::available_parallelism().map_or(1, usize::from);
-    u32::try_from(found).unwrap_or(MOST_CPUS)
-}
-
-fn seeds(text: &str) -> Result<(u64, u64), String> {
-    let range = match text.split_once("..") {
-        None => text.parse().ok().map(|n| (0, n)),
-        Some((a, b)) => a.parse().ok().zip(b.parse().ok()),
-    };
-    let (from, to) = range.filter(|(a, b)| a <= b).ok_or_else(|| {
-        format!("`{text}` is no range of seeds: write `N` (that many) or `A..B` (from A up to, without, B)")
-    })?;
-    if to - from > MOST_TRIALS {
-        return Err(format!("`{text}` are more than {MOST_TRIALS} seeds"));
-    }
-    Ok((from, to))
 }
 
 /// The message about a name that is none: the nearest one, and all that there are.

@@ -5,7 +5,10 @@ use std::slice;
 use execlab_model::{plan::BackendSpec, result::Lab, workload::Workload};
 
 use super::{TrialSpec, id};
-use crate::matrix::{Matrix, SelectedBackend};
+use crate::{
+    matrix::{Matrix, SelectedBackend},
+    program::Program,
+};
 
 /// Where nothing drifts, the order says nothing; so each line can be scored as it ends.
 pub(super) fn baselines_first(matrix: &Matrix) -> Vec<TrialSpec> {
@@ -22,7 +25,7 @@ pub(super) fn interleaved(matrix: &Matrix) -> Vec<TrialSpec> {
     let mut trials = Vec::new();
     for point in points(matrix) {
         trials.extend(point.baselines(matrix));
-        let control = point.trial(&BackendSpec::none(BackendSpec::AGAIN), &[]);
+        let control = point.trial(&BackendSpec::none(BackendSpec::AGAIN), &[], None);
         let mut compared: Vec<_> = [control].into_iter().chain(point.watched(matrix)).collect();
         let turns = point.seed % compared.len() as u64;
         compared.rotate_left(usize::try_from(turns).expect("less than a length"));
@@ -69,7 +72,10 @@ impl Point<'_> {
             }
         }
         let none = BackendSpec::none(BackendSpec::DEFAULT);
-        boots.iter().map(|boot| self.trial(&none, boot)).collect()
+        boots
+            .iter()
+            .map(|boot| self.trial(&none, boot, None))
+            .collect()
     }
 
     /// What is run beside the baselines: every backend, and the kernel's own counter if it was asked for.
@@ -77,15 +83,24 @@ impl Point<'_> {
         let beside = |b: &&SelectedBackend| b.spec.watches() || b.spec.is_witness();
         let beside = matrix.backends.iter().filter(beside);
         beside
-            .map(|backend| self.trial(&backend.spec, &boot_of(backend, self.lab)))
+            .map(|backend| {
+                let program = backend.program.as_ref();
+                self.trial(&backend.spec, &boot_of(backend, self.lab), program)
+            })
             .collect()
     }
 
-    fn trial(&self, backend: &BackendSpec, boot: &[String]) -> TrialSpec {
+    fn trial(
+        &self,
+        backend: &BackendSpec,
+        boot: &[String],
+        program: Option<&Program>,
+    ) -> TrialSpec {
         let mut trial = TrialSpec {
             id: String::new(),
             kernel: self.kernel.to_owned(),
             backend: backend.clone(),
+            program: program.cloned(),
             boot: boot.to_vec(),
             workload: self.workload.clone(),
             lab: self.lab,

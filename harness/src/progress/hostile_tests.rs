@@ -21,6 +21,7 @@ use crate::{
 
 fn line(text: &str) -> TrialResult {
     let spec = TrialSpec {
+            program: None,
         id: text.to_owned(),
         kernel: text.to_owned(),
         backend: execlab_model::plan::BackendSpec::none(text),

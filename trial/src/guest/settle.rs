@@ -9,6 +9,7 @@
 use std::{fs, io, path::Path};
 
 use execlab_model::{
+    plan::CanaryKind,
     record::WindowCost,
     workload::{Load, Spawn, Workload},
 };
@@ -122,8 +123,8 @@ pub(super) fn storm(
     cgroups: &Cgroups,
     meters: &mut Meters<'_>,
 ) -> Result<u64, TrialError> {
-    let mut storm = StormProcess::start(programs, cgroups, 0)?;
-    storm.prepare(&workload(), 0)?;
+    let mut storm = StormProcess::start(programs, cgroups, 0, None)?;
+    storm.prepare(&workload(), 0, CanaryKind::Payload)?;
     storm.align()?;
     let before = meters.read()?;
     storm.run()?;

@@ -28,9 +28,8 @@ impl Scenario for Dynamic {
     }
 
     fn prepare(&self, ground: &Ground, _: &Workload) -> Result<Prepared, SetupError> {
-        programs::linker_is_there()?;
         let file = ground.dir.join("bin/worker");
-        programs::install(ground, programs::DYNAMIC, &file)?;
+        programs::install_dynamic(ground, &file)?;
         let mut site = Place::here(ground)?.site(bytes(&file), "/", &file)?;
         site.frames.interpreter = Some(programs::LINKER.into());
         Ok(Prepared::ways([Way::of([]).exec(

@@ -27,6 +27,12 @@ pub(super) fn install(ground: &Ground, program: &str, to: &Path) -> Result<(), S
         )))
 }
 
+/// Copies the program of [`DYNAMIC`] to `to`, where this machine can start it.
+pub(crate) fn install_dynamic(ground: &Ground, to: &Path) -> Result<(), SetupError> {
+    linker_is_there()?;
+    install(ground, DYNAMIC, to)
+}
+
 /// Whether this machine can start dynamically linked programs.
 pub(super) fn linker_is_there() -> Result<(), SetupError> {
     match fs::metadata(LINKER) {

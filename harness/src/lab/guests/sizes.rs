@@ -78,6 +78,7 @@ mod tests {
 
     fn memory_mib(load: Load, execs: u32, population: u32) -> u32 {
         let trial = TrialSpec {
+            program: None,
             id: String::new(),
             kernel: "6.1".into(),
             backend: BackendSpec {

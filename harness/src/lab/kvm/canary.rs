@@ -165,6 +165,7 @@ fn told(error: &GuestError, serial_log: &Path) -> String {
 
 fn trial(kernel: &str, cpus: u32) -> TrialSpec {
     TrialSpec {
+            program: None,
         id: "canary".into(),
         kernel: kernel.into(),
         backend: BackendSpec::none(BackendSpec::DEFAULT),

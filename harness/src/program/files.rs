@@ -1,0 +1,235 @@
+//! The files that a program needs in a guest: itself, what its first line or its ELF header names, the libraries of
+//! all of them, and what the user says.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use execlab_model::{
+    Bytes,
+    plan::{Contents, PlanFile},
+};
+use lddtree::DependencyAnalyzer;
+
+use super::{BadProgram, Program};
+
+/// No line with an interpreter is longer for the kernel (`BINPRM_BUF_SIZE`, include/uapi/linux/binfmts.h).
+const LONGEST_LINE: usize = 256;
+/// Where commands are looked for that `env` starts.
+const PATH: [&str; 6] = [
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+];
+/// More than this is no monitor, and would not fit into a guest.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// What travels into a guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gathered {
+    /// The program itself.
+    pub program: Bytes,
+    /// All else, by path.
+    pub files: Vec<PlanFile>,
+}
+
+/// Reads everything that a program needs.
+pub fn gather(program: &Program) -> Result<Gathered, BadProgram> {
+    let mut basket = Basket::default();
+    let bytes = read(&program.file)?;
+    basket.follow(&program.file, &bytes)?;
+    for file in &program.files {
+        basket.put_tree(file)?;
+    }
+    let files = basket.files.into_iter().map(|(path, contents)| PlanFile {
+        path: below_root(&path),
+        contents,
+    });
+    Ok(Gathered {
+        files: files.collect(),
+        program: Bytes(bytes),
+    })
+}
+
+/// What was gathered so far.
+#[derive(Debug, Default)]
+struct Basket {
+    files: BTreeMap<PathBuf, Contents>,
+    /// Folders that were gone through, by what they really are: links can lead in circles.
+    folders: BTreeSet<PathBuf>,
+    bytes: u64,
+}
+
+impl Basket {
+    /// What a program needs to be started.
+    fn follow(&mut self, path: &Path, bytes: &[u8]) -> Result<(), BadProgram> {
+        if bytes.starts_with(b"#!") {
+            for interpreter in interpreters(bytes) {
+                self.put(&interpreter)?;
+            }
+            return Ok(());
+        }
+        if !bytes.starts_with(b"\x7fELF") {
+            return Ok(());
+        }
+        let tree = DependencyAnalyzer::new(PathBuf::from("/"))
+            .analyze(path)
+            .map_err(|error| no_file(path, format!("its libraries cannot be found: {error}")))?;
+        for library in tree.libraries.values() {
+            if !library.found() {
+                let why = format!("it needs {}, which is nowhere", library.name);
+                return Err(no_file(path, why));
+            }
+            self.put(&library.path)?;
+        }
+        match tree.interpreter {
+            Some(interpreter) => self.put(Path::new(&interpreter)),
+            None => Ok(()),
+        }
+    }
+
+    /// A file at its own path, with what it needs itself.
+    fn put(&mut self, path: &Path) -> Result<(), BadProgram> {
+        if self.files.contains_key(path) {
+            return Ok(());
+        }
+        let bytes = read(path)?;
+        let mode = fs::metadata(path).map_err(|e| no_file(path, e.to_string()))?;
+        let mode = mode.permissions().mode() & 0o7777;
+        self.bytes += bytes.len() as u64;
+        if self.bytes > MOST_BYTES {
+            let why = format!("with it there are more than {} MiB", MOST_BYTES >> 20);
+            return Err(no_file(path, why));
+        }
+        self.files
+            .insert(path.to_owned(), Contents::File(mode, Bytes(bytes.clone())));
+        if mode & 0o111 != 0 || path.extension().is_some_and(|end| end == "so") {
+            self.follow(path, &bytes)?;
+        }
+        Ok(())
+    }
+
+    /// A file, or everything in a folder.
+    fn put_tree(&mut self, path: &Path) -> Result<(), BadProgram> {
+        let cannot = |error: io::Error| no_file(path, error.to_string());
+        if !fs::metadata(path).map_err(cannot)?.is_dir() {
+            return self.put(path);
+        }
+        if !self.folders.insert(fs::canonicalize(path).map_err(cannot)?) {
+            return Ok(());
+        }
+        for entry in fs::read_dir(path).map_err(cannot)? {
+            self.put_tree(&entry.map_err(cannot)?.path())?;
+        }
+        Ok(())
+    }
+}
+
+/// The programs that the first line of a script names: its interpreter, and where that is `env`, the command
+/// that it is to find.
+fn interpreters(script: &[u8]) -> Vec<PathBuf> {
+    let line = script[2..].iter().take(LONGEST_LINE).copied();
+    let line: Vec<u8> = line.take_while(|&b| b != b'\n').collect();
+    let line = String::from_utf8_lossy(&line);
+    let mut words = line.split_ascii_whitespace();
+    let Some(interpreter) = words.next() else {
+        return Vec::new();
+    };
+    let mut all = vec![PathBuf::from(interpreter)];
+    if Path::new(interpreter).file_name() == Some("env".as_ref()) {
+        let command = words.find(|word| !word.starts_with('-') && !word.contains('='));
+        let found = command.and_then(|command| {
+            let places = PATH.iter().map(|dir| Path::new(dir).join(command));
+            places.into_iter().find(|place| place.is_file())
+        });
+        all.extend(found);
+    }
+    all
+}
+
+/// As a plan names files: from the root, without its slash.
+fn below_root(path: &Path) -> Bytes {
+    let bytes = path.as_os_str().as_bytes();
+    bytes.strip_prefix(b"/").unwrap_or(bytes).into()
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, BadProgram> {
+    fs::read(path).map_err(|error| no_file(path, error.to_string()))
+}
+
+fn no_file(path: &Path, why: String) -> BadProgram {
+    BadProgram::NoFile {
+        file: path.to_owned(),
+        why,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn script(text: &str) -> (tempfile::TempDir, Program) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("monitor");
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        let program = Program::new(&file, Vec::new(), &[]).unwrap();
+        (dir, program)
+    }
+
+    fn paths(program: &Program) -> Vec<String> {
+        let files = gather(program).unwrap().files;
+        files.iter().map(|file| file.path.to_string()).collect()
+    }
+
+    #[test]
+    fn a_script_brings_its_interpreter_and_that_ones_libraries() {
+        let (_dir, program) = script("#!/bin/sh -e\nexit\n");
+        let paths = paths(&program);
+        assert!(paths.contains(&"bin/sh".to_owned()), "{paths:?}");
+        assert!(paths.iter().any(|p| p.ends_with("libc.so.6")), "{paths:?}");
+        assert!(paths.iter().any(|p| p.contains("ld-linux")), "{paths:?}");
+        assert_eq!(gather(&program).unwrap().program.0, b"#!/bin/sh -e\nexit\n");
+    }
+
+    #[test]
+    fn env_brings_what_it_starts() {
+        let (_dir, program) = script("#!/usr/bin/env -S sh -e\n");
+        let paths = paths(&program);
+        assert!(paths.contains(&"usr/bin/env".to_owned()), "{paths:?}");
+        assert!(paths.contains(&"usr/bin/sh".to_owned()), "{paths:?}");
+    }
+
+    #[test]
+    fn folders_come_whole_and_links_in_circles_end() {
+        let (dir, _) = script("");
+        let data = dir.path().join("data");
+        fs::create_dir_all(data.join("deep")).unwrap();
+        fs::write(data.join("deep/rule"), "x").unwrap();
+        std::os::unix::fs::symlink(&data, data.join("deep/again")).unwrap();
+        let program = Program::new(
+            &dir.path().join("monitor"),
+            Vec::new(),
+            std::slice::from_ref(&data),
+        );
+        let paths = paths(&program.unwrap());
+        let rules = paths.iter().filter(|p| p.ends_with("deep/rule")).count();
+        assert_eq!((paths.len(), rules), (1, 1), "{paths:?}");
+    }
+
+    #[test]
+    fn an_interpreter_that_is_not_there_is_told() {
+        let (_dir, program) = script("#!/no/such/interpreter\n");
+        let error = gather(&program).unwrap_err().to_string();
+        assert!(
+            error.starts_with("/no/such/interpreter cannot be given to a program: No such file"),
+            "{error}"
+        );
+    }
+}
