@@ -10,7 +10,7 @@
 //!
 //! # How it works
 //!
-//! A module is compiled by the user's own gcc against the headers of the very kernel (`kmod/` beside `src/`, built by
+//! A module is compiled by the host's own gcc against the headers of the very kernel (`kmod/` beside `src/`, built by
 //! `execlab`), loaded with `finit_module`, and taken out again when the monitor is dropped. In the task that
 //! executes it collects everything there and then: pids in both namespaces, parent, user, time, cgroup id, namespaces,
 //! device and inode, the string passed to the call, the arguments (from the new stack), and the path. The path comes from
@@ -26,6 +26,15 @@
 //!
 //! A compiler and the headers of this very kernel; `CAP_SYS_MODULE`; a kernel that takes unsigned modules (neither
 //! `module.sig_enforce` nor lockdown, which Secure Boot turns on).
+//!
+//! In guests `execlab` sees to the first two: it fetches the headers that `vm/headers.lock` names, builds, and sends the
+//! module along. On a machine of one's own the folder with the built modules is named in `EXECLAB_MODULES`:
+//!
+//! ```text
+//! cp -r backends/kmod /tmp/kmod
+//! make -C /lib/modules/$(uname -r)/build M=/tmp/kmod modules
+//! EXECLAB_MODULES=/tmp/kmod execlab watch --backend kmod-tracepoint
+//! ```
 //!
 //! # What it leaves
 //!

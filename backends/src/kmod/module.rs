@@ -85,7 +85,8 @@ fn open(folder: &Path, name: &str) -> Result<(PathBuf, File), AttachError> {
                 why.trim()
             ),
             Err(_) => format!(
-                "no module was built for this kernel: there is no {}",
+                "no module was built for this kernel: there is no {}; build backends/kmod against its headers \
+                 (make -C /lib/modules/RELEASE/build M=FOLDER), and name the folder in {FOLDER_VARIABLE}",
                 path.display()
             ),
         },

@@ -69,6 +69,8 @@ pub(super) struct Attached {
     counter: Option<Counter>,
     linger_ms: u16,
     ring_bytes: u64,
+    /// A read that leaves this much of its buffer empty found no more.
+    longest: usize,
     buffer: Vec<u8>,
     evidence: Vec<String>,
     since_ns: u64,
@@ -117,6 +119,7 @@ pub(super) fn attach(
         counter,
         linger_ms: u16::try_from(settings.number(LINGER.name)).unwrap_or(u16::MAX),
         ring_bytes,
+        longest,
         buffer: vec![0; BATCH.max(longest)],
         since_ns,
         last_ns: since_ns,
@@ -157,7 +160,9 @@ impl Attached {
             let entered = self.enter(&buffer[..size], seam);
             self.buffer = buffer;
             entered?;
-            if size == 0 {
+            // Only whoever waits for the next wake-up must have seen the ring empty. Who polls need not.
+            let spare = self.buffer.len() - size;
+            if size == 0 || (self.linger_ms == 0 && spare >= self.longest) {
                 return Ok(false);
             }
             taken += size as u64;
@@ -245,9 +250,13 @@ impl Monitor for Attached {
         epoll
             .add(stop.fd(), EpollEvent::new(EpollFlags::EPOLLIN, STOP))
             .map_err(failed("epoll_ctl(ADD, signalfd)"))?;
-        // Edge-triggered, so that lingering is not cut short by what is there already: while the reader has not
-        // taken all, the module wakes it only once more, when the ring is half full.
-        let readable = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, RECORDS);
+        // Edge-triggered where it lingers, so that this is not cut short by what is there already: while the reader has
+        // not taken all, the module wakes it only once more, when the ring is half full.
+        let mut readable = EpollFlags::EPOLLIN;
+        if self.linger_ms > 0 {
+            readable |= EpollFlags::EPOLLET;
+        }
+        let readable = EpollEvent::new(readable, RECORDS);
         epoll
             .add(&self.device, readable)
             .map_err(failed("epoll_ctl(ADD, the module's device)"))?;
