@@ -204,7 +204,55 @@ mod tests {
     use std::os::unix::process::ExitStatusExt;
     use std::process::ExitStatus;
 
+    use super::super::super::fetch::Fetcher;
+    use super::super::super::lock::Lock;
     use super::*;
+
+    /// Headers whose Makefile has one rule; what is built with them, told in a word.
+    fn built(cache: &Path, rule: &str) -> Result<String, String> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(
+            folder.path().join("Makefile"),
+            format!("modules:\n\t{rule}\n"),
+        )
+        .unwrap();
+        let headers = Headers {
+            release: "1.2".into(),
+            own: folder.path().to_owned(),
+            common: folder.path().to_owned(),
+            digest: rule.into(),
+        };
+        let lock = Lock::embedded().unwrap();
+        let store = Store::with_lock(lock, cache.to_owned(), None, Fetcher::default()).unwrap();
+        let modules = Builder::new(&store)
+            .unwrap()
+            .modules(&headers, &[("a.c", b"text")]);
+        let modules = modules.map_err(|error| error.to_string())?;
+        let names: Vec<_> = modules
+            .into_iter()
+            .map(|(name, bytes)| format!("{name}: {}", String::from_utf8_lossy(&bytes)))
+            .collect();
+        Ok(names.concat())
+    }
+
+    #[test]
+    fn what_was_built_is_kept_and_what_was_refused_is_told() {
+        let cache = tempfile::tempdir().unwrap();
+        let count = cache.path().join("count");
+        let count = count.display();
+        let good = format!("cp $(M)/a.c $(M)/a.ko; echo >> {count}");
+        for _ in 0..2 {
+            assert_eq!(built(cache.path(), &good).unwrap(), "a.ko: text");
+        }
+        // The second came out of the cache.
+        assert_eq!(fs::read(cache.path().join("count")).unwrap(), b"\n");
+        let refused = built(cache.path(), "echo 'a.c:1: error: no' >&2; false").unwrap_err();
+        assert!(
+            refused.ends_with("could not build it against the headers of 1.2: a.c:1: error: no"),
+            "{refused}"
+        );
+        assert!(built(cache.path(), "true").is_err(), "nothing was made");
+    }
 
     fn told(stderr: &str) -> String {
         errors(&Output {

@@ -57,7 +57,8 @@ impl Store {
         if folder.is_dir() {
             return Ok(headers(&folder));
         }
-        let _guard = self.cache().lock(&format!("headers-{digest}"))?;
+        // One for all kernels: their libraries are the same files.
+        let _guard = self.cache().lock("headers")?;
         // Somebody else may have made it while we waited.
         if folder.is_dir() {
             return Ok(headers(&folder));
