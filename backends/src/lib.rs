@@ -24,6 +24,8 @@ pub mod clock;
 pub mod ebpf;
 #[cfg(feature = "fanotify")]
 pub mod fanotify;
+#[cfg(feature = "kmod")]
+pub mod kmod;
 pub mod launch;
 #[cfg(feature = "look")]
 pub mod look;
@@ -172,6 +174,12 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &lsm::tomoyo::Tomoyo,
     #[cfg(feature = "lsm")]
     &lsm::ima::Ima,
+    #[cfg(feature = "kmod")]
+    &kmod::KmodTracepoint,
+    #[cfg(feature = "kmod")]
+    &kmod::KmodSyscallTable,
+    #[cfg(feature = "kmod")]
+    &kmod::KmodSyscallHook,
 ];
 
 /// A technique with its reader.
@@ -232,6 +240,12 @@ pub trait Backend: Sync {
     /// What has to be executed to prove that it is attached.
     fn canary(&self) -> CanaryKind {
         CanaryKind::Payload
+    }
+
+    /// The kernel module that it loads: a name out of `kmod/`. It is built for each kernel on the user's machine, and is
+    /// `/lib/execlab/NAME.ko` in a guest; where it cannot be built, `NAME.why` there says why.
+    fn kernel_module(&self) -> Option<&'static str> {
+        None
     }
 
     /// Sets of a distribution's programs (`vm/userland.toml`) that it needs in a guest; a host has its own.

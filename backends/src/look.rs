@@ -36,6 +36,8 @@ impl Roots {
 pub enum Capability {
     /// Everything about networks, the groups of netlink among it.
     NetAdmin = 12,
+    /// To load modules, and to take them out.
+    SysModule = 16,
     /// To trace others, and to read of them what is theirs.
     SysPtrace = 19,
     /// To switch process accounting on and off.
@@ -51,6 +53,7 @@ impl Capability {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NetAdmin => "CAP_NET_ADMIN",
+            Self::SysModule => "CAP_SYS_MODULE",
             Self::SysPtrace => "CAP_SYS_PTRACE",
             Self::SysPacct => "CAP_SYS_PACCT",
             Self::SysAdmin => "CAP_SYS_ADMIN",

@@ -281,6 +281,9 @@ pub enum Kernels {
         /// Lock the packages of which guests get programs (`vm/userland.lock`), not the kernels
         #[arg(long)]
         userland: bool,
+        /// Lock the packages that kernel modules are built from (`vm/headers.lock`), not the kernels
+        #[arg(long, conflicts_with = "userland")]
+        headers: bool,
         #[command(flatten)]
         store: KernelStoreArgs,
         #[command(flatten)]

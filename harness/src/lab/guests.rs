@@ -17,11 +17,12 @@ use execlab_vm::{
     qemu::{Machine, Qemu},
 };
 
-use self::{image::GuestImage, programs::Programs, userland::Userlands};
+use self::{image::GuestImage, modules::Modules, programs::Programs, userland::Userlands};
 use super::{LabError, Outcome, Ran, guest_files};
 use crate::plan::TrialSpec;
 
 mod image;
+mod modules;
 mod programs;
 pub(super) mod sizes;
 mod userland;
@@ -31,6 +32,7 @@ pub(super) struct Pantry {
     store: Store,
     userlands: Userlands,
     programs: Programs,
+    modules: Modules,
     initramfs_dir: PathBuf,
     progress: Box<dyn Fn(&FetchEvent) + Send + Sync>,
 }
@@ -54,13 +56,15 @@ impl Pantry {
             store,
             userlands: Userlands::default(),
             programs: Programs::default(),
+            modules: Modules::default(),
             progress: Box::new(progress),
         }
     }
 
-    /// Sees to it that the programs which the scenario of a trial needs are there.
+    /// Sees to it that the programs which the scenario of a trial needs are there, and its backend's kernel module.
     pub(super) fn stock(&self, trial: &TrialSpec) -> Result<(), LabError> {
         self.programs.stock(trial)?;
+        self.modules.stock(trial, &self.store, &self.progress)?;
         self.userlands.stock(trial, &self.store, &self.progress)
     }
 
@@ -70,6 +74,7 @@ impl Pantry {
         let brought = std::mem::take(&mut plan.files);
         plan.files = self.userlands.files(trial);
         plan.files.extend(brought);
+        plan.files.extend(self.modules.file(trial));
         if let Some(gathered) = self.programs.of(trial) {
             plan.monitor = gathered.program;
             plan.files.extend(gathered.files);

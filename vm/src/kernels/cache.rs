@@ -4,6 +4,8 @@
 //! execlab/downloads/SHA256.deb[.part]   until the kernel is unpacked
 //! execlab/kernels/RELEASE-HASH/         one kernel (`unpack`)
 //! execlab/packages/SHA256.deb           what userlands are taken from (`userland`)
+//! execlab/headers/RELEASE-HASH/         what modules for one kernel are built from (`headers`)
+//! execlab/modules/HASH/NAME.ko          modules that were built here
 //! execlab/own/SHA256/vmlinux            taken out of a user's own bzImage
 //! execlab/locks/                        one file for each of these while it is made
 //! ```
@@ -46,7 +48,15 @@ impl Cache {
         // Whoever boots a kernel may have gone to another directory by then.
         let root = std::path::absolute(&root)
             .map_err(|source| CacheError::Unusable { path: root, source })?;
-        for part in ["downloads", "kernels", "packages", "own", "locks"] {
+        for part in [
+            "downloads",
+            "kernels",
+            "packages",
+            "headers",
+            "modules",
+            "own",
+            "locks",
+        ] {
             let path = root.join(part);
             fs::create_dir_all(&path).map_err(|source| CacheError::Unusable { path, source })?;
         }
@@ -106,6 +116,16 @@ impl Cache {
     /// Where a package of a userland is kept.
     pub fn package(&self, sha256: &Sha256) -> PathBuf {
         self.root.join("packages").join(format!("{sha256}.deb"))
+    }
+
+    /// The directory of a kernel's headers.
+    pub fn headers(&self, key: &str) -> PathBuf {
+        self.root.join("headers").join(key)
+    }
+
+    /// The directory of modules that were built here.
+    pub fn modules(&self, key: &str) -> PathBuf {
+        self.root.join("modules").join(key)
     }
 
     /// The directory of what was taken out of a user's own image.

@@ -12,6 +12,7 @@ mod fetch;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod headers;
 mod image;
 mod kernel;
 mod lock;
@@ -36,6 +37,7 @@ pub use deb::DebError;
 pub use error::StoreError;
 pub use events::{FetchEvent, KernelRow, Skipped, VerifyRow, VerifyState};
 pub use fetch::{FetchError, Fetcher};
+pub use headers::{BuildError, Builder, Headers, HeadersError, HeadersLock};
 pub use image::ImageError;
 pub use kernel::Kernel;
 pub use lock::{

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::cache::CacheError;
 use super::compress::{self, Format};
 use super::fetch::{Download, FetchError};
+use super::headers::HeadersError;
 use super::lock::{Archive, Lock, LockedKernel};
 use super::mirror::{Mirror, MirrorError};
 use super::release::{Release, ReleaseError};
@@ -17,7 +18,7 @@ use super::userland::UserlandError;
 
 /// Where kernels are looked for. One that several suites have is locked from the first of them: what is in a
 /// stable suite stays longer than elsewhere.
-const SUITES: [(Archive, &str); 9] = [
+pub(super) const SUITES: [(Archive, &str); 9] = [
     (Archive::Debian, "bookworm"),
     (Archive::Debian, "trixie"),
     (Archive::DebianSecurity, "bullseye-security"),
@@ -67,6 +68,9 @@ pub enum RelockError {
     /// What userlands are made of cannot be locked.
     #[error(transparent)]
     Userland(#[from] UserlandError),
+    /// Headers cannot be locked.
+    #[error(transparent)]
+    Headers(#[from] HeadersError),
 }
 
 /// How a lock is renewed.

@@ -5,7 +5,8 @@ use std::path::Path;
 use execlab_harness::progress::tell;
 use execlab_harness::store::StoreError;
 use execlab_vm::kernels::{
-    FetchEvent, KernelRef, RelockError, RelockOptions, Store, UserlandLock, VerifyState,
+    FetchEvent, HeadersLock, KernelRef, RelockError, RelockOptions, Store, UserlandLock,
+    VerifyState,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
@@ -32,6 +33,7 @@ pub fn run(what: Kernels, stderr: Stderr) -> Result<(), ExpectedError> {
             out,
             keyring,
             userland,
+            headers,
             store,
             list,
         } => {
@@ -42,6 +44,8 @@ pub fn run(what: Kernels, stderr: Stderr) -> Result<(), ExpectedError> {
             };
             if userland {
                 lock_userland(&store, out.as_deref(), &options, list.format)
+            } else if headers {
+                lock_headers(&store, out.as_deref(), &options, list.format, stderr)
             } else {
                 lock(&store, out.as_deref(), &options, list.format, stderr)
             }
@@ -137,6 +141,25 @@ fn lock_userland(
 ) -> Result<(), ExpectedError> {
     let old = UserlandLock::embedded().map_err(RelockError::from)?;
     let new = store.relock_userland(options)?;
+    write(out, &new.to_toml())?;
+    let changes = new.changes_since(&old);
+    output::print(&match format {
+        ListFormat::Json => output::json(&json!({ "changes": changes })),
+        ListFormat::Terminal if changes.is_empty() => "the lock is as the archive is\n".to_owned(),
+        ListFormat::Terminal => output::lines(changes.iter().map(String::as_str)),
+    })
+}
+
+/// The same for the packages that kernel modules are built from.
+fn lock_headers(
+    store: &Store,
+    out: Option<&Path>,
+    options: &RelockOptions,
+    format: ListFormat,
+    stderr: Stderr,
+) -> Result<(), ExpectedError> {
+    let old = HeadersLock::embedded().map_err(RelockError::from)?;
+    let new = store.relock_headers(options, &mut |what| stderr.say("looking at", what))?;
     write(out, &new.to_toml())?;
     let changes = new.changes_since(&old);
     output::print(&match format {
