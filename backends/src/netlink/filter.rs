@@ -5,7 +5,8 @@
 //! that makes it) leaves one: fewer wake-ups, three times the room in the buffer, and a counter of drops that is a
 //! number of execs.
 //!
-//! It costs more than `netlink-plain` all the same, by the check of each lookup: one more read of `stat`.
+//! Where lookups come in time it costs more than `netlink-plain` all the same, by the check of each: one more read of
+//! `stat`.
 //!
 //! What is lost is counted and not looked for: that is `netlink-resync`. How it works, what it needs and what it
 //! cannot see stands with the [family](super).

@@ -14,8 +14,9 @@
 //!
 //! What it needs and what it cannot see stands with the [family](super).
 //!
-//! It is the cheapest of the family: the check that it leaves out costs more than being woken for forks and exits. All
-//! others buy with the difference that a path is of this exec or not there.
+//! Where lookups come in time it is the cheapest of the family: the check that it leaves out costs more than being
+//! woken for forks and exits. Where they come late it is not, as it is woken for them all the same. All others buy with
+//! the difference that a path is of this exec or not there.
 
 use execlab_model::sighting::{LossReport, LossUnit, Sighting};
 
