@@ -102,7 +102,7 @@ impl Backend for AppArmor {
                 "no other audit daemon",
             ],
             since: Since {
-                release: "4.13 (policy of ABI 7, and stacked labels)",
+                release: "2.6.36 (the ABI that the profile here needs, 7, is younger)",
                 series: None,
             },
             loss_signals: &["audit_status.lost"],
