@@ -258,4 +258,8 @@ impl Row for Task {
         }
         Ok(())
     }
+
+    fn notes(&self) -> Vec<String> {
+        vec![self.reach()]
+    }
 }
