@@ -1,16 +1,16 @@
 //! Which events belong to one exec.
 //!
 //! The kernel opens one file after the other for an exec, and each open is an event of its own: the file that
-//! was asked for, the interpreter of a script, that one's interpreter, and the loader of a dynamic
-//! program (`do_open_execat` and `open_exec`, `fs/exec.c`). The events of one process come in that order, and the
+//! was asked for, the interpreter of a script, that one's interpreter, and the loader of a dynamic program
+//! (`do_open_execat` and `open_exec`, `fs/exec.c`). The events of one process come in that order, and the
 //! file of each says which one is next ([`opens_next`]). So an event whose file is the one that its
 //! predecessor named is no exec of its own; the first event is, and its file is the one that was asked for.
 //! The predecessor's word is needed, not the order alone: an exec may fail between two opens, and a process
 //! may execute twice.
 //!
-//! From 6.12 on a file of an overlay has two events: its own, and that of the layer's file, which the overlay opens as
-//! an exec too (`ovl_open`, `backing_file_open`): before it told of its own, but after it asked for permission. The
-//! two have size and time of change in common.
+//! From 6.12 on a file of an overlay has two events: its own, and that of the layer's file, which the overlay
+//! opens as an exec too (`ovl_open`, `backing_file_open`): before it told of its own, but after it asked for
+//! permission. The two have size and time of change in common.
 
 use std::{
     collections::BTreeMap,

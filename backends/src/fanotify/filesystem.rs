@@ -1,17 +1,18 @@
 //! `fanotify`: `FAN_OPEN_EXEC` with a mark on each mounted filesystem.
 //!
-//! A mark on a filesystem (`FAN_MARK_FILESYSTEM`, 4.20) holds for every mount of it in every namespace, so a bind mount
-//! or a container on a filesystem that is mounted in the monitor's namespace too needs nothing further.
+//! A mark on a filesystem (`FAN_MARK_FILESYSTEM`, 4.20) holds for every mount of it in every namespace, so a
+//! bind mount or a container on a filesystem that is mounted in the monitor's namespace too needs nothing
+//! further.
 //!
 //! The program does not wait: by the time an event is read it may be long gone, and then parent, user and
-//! container are unknown. Its number is that of the event. If another process has it by then, `/proc`
-//! speaks of that one; the row `fanotify-pidfd` knows.
+//! container are unknown. Its number is that of the event. If another process has it by then, `/proc` speaks
+//! of that one; the row `fanotify-pidfd` knows.
 //!
-//! What it cannot see, beside what the family cannot ([`super`]): on 5.10 and 6.1 `execveat` with an empty path (`fexecve`, a
-//! deleted file, a script by its descriptor), as `do_open_execat` makes no event for it there. Events of one
-//! process and one file are merged while they wait to be read (`fanotify_merge`): a process that executes
-//! the same file again and again is seen once for each time that the queue was read, and that is no loss that the kernel
-//! would tell of.
+//! What it cannot see, beside what the family cannot ([`super`]): on 5.10 and 6.1 `execveat` with an empty
+//! path (`fexecve`, a deleted file, a script by its descriptor), as `do_open_execat` makes no event for it
+//! there. Events of one process and one file are merged while they wait to be read (`fanotify_merge`): a
+//! process that executes the same file again and again is seen once for each time that the queue was read,
+//! and that is no loss that the kernel would tell of.
 
 use super::{LOSS_SIGNALS, OFFERS, SETTINGS, marks::On, monitor};
 use crate::{

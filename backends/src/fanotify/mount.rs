@@ -1,14 +1,15 @@
 //! `fanotify-mount`: `FAN_OPEN_EXEC` with a mark on each mount.
 //!
-//! As `fanotify`, with `FAN_MARK_MOUNT`, the older kind of mark, which most users of fanotify still put. It belongs to
-//! one mount. A bind mount of the same files is another one, and so are the copies of all mounts that
-//! `unshare(CLONE_NEWNS)` makes for a container; none of them has the mark. A bind mount in the monitor's own
-//! namespace is marked when it appears. What is mounted in another namespace is marked with `namespaces=all` only: at
-//! attach, and when a process is first seen there, which here takes an exec through a mount that has a mark.
+//! As `fanotify`, with `FAN_MARK_MOUNT`, the older kind of mark, which most users of fanotify still put. It
+//! belongs to one mount. A bind mount of the same files is another one, and so are the copies of all mounts
+//! that `unshare(CLONE_NEWNS)` makes for a container; none of them has the mark. A bind mount in the
+//! monitor's own namespace is marked when it appears. What is mounted in another namespace is marked with
+//! `namespaces=all` only: at attach, and when a process is first seen there, which here takes an exec through
+//! a mount that has a mark.
 //!
-//! What it cannot see, beside what the family cannot ([`super`]) and what `fanotify` cannot: execs in a mount namespace
-//! that was made later, until its mounts were found and marked; execs on a mount that is
-//! hidden below another one.
+//! What it cannot see, beside what the family cannot ([`super`]) and what `fanotify` cannot: execs in a mount
+//! namespace that was made later, until its mounts were found and marked; execs on a mount that is hidden
+//! below another one.
 
 use super::{LOSS_SIGNALS, OFFERS, SETTINGS, marks::On, monitor};
 use crate::{

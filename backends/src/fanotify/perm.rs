@@ -1,24 +1,25 @@
 //! `fanotify-perm`: `FAN_OPEN_EXEC_PERM`, asked before a file is executed, and always answered with yes.
 //!
-//! The process waits in its `execve` until the monitor has answered (`fanotify_get_response`), so process, parent, user
-//! and container are read while nothing can go away. It is still the process of before: its image and its
-//! arguments are the old ones. New arguments are looked for after the answer, and only taken once the image is
-//! another one than before, so they are never wrong and often late. Nothing is merged, and an `execveat`
-//! with an empty path asks on every kernel (`do_open_execat` comes to `fsnotify_perm` by every way).
+//! The process waits in its `execve` until the monitor has answered (`fanotify_get_response`), so process,
+//! parent, user and container are read while nothing can go away. It is still the process of before: its
+//! image and its arguments are the old ones. New arguments are looked for after the answer, and only taken
+//! once the image is another one than before, so they are never wrong and often late. Nothing is merged, and
+//! an `execveat` with an empty path asks on every kernel (`do_open_execat` comes to `fsnotify_perm` by every
+//! way).
 //!
-//! Everything that was read is answered before the monitor waits again, at its end too; what is still unread when it
-//! ends, or is killed, is allowed by the kernel when the group is closed (`fanotify_release`). While it holds an
-//! exec it reads `/proc`, which needs no lock that an exec holds (`cred_guard_mutex` is
-//! not taken by any file that is read), and it executes nothing itself.
+//! Everything that was read is answered before the monitor waits again, at its end too; what is still unread
+//! when it ends, or is killed, is allowed by the kernel when the group is closed (`fanotify_release`). While
+//! it holds an exec it reads `/proc`, which needs no lock that an exec holds (`cred_guard_mutex` is not taken
+//! by any file that is read), and it executes nothing itself.
 //!
-//! An open that cannot be shown to the monitor, as no descriptor is left for its file, is denied by the kernel
-//! (`fanotify_read`); so few are read at once that it does not come to that.
+//! An open that cannot be shown to the monitor, as no descriptor is left for its file, is denied by the
+//! kernel (`fanotify_read`); so few are read at once that it does not come to that.
 //!
-//! What it cannot see, beside what the family cannot ([`super`]): filesystems that take no such marks (`/proc`, `FS_DISALLOW_NOTIFY_PERM`).
-//! Whether the exec succeeded: the question comes before the last checks, so there are more phantoms than of
-//! `fanotify`. When the queue is full the kernel allows the open without asking
-//! (`fsnotify_insert_event`), and tells of it by `FAN_Q_OVERFLOW`; each waiting process has one place in it, so
-//! that takes more than 16,384 of them. What is bought for its price: the container and
+//! What it cannot see, beside what the family cannot ([`super`]): filesystems that take no such marks
+//! (`/proc`, `FS_DISALLOW_NOTIFY_PERM`). Whether the exec succeeded: the question comes before the last
+//! checks, so there are more phantoms than of `fanotify`. When the queue is full the kernel allows the open
+//! without asking (`fsnotify_insert_event`), and tells of it by `FAN_Q_OVERFLOW`; each waiting process has
+//! one place in it, so that takes more than 16,384 of them. What is bought for its price: the container and
 //! the parent of every exec, however short.
 
 use super::{LOSS_SIGNALS, OFFERS, SETTINGS, marks::On, monitor};

@@ -1,16 +1,16 @@
 //! `fanotify-pidfd`: `FAN_OPEN_EXEC` events with `FAN_REPORT_PIDFD`.
 //!
 //! As `fanotify`, and each event holds on to its process by a pidfd. What `/proc` says is taken only where
-//! the process was not reaped after its directory was opened (`pidfd_send_signal` with signal 0), so it is never that of another
-//! process with the same number. Where the kernel has `PIDFD_GET_INFO` (6.13), parent, user and cgroup id come from one
-//! call.
+//! the process was not reaped after its directory was opened (`pidfd_send_signal` with signal 0), so it is
+//! never that of another process with the same number. Where the kernel has `PIDFD_GET_INFO` (6.13), parent,
+//! user and cgroup id come from one call.
 //!
-//! Of a process that was reaped before its event is read there is no pidfd (`FAN_NOPIDFD`), and nothing is looked
-//! up. From 7.2 on there is one (commit 82c6dd20479b), and `PIDFD_GET_INFO` still gives its cgroup id, so the container
-//! is known of every exec.
+//! Of a process that was reaped before its event is read there is no pidfd (`FAN_NOPIDFD`), and nothing is
+//! looked up. From 7.2 on there is one (commit 82c6dd20479b), and `PIDFD_GET_INFO` still gives its cgroup id,
+//! so the container is known of every exec.
 //!
-//! What it cannot see: what `fanotify` cannot. What is bought for the price of a descriptor an event: no exec is given
-//! another process's parent, user or container, and from 7.2 on each has its container.
+//! What it cannot see: what `fanotify` cannot. What is bought for the price of a descriptor an event: no exec
+//! is given another process's parent, user or container, and from 7.2 on each has its container.
 
 use super::{LOSS_SIGNALS, OFFERS, SETTINGS, marks::On, monitor};
 use crate::{

@@ -1,13 +1,15 @@
 //! `perf-exec`: the tracepoint `sched_process_exec` through perf's rings.
 //!
-//! The tracepoint (3.4) is reached once for each exec that succeeded (`exec_binprm`, `fs/exec.c`), 32-bit callers and
-//! helpers of the kernel included, when the process has its id and its credentials of after. It carries the string of
-//! the call (`bprm->filename`): relative where that was, a symbolic link's name, and `/dev/fd/N` for an
-//! `execveat` by descriptor. That string is reported as the path, and as such; with `lookup=full` the executed file
-//! stands over it where `/proc` still has it. Of a script the string is the script.
+//! The tracepoint (3.4) is reached once for each exec that succeeded (`exec_binprm`, `fs/exec.c`), 32-bit
+//! callers and helpers of the kernel included, when the process has its id and its credentials of after. It
+//! carries the string of the call (`bprm->filename`): relative where that was, a symbolic link's name, and
+//! `/dev/fd/N` for an `execveat` by descriptor. That string is reported as the path, and as such; with
+//! `lookup=full` the executed file stands over it where `/proc` still has it. Of a script the string is the
+//! script.
 //!
-//! What it cannot see, beside what the family cannot ([`super`]): the folder of a relative path, unless it is looked up
-//! in time. ftrace's text of the same tracepoint ends at a page; here a path of 4,095 bytes comes whole.
+//! What it cannot see, beside what the family cannot ([`super`]): the folder of a relative path, unless it is
+//! looked up in time. ftrace's text of the same tracepoint ends at a page; here a path of 4,095 bytes comes
+//! whole.
 
 use execlab_model::sighting::{ContainerHint, LossUnit, Sighting};
 

@@ -1,9 +1,9 @@
-//! The records of perf's rings, as bytes (`perf_event_open(2)`, `include/uapi/linux/perf_event.h`). Nothing here
-//! panics on any input.
+//! The records of perf's rings, as bytes (`perf_event_open(2)`, `include/uapi/linux/perf_event.h`). Nothing
+//! here panics on any input.
 //!
 //! All events here are opened with process and time in each record, and tracepoints with their data and the
-//! cgroup beside: `PERF_SAMPLE_TID|TIME`, and for tracepoints `RAW|CGROUP`. With `sample_id_all` every record but a sample ends with
-//! process and time.
+//! cgroup beside: `PERF_SAMPLE_TID|TIME`, and for tracepoints `RAW|CGROUP`. With `sample_id_all` every record
+//! but a sample ends with process and time.
 
 /// What is needed of one record.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,18 +1,20 @@
 //! `perf-sideband`: what perf tells beside its events, and no event at all.
 //!
-//! A `dummy` event (3.12) never happens, but the kernel writes into its ring what a profiler needs to make sense of
-//! samples. An exec is a COMM record with the bit `PERF_RECORD_MISC_COMM_EXEC` (3.16; `perf_event_comm` in `begin_new_exec`), and the
-//! first MMAP2 record of that process behind it that names a file is its image: the program is mapped before its
-//! loader (`load_elf_binary`). The path is `d_path` of the mapped file at that time, from the root of the process, so no
-//! lookup is needed and nothing races. FORK records give the parent, NAMESPACES records (4.12) mount and PID
-//! namespace of each new process, and of one that changes them. No tracepoint is used, so nothing of tracefs is needed.
-//! Parents and namespaces of processes that are older than the monitor are read from `/proc` once.
+//! A `dummy` event (3.12) never happens, but the kernel writes into its ring what a profiler needs to make
+//! sense of samples. An exec is a COMM record with the bit `PERF_RECORD_MISC_COMM_EXEC` (3.16;
+//! `perf_event_comm` in `begin_new_exec`), and the first MMAP2 record of that process behind it that names a
+//! file is its image: the program is mapped before its loader (`load_elf_binary`). The path is `d_path` of
+//! the mapped file at that time, from the root of the process, so no lookup is needed and nothing races. FORK
+//! records give the parent, NAMESPACES records (4.12) mount and PID namespace of each new process, and of one
+//! that changes them. No tracepoint is used, so nothing of tracefs is needed. Parents and namespaces of
+//! processes that are older than the monitor are read from `/proc` once.
 //!
-//! What it cannot see, beside what the family cannot ([`super`]): the string of the call (COMM has its last component, 15 bytes), a
-//! script (its interpreter is mapped), a path outside of a chroot, a path beyond 4,095 bytes (`//toolong`), the cgroup
-//! (`lookup=full` asks `/proc`). An exec that fails after the point of no return has its COMM record too; it is
-//! reported by its name alone when the process ends. The parent is the one at the fork. What is bought for four to five
-//! records a process, most of which are of no exec: an exact path at the price of no program in the kernel.
+//! What it cannot see, beside what the family cannot ([`super`]): the string of the call (COMM has its last
+//! component, 15 bytes), a script (its interpreter is mapped), a path outside of a chroot, a path beyond
+//! 4,095 bytes (`//toolong`), the cgroup (`lookup=full` asks `/proc`). An exec that fails after the point of
+//! no return has its COMM record too; it is reported by its name alone when the process ends. The parent is
+//! the one at the fork. What is bought for four to five records a process, most of which are of no exec: an
+//! exact path at the price of no program in the kernel.
 
 use std::collections::BTreeMap;
 

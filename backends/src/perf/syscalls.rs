@@ -1,20 +1,22 @@
-//! `perf-syscalls`: the tracepoints of the system calls themselves, `sys_enter_` and `sys_exit_` of `execve` and
-//! `execveat`, through perf's rings.
+//! `perf-syscalls`: the tracepoints of the system calls themselves, `sys_enter_` and `sys_exit_` of `execve`
+//! and `execveat`, through perf's rings.
 //!
-//! The entry is under the thread that calls and carries the address of the path; the exit is under the process's id of after
-//! and says how it ended. An exit with 0 is an exec; it is joined to the entry of its thread, or where another thread than the
-//! first called, to the entry of its process. A successful `execveat` exits as `execve`: the new image's registers
-//! begin anew (`start_thread`), and the exit looks the number up in them.
+//! The entry is under the thread that calls and carries the address of the path; the exit is under the
+//! process's id of after and says how it ended. An exit with 0 is an exec; it is joined to the entry of its
+//! thread, or where another thread than the first called, to the entry of its process. A successful
+//! `execveat` exits as `execve`: the new image's registers begin anew (`start_thread`), and the exit looks
+//! the number up in them.
 //!
-//! The string behind the address is not in the event before 6.19, and is not read from the process here: its page may not
-//! be resident, and the process may have changed it or be another image by then. So up to 6.18 the path is what `/proc` says, and
-//! the default is to ask. From 6.19 on the kernel copies the string, up to `syscall_user_buf_size` (63) bytes
-//! (`trace_user_fault_read`, `kernel/trace/trace_syscalls.c`); one that fills them is reported as cut.
+//! The string behind the address is not in the event before 6.19, and is not read from the process here: its
+//! page may not be resident, and the process may have changed it or be another image by then. So up to 6.18
+//! the path is what `/proc` says, and the default is to ask. From 6.19 on the kernel copies the string, up to
+//! `syscall_user_buf_size` (63) bytes (`trace_user_fault_read`, `kernel/trace/trace_syscalls.c`); one that
+//! fills them is reported as cut.
 //!
-//! What it cannot see, beside what the family cannot ([`super`]): calls of 32-bit programs, which these tracepoints leave out
-//! (`arch_trace_is_compat_syscall`): seen is the exit of an exec that ends in a 64-bit program, without a string. An
-//! exec of a 32-bit program has no exit, so it is never known to have succeeded. Of a helper of the kernel there is the
-//! exit alone. What a 63-byte string leaves out.
+//! What it cannot see, beside what the family cannot ([`super`]): calls of 32-bit programs, which these
+//! tracepoints leave out (`arch_trace_is_compat_syscall`): seen is the exit of an exec that ends in a 64-bit
+//! program, without a string. An exec of a 32-bit program has no exit, so it is never known to have
+//! succeeded. Of a helper of the kernel there is the exit alone. What a 63-byte string leaves out.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! tracefs, mounted for this process alone: nobody else sees it, and it goes with its descriptor.
 //!
-//! `fsopen(2)` and `fsmount(2)` (5.2) give a mount that is attached nowhere, so a machine on which nobody mounted
-//! tracefs stays as it is.
+//! `fsopen(2)` and `fsmount(2)` (5.2) give a mount that is attached nowhere, so a machine on which nobody
+//! mounted tracefs stays as it is.
 
 use std::{
     ffi::CStr,
