@@ -70,7 +70,56 @@ struct RawFamily {
 }
 
 /// The files of `conformance/expected/`.
-const FAMILIES: &[(&str, &str)] = &[];
+const FAMILIES: &[(&str, &str)] = &[
+    (
+        "accounting.toml",
+        include_str!("../../../conformance/expected/accounting.toml"),
+    ),
+    (
+        "audit.toml",
+        include_str!("../../../conformance/expected/audit.toml"),
+    ),
+    (
+        "ebpf.toml",
+        include_str!("../../../conformance/expected/ebpf.toml"),
+    ),
+    (
+        "fanotify.toml",
+        include_str!("../../../conformance/expected/fanotify.toml"),
+    ),
+    (
+        "kmod.toml",
+        include_str!("../../../conformance/expected/kmod.toml"),
+    ),
+    (
+        "lsm.toml",
+        include_str!("../../../conformance/expected/lsm.toml"),
+    ),
+    (
+        "netlink.toml",
+        include_str!("../../../conformance/expected/netlink.toml"),
+    ),
+    (
+        "perf.toml",
+        include_str!("../../../conformance/expected/perf.toml"),
+    ),
+    (
+        "polling.toml",
+        include_str!("../../../conformance/expected/polling.toml"),
+    ),
+    (
+        "preload.toml",
+        include_str!("../../../conformance/expected/preload.toml"),
+    ),
+    (
+        "ptrace.toml",
+        include_str!("../../../conformance/expected/ptrace.toml"),
+    ),
+    (
+        "tracefs.toml",
+        include_str!("../../../conformance/expected/tracefs.toml"),
+    ),
+];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
