@@ -18,7 +18,8 @@
 //! - What is executed. The filter sees registers and no memory; the record has pid, user, `comm` and `exe` of the
 //!   caller, as it was before the call. There is no path, and no arguments.
 //! - Whether it succeeds: the record is written before the call. Every attempt is reported, failed ones
-//!   and mere checks (`AT_EXECVE_CHECK`) too.
+//!   and mere checks (`AT_EXECVE_CHECK`) too; and an attempt of a process that is then executed after all (a shell that
+//!   goes through `PATH`) cannot be told from that exec.
 //! - Everybody who does not descend from the launched process; programs that the kernel starts.
 //! - Of two filters that both have something to say the stricter one wins: where a sandbox of the process's own
 //!   refuses, kills or notifies, nothing is logged.
