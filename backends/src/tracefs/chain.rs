@@ -4,7 +4,7 @@
 //! (`Documentation/trace/kprobetrace.rst`). An argument may be 63 characters long (`MAX_ARGSTR_LEN`,
 //! `kernel/trace/trace_probe.h`), which is what ends chains here; they may be 128 (`MAX_TRACE_ARGS`), and the whole line
 //! 4,094 characters (`WRITE_BUFSIZE`, `kernel/trace/trace.c`). 7.3 also counts how deep they are nested, and answers
-//! E2BIG.
+//! E2BIG beyond eight.
 
 use super::btf::{Btf, Member};
 

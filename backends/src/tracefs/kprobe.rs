@@ -19,8 +19,8 @@
 //! # What it cannot see
 //!
 //! - Long paths: an argument of a probe has 63 characters at most, so the chain to the sixth name or so is the
-//!   last that fits, with fewer for each mount further up, and 7.3 takes no deep ones. What is deeper lacks its beginning,
-//!   and says so.
+//!   last that fits, with fewer for each mount further up; 7.3 follows no more than eight pointers, which is four names of
+//!   the first mount, three of the next and two of the third. What is deeper lacks its beginning, and says so.
 //!   Rows with a loop in the kernel (eBPF) have no such end.
 //! - A rename while the names are fetched: nothing is locked.
 //! - The string that was passed to the call, and the script behind a `#!`: the task knows the file alone.
