@@ -27,6 +27,15 @@ impl Chain {
         }
     }
 
+    /// What a path of names leads to, from an argument of the function by its name, where the kernel follows its own
+    /// types itself (6.6); that does not count as nesting.
+    pub fn named(path: &str) -> Self {
+        Self {
+            text: path.into(),
+            depth: 0,
+        }
+    }
+
     /// What stands so far behind the place that this points to.
     #[must_use]
     pub fn at(&self, offset: i64) -> Self {
