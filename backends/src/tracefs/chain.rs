@@ -4,7 +4,7 @@
 //! (`Documentation/trace/kprobetrace.rst`). An argument may be 63 characters long (`MAX_ARGSTR_LEN`,
 //! `kernel/trace/trace_probe.h`), which is what ends chains here; they may be 128 (`MAX_TRACE_ARGS`), and the whole line
 //! 4,094 characters (`WRITE_BUFSIZE`, `kernel/trace/trace.c`). 7.3 also counts how deep they are nested, and answers
-//! E2BIG.
+//! E2BIG beyond eight.
 
 use super::btf::{Btf, Member};
 
@@ -23,6 +23,15 @@ impl Chain {
     pub fn first_argument() -> Self {
         Self {
             text: "%di".into(),
+            depth: 0,
+        }
+    }
+
+    /// What a path of names leads to, from an argument of the function by its name, where the kernel follows its own
+    /// types itself (6.6); that does not count as nesting.
+    pub fn named(path: &str) -> Self {
+        Self {
+            text: path.into(),
             depth: 0,
         }
     }

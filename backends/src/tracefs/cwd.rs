@@ -16,8 +16,9 @@
 //! # What it cannot see
 //!
 //! - What a symlink leads to, what `/dev/fd/N` was, and the interpreter of a script.
-//! - A directory that its process left again before `/proc` was asked: then the path stays relative (up to 6.18),
-//!   or is made of strings that may hold symlinks.
+//! - A directory that its process left again, or that ended, before `/proc` was asked: then the path stays relative (up to
+//!   6.18), or is made of strings that may hold symlinks. On 6.12 and 6.18, with one CPU, the reader
+//!   mostly runs after a program that ends at once has ended; on 5.10 before (a scheduler's choice, as far as is known).
 //! - `chdir` by 32-bit calls, and what changes a directory without it: `setns`, `pivot_root`, `chroot` and `unshare(CLONE_FS)`.
 //!   Whoever calls those mostly calls `chdir` right after.
 //! - The root of a process in a `chroot`: a full path is given as it was passed, a relative one is made full as

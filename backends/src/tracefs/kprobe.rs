@@ -19,8 +19,8 @@
 //! # What it cannot see
 //!
 //! - Long paths: an argument of a probe has 63 characters at most, so the chain to the sixth name or so is the
-//!   last that fits, with fewer for each mount further up, and 7.3 takes no deep ones. What is deeper lacks its beginning,
-//!   and says so.
+//!   last that fits, with fewer for each mount further up; 7.3 nests no more than eight deep, which makes it five names of
+//!   the first mount, five of the next and three of the third. What is deeper lacks its beginning, and says so.
 //!   Rows with a loop in the kernel (eBPF) have no such end.
 //! - A rename while the names are fetched: nothing is locked.
 //! - The string that was passed to the call, and the script behind a `#!`: the task knows the file alone.
@@ -165,13 +165,14 @@ impl Backend for TracefsKprobe {
     }
 }
 
-/// Defines the probe, with chains as deep as this kernel lets them be (7.3 has a limit that no file tells).
+/// Defines the probe, with chains as deep as this kernel lets them be. 7.3 has a limit that no file tells; it
+/// can find the file by names instead, which are longer and not nested.
 fn define(probes: &mut Probes, btf: &Btf, argc: u64) -> Result<(String, i64), AttachError> {
     let mut deepest = DEEPEST;
     loop {
         let mut offsets = Offsets::of(btf);
         let mut arguments = Arguments::new(deepest);
-        let begin = fetch(&mut arguments, &mut offsets, argc);
+        let begin = fetch(&mut arguments, &mut offsets, argc, deepest < DEEPEST);
         let missing = offsets.missing();
         if !missing.is_empty() {
             return Err(AttachError::Unsupported(format!(

@@ -18,7 +18,9 @@ const LEVELS: u32 = 4;
 type Path<'a> = &'a [(&'a str, &'a str)];
 
 /// What is to be fetched of the task; see [`walk::fetch`] for what is returned.
-pub fn fetch(arguments: &mut Arguments, offsets: &mut Offsets<'_>, argc: u64) -> i64 {
+///
+/// With `names` the kernel is to find the file itself.
+pub fn fetch(arguments: &mut Arguments, offsets: &mut Offsets<'_>, argc: u64, names: bool) -> i64 {
     let mut follow = |from: &Chain, path: Path<'_>| {
         path.iter()
             .fold(from.clone(), |chain, (structure, member)| {
@@ -79,7 +81,11 @@ pub fn fetch(arguments: &mut Arguments, offsets: &mut Offsets<'_>, argc: u64) ->
     }
     let ids = follow(&task, &[("task_struct", "thread_pid")]);
     let memory = follow(&task, &[("task_struct", "mm")]);
-    let file = follow(&memory, &[("mm_struct", "exe_file")]);
+    let file = if names {
+        Chain::named("task->mm->exe_file")
+    } else {
+        follow(&memory, &[("mm_struct", "exe_file")])
+    };
     let node = follow(&file, &[("file", "f_inode")]);
     arguments.add("ino", &follow(&node, &[("inode", "i_ino")]), "u64");
     let device = follow(&node, &[("inode", "i_sb"), ("super_block", "s_dev")]);
