@@ -9,6 +9,10 @@
 //! that changes them. No tracepoint is used, so nothing of tracefs is needed. Parents and namespaces of
 //! processes that are older than the monitor are read from `/proc` once.
 //!
+//! The records of an exec come one by one, so a reader that is woken for each runs several times in its
+//! middle, and a lookup from there finds no arguments yet. Tuned, it is woken for 64 KiB of them: it sees the
+//! same for about half the price, up to 50 ms later.
+//!
 //! What it cannot see, beside what the family cannot ([`super`]): the string of the call (COMM has its last
 //! component, 15 bytes), a script (its interpreter is mapped), a path outside of a chroot, a path beyond
 //! 4,095 bytes (`//toolong`), the cgroup (`lookup=full` asks `/proc`). An exec that fails after the point of
@@ -21,7 +25,7 @@ use std::collections::BTreeMap;
 use execlab_model::sighting::{ContainerHint, LossUnit, Sighting};
 
 use super::{
-    LOSS_SIGNALS, NEEDS, OFFERS, SETTINGS,
+    LOSS_SIGNALS, NEEDS, OFFERS, SETTINGS_OF_RECORDS,
     monitor::{Reader, Reading},
     record::{Record, What},
     resolver::Resolver,
@@ -70,7 +74,7 @@ impl Backend for Sideband {
     }
 
     fn settings(&self) -> &'static [Setting] {
-        SETTINGS
+        SETTINGS_OF_RECORDS
     }
 
     fn offers(&self) -> Offers {
