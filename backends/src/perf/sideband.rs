@@ -108,6 +108,9 @@ struct Known {
     parent: Option<u32>,
     mount: Option<u32>,
     pids: Option<u32>,
+    /// How many threads it has, where all were seen to begin. The first one may end before the others, and
+    /// another that calls exec then has its id.
+    threads: Option<u32>,
 }
 
 fn older_processes() -> std::io::Result<BTreeMap<u32, Known>> {
@@ -122,6 +125,7 @@ fn older_processes() -> std::io::Result<BTreeMap<u32, Known>> {
             parent: Some(parent),
             mount: container.mnt_ns,
             pids: container.pid_ns,
+            threads: None,
         };
         Some((pid, known))
     });
@@ -166,12 +170,34 @@ impl Reader for Images {
             }
             What::Fork { pid, parent, tid } if pid == tid => {
                 let known = self.processes.get(&parent).copied().unwrap_or_default();
-                let parent = Some(parent);
-                self.processes.insert(pid, Known { parent, ..known });
+                let child = Known {
+                    parent: Some(parent),
+                    threads: Some(1),
+                    ..known
+                };
+                self.processes.insert(pid, child);
             }
-            What::Exit { pid, tid } if pid == tid => {
-                self.give_up(pid, out);
-                self.processes.remove(&pid);
+            What::Fork { pid, .. } => {
+                let threads = self
+                    .processes
+                    .get_mut(&pid)
+                    .and_then(|p| p.threads.as_mut());
+                if let Some(threads) = threads {
+                    *threads += 1;
+                }
+            }
+            What::Exit { pid } => {
+                let threads = self
+                    .processes
+                    .get_mut(&pid)
+                    .and_then(|p| p.threads.as_mut());
+                if let Some(threads) = threads {
+                    *threads = threads.saturating_sub(1);
+                    if *threads == 0 {
+                        self.give_up(pid, out);
+                        self.processes.remove(&pid);
+                    }
+                }
             }
             What::Namespaces { pid, mount, pids } => {
                 let known = self.processes.entry(pid).or_default();
@@ -290,17 +316,41 @@ mod tests {
     fn an_exec_whose_file_never_comes_has_its_name() {
         let got = sightings(vec![
             (1, 7, comm(true)),
-            (2, 7, What::Exit { pid: 7, tid: 9 }),
-            (3, 7, What::Exit { pid: 7, tid: 7 }),
+            (2, 7, What::Exit { pid: 7 }),
             (4, 8, comm(true)),
             (5, 9, comm(true)),
             (6, 9, mmap(TOO_LONG)),
         ]);
+        // Of a process that is older than the monitor no exit is known to be the last.
         let told: Vec<_> = got.iter().map(|s| (s.pid, s.path.clone())).collect();
         let name = || Some("name".into());
         assert_eq!(
             told,
-            [(Some(7), name()), (Some(9), None), (Some(8), name())]
+            [(Some(9), None), (Some(7), name()), (Some(8), name())]
+        );
+    }
+
+    #[test]
+    fn the_end_of_a_first_thread_is_not_that_of_its_process() {
+        let got = sightings(vec![
+            (1, 5, fork(7, 5, 7)),
+            (2, 7, fork(7, 7, 8)),
+            (3, 7, What::Exit { pid: 7 }),
+            (4, 7, comm(true)),
+            (5, 7, mmap(b"/bin/program")),
+            (6, 7, comm(true)),
+            (7, 7, What::Exit { pid: 7 }),
+            (8, 7, comm(true)),
+        ]);
+        let told: Vec<_> = got.iter().map(|s| (s.ppid, s.path.clone())).collect();
+        let name = || Some("name".into());
+        assert_eq!(
+            told,
+            [
+                (Some(5), Some("/bin/program".into())),
+                (Some(5), name()),
+                (None, name())
+            ]
         );
     }
 
