@@ -40,7 +40,14 @@ pub struct Info {
 
 /// Asks the kernel (6.13). `None` where it has no such call, or nothing to say of a process that is gone: until
 /// 7.1 it has not.
+///
+/// While a process is being reaped its ids are gone and its end is not noted yet, and the answer is `ESRCH`; so it is
+/// asked twice.
 pub fn info(pidfd: BorrowedFd<'_>) -> Option<Info> {
+    ask(pidfd).or_else(|| ask(pidfd))
+}
+
+fn ask(pidfd: BorrowedFd<'_>) -> Option<Info> {
     let mut raw = Raw {
         mask: WITH_PID | WITH_CREDENTIALS | WITH_CGROUP | WITH_EXIT,
         ..Raw::default()

@@ -94,6 +94,23 @@ pub const SETTINGS_OF_CALLS: &[Setting] = &[
     },
 ];
 
+/// What can be set on the row that has several records of each exec, and is woken in its middle.
+pub const SETTINGS_OF_RECORDS: &[Setting] = &[
+    PAGES,
+    Setting {
+        tuned: "65536",
+        ..WAKEUP
+    },
+    Setting {
+        tuned: "normal",
+        ..SCHEDULING
+    },
+    Setting {
+        tuned: "nothing",
+        ..LOOKUP
+    },
+];
+
 /// The same for each row.
 const OFFERS: Offers = Offers {
     pid: true,

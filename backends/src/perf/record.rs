@@ -55,8 +55,6 @@ pub enum What {
     Exit {
         /// Its process.
         pid: u32,
-        /// It.
-        tid: u32,
     },
     /// In which namespaces a process is.
     Namespaces {
@@ -113,7 +111,6 @@ pub fn parse(kind: u32, misc: u16, body: &[u8]) -> Option<Record> {
         },
         EXIT => What::Exit {
             pid: u32_at(body, 0)?,
-            tid: u32_at(body, 8)?,
         },
         NAMESPACES => What::Namespaces {
             pid: u32_at(body, 0)?,

@@ -50,8 +50,8 @@ fn write(record: &Record) -> (u32, u16, Vec<u8>) {
             let body = [numbers.concat(), time_ns.to_ne_bytes().to_vec()];
             (FORK, 0, body.concat())
         }
-        What::Exit { pid, tid } => {
-            let numbers = [*pid, 7, *tid, 7].map(u32::to_ne_bytes);
+        What::Exit { pid } => {
+            let numbers = [*pid, 7, 7, 7].map(u32::to_ne_bytes);
             let body = [numbers.concat(), time_ns.to_ne_bytes().to_vec()];
             (EXIT, 0, body.concat())
         }
@@ -84,7 +84,7 @@ fn some_what() -> impl Strategy<Value = What> {
         (any::<bool>(), text(16)).prop_map(|(exec, name)| What::Comm { exec, name }),
         (any::<(u32, u32, u64)>(), text(90)).prop_map(|(file, path)| What::Mmap { file, path }),
         any::<[u32; 3]>().prop_map(|[pid, parent, tid]| What::Fork { pid, parent, tid }),
-        any::<[u32; 2]>().prop_map(|[pid, tid]| What::Exit { pid, tid }),
+        any::<u32>().prop_map(|pid| What::Exit { pid }),
         any::<[u32; 3]>().prop_map(|[pid, mount, pids]| What::Namespaces { pid, mount, pids }),
         any::<u64>().prop_map(What::Lost),
         Just(What::Other),
