@@ -70,6 +70,10 @@ pub(super) fn judge(call: &str, error: &(dyn Error + 'static)) -> AttachError {
         _ if text.contains("tracefs not found") => AttachError::Unsupported(format!(
             "{call}: no tracefs is mounted at /sys/kernel/tracing (mount -t tracefs)"
         )),
+        // What the verifier up to 5.11 calls an operation that it does not know.
+        _ if text.contains("BPF_STX uses reserved fields") => AttachError::Unsupported(format!(
+            "{call}: the kernel has no atomic operations for programs (Linux 5.12): {text}"
+        )),
         _ if text.contains("unknown func bpf_probe_read_kernel") => {
             AttachError::Unsupported(format!(
                 "programs may not read the kernel's memory here (lockdown=confidentiality): {text}"
@@ -97,5 +101,13 @@ mod tests {
             matches!(because(libc::EPERM), AttachError::Unsupported(why) if why.contains("cpus"))
         );
         assert!(matches!(because(libc::ENOMEM), AttachError::Call { .. }));
+        let said = |text: &str| judge("bpf(load)", &io::Error::other(text.to_owned()));
+        let unsupported = |error, what: &str| matches!(error, AttachError::Unsupported(why) if why.contains(what));
+        assert!(unsupported(said("BPF_STX uses reserved fields"), "5.12"));
+        assert!(unsupported(said("tracefs not found"), "mount -t tracefs"));
+        assert!(matches!(
+            said("R1 invalid mem access"),
+            AttachError::Call { .. }
+        ));
     }
 }
