@@ -49,7 +49,8 @@ fn compile(object: &Path) -> Result<(), String> {
             "-fno-ident",
         ])
         .args(["-fPIC", "-fvisibility=hidden", "-shared", "-nostdlib"])
-        .arg("-Wl,--build-id=none,-z,noseparate-code,-s")
+        // `defs`: what it needs of others is weak, or a program without a C library would end for want of it.
+        .arg("-Wl,--build-id=none,-z,defs,-z,noseparate-code,-s")
         .args(SOURCES)
         .arg("-o")
         .arg(object)

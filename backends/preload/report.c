@@ -189,10 +189,12 @@ static void from_stack(struct part *argv, struct part *given)
 // Whether the arguments were cut.
 static u8 from_proc(char *room, u64 length, struct part *argv, struct part *given)
 {
-	// Some two dozen pairs (`NEW_AUX_ENT`, fs/binfmt_elf.c), and the two zeros that end them.
-	u64 pairs[128] = { 0 };
+	// Some two dozen pairs (`NEW_AUX_ENT`, fs/binfmt_elf.c), and a zero that ends them. Not cleared before: that would be a call of
+	// memset, which nobody has.
+	u64 pairs[128];
+	u64 n = read_text("/proc/self/auxv", (char *)pairs, sizeof(pairs) - 2 * sizeof(u64));
 
-	read_text("/proc/self/auxv", (char *)pairs, sizeof(pairs) - 2 * sizeof(u64));
+	pairs[n / sizeof(u64)] = 0;
 	find_given(pairs, given);
 	argv->start = room;
 	argv->length = read_text("/proc/self/cmdline", room, length);
