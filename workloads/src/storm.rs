@@ -6,7 +6,7 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write},
     os::unix::ffi::OsStrExt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use execlab_model::{Bytes, plan::CanaryKind, truth::Truth, workload::Workload};
@@ -165,16 +165,21 @@ impl Storm {
 
     fn canary(&mut self, id: u32, lifetime_ns: u64) -> Result<Answer, String> {
         let (kind, path) = &self.canary;
-        if *kind == CanaryKind::Fresh {
-            freshen(Path::new(OsStr::from_bytes(path.as_slice())), id)
-                .map_err(|e| format!("cannot make a new canary at {path}: {e}"))?;
-        }
+        let fresh = (*kind == CanaryKind::Fresh)
+            .then(|| Fresh::put(Path::new(OsStr::from_bytes(path.as_slice())), id))
+            .transpose()
+            .map_err(|e| format!("cannot make a new canary at {path}: {e}"))?;
         // It is loaded behind all ways.
         let pid = self
             .launcher
             .spawn(self.prepared.ways.len(), id, lifetime_ns)
             .map_err(|e| format!("cannot start a canary: {e}"))?;
         waitpid(pid, None).map_err(|e| format!("cannot reap a canary: {e}"))?;
+        if let Some(fresh) = fresh {
+            fresh
+                .put_back()
+                .map_err(|e| format!("cannot put back what was at {path}: {e}"))?;
+        }
         Ok(Answer::Canary(pid.as_raw().unsigned_abs(), path.clone()))
     }
 
@@ -288,14 +293,48 @@ fn canary(ground: &Ground, kind: CanaryKind) -> Result<Way, SetupError> {
     Ok(Way::plain(site).made_by(Maker::Vfork))
 }
 
-/// Puts another file in the place of one, with content that no file had before: some bytes behind the program,
-/// which nobody loads.
-fn freshen(file: &Path, id: u32) -> io::Result<()> {
-    let new = file.with_extension("new");
-    fs::copy(file, &new)?;
-    let mut appended = fs::OpenOptions::new().append(true).open(&new)?;
-    appended.write_all(&id.to_le_bytes())?;
-    // A file that is open for writing cannot be executed.
-    drop(appended);
-    fs::rename(&new, file)
+/// Another file in the place of one, with content that no file had before: some bytes behind the program, which nobody
+/// loads. What was there may be what the storm executes, so it comes back.
+struct Fresh<'f> {
+    file: &'f Path,
+    kept: PathBuf,
+}
+
+impl<'f> Fresh<'f> {
+    fn put(file: &'f Path, id: u32) -> io::Result<Self> {
+        let kept = file.with_extension("kept");
+        fs::rename(file, &kept)?;
+        fs::copy(&kept, file)?;
+        let mut appended = fs::OpenOptions::new().append(true).open(file)?;
+        // The file is closed at the end: one that is open for writing cannot be executed.
+        appended.write_all(&id.to_le_bytes())?;
+        Ok(Self { file, kept })
+    }
+
+    fn put_back(self) -> io::Result<()> {
+        fs::rename(self.kept, self.file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn a_fresh_canary_differs_each_time_and_leaves_the_file_that_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("worker");
+        fs::write(&file, "program").unwrap();
+        let inode = fs::metadata(&file).unwrap().ino();
+        let mut contents = HashSet::from([b"program".to_vec()]);
+        for id in [7, 8] {
+            let fresh = Fresh::put(&file, id).unwrap();
+            assert!(contents.insert(fs::read(&file).unwrap()));
+            fresh.put_back().unwrap();
+            assert_eq!(fs::read(&file).unwrap(), b"program");
+            assert_eq!(fs::metadata(&file).unwrap().ino(), inode);
+        }
+    }
 }

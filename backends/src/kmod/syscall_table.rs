@@ -75,6 +75,11 @@ impl Backend for KmodSyscallTable {
         PROGRAM
     }
 
+    fn until(&self) -> Option<&'static str> {
+        // System calls are dispatched by a switch from 6.9 on, and in the stable series that took that over.
+        Some("5.10")
+    }
+
     fn portrait(&self) -> Portrait {
         Portrait {
             family: Family::KernelModule,
@@ -87,7 +92,7 @@ impl Backend for KmodSyscallTable {
             ],
             since: Since {
                 release: "any to 6.8, but not stable ones that took the switch back (6.1.y)",
-                series: Some("5.10"),
+                series: None,
             },
             loss_signals: &[RING_IS_FULL],
             reach: Reach::System,

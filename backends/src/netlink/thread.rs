@@ -6,8 +6,8 @@
 //! is free or the receiver goes first (`scheduling=fifo`: both threads have real-time priority, the receiver the
 //! higher one). With one CPU and normal scheduling the two share what one thread had.
 //!
-//! What is bought with a switch from thread to thread for each burst is room, not time: the lookup comes later than in
-//! one thread, and finds more processes gone.
+//! What is bought with a switch from thread to thread is room, not time: how many lookups still find their process depends
+//! on which of the two threads and the new program the scheduler takes first.
 //!
 //! A sighting is handed over when the queue and, behind it, the socket have been seen empty after the lookup, so that a
 //! later exec of the same process would have been known. Losses: the socket's counter, and events for which the queue
