@@ -92,12 +92,11 @@ pub fn run(
     if plan.backend == NO_MONITOR {
         canaries.release(&mut storm)?;
     } else {
-        let word = match word {
-            Some(word) => word,
-            None => {
-                sleep_until_ns(monotonic_ns() + seeded.monitor_delay_ns);
-                attach(plan, programs, cgroups, seeded.monitor_padding)?
-            }
+        let word = if let Some(word) = word {
+            word
+        } else {
+            sleep_until_ns(monotonic_ns() + seeded.monitor_delay_ns);
+            attach(plan, programs, cgroups, seeded.monitor_padding)?
         };
         match word {
             Attached::Unsupported(reason) => {

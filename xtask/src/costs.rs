@@ -202,17 +202,16 @@ fn burst_section(lines: &[Value], names: &[&str]) -> String {
     for name in names {
         for variant in [DEFAULT, TUNED] {
             let cell = |kernel: &String| {
-                let key = |variant: &str| {
-                    ((*name).to_owned(), variant.to_owned(), kernel.clone())
-                };
+                let key = |variant: &str| ((*name).to_owned(), variant.to_owned(), kernel.clone());
                 let one = |of: &BTreeMap<Key, Vec<f64>>, variant: &str| {
-                    of.get(&key(variant)).and_then(|values| values.first().copied())
+                    of.get(&key(variant))
+                        .and_then(|values| values.first().copied())
                 };
                 let Some(count) = one(&seen, variant) else {
                     return "-".to_owned();
                 };
-                let fewer = variant == TUNED
-                    && one(&seen, DEFAULT).is_some_and(|other| count < other);
+                let fewer =
+                    variant == TUNED && one(&seen, DEFAULT).is_some_and(|other| count < other);
                 let fewer = if fewer { " fewer" } else { "" };
                 let said = one(&said, variant).map_or_else(|| "?".to_owned(), grouped);
                 let added = one(&added, variant).map_or_else(String::new, grouped);

@@ -157,6 +157,7 @@ fn scored(bytes: &[u8]) -> Option<TrialResult> {
     let truth = record.truth.execs.len() as u64;
     let watches = record.ready.is_some();
     let trial = TrialSpec {
+        program: None,
         id: "6.1/netlink+default/relative/rate:5/exact/1".into(),
         kernel: "6.1".into(),
         backend: if watches {

@@ -13,7 +13,7 @@ use execlab_harness::score::calibration::{
 use execlab_model::{
     Bytes,
     frame::{RECORD_MAGIC, encode},
-    plan::{Contents, PlanFile, Timing, TrialPlan},
+    plan::{CanaryKind, Contents, PlanFile, Timing, TrialPlan},
     record::{Checkpoint, Costs, GuestStatus, Record, WindowCost, Witness},
     seam::{Done, Message, Ready, Reason},
     truth::Truth,
@@ -53,6 +53,9 @@ fn plan() -> TrialPlan {
         contents,
     };
     TrialPlan {
+        program: None,
+        launched: false,
+        canary: CanaryKind::Payload,
         backend: "netlink".to_owned(),
         monitor: Bytes::from(&b"\x7fELF"[..]),
         settings: [("rcvbuf".to_owned(), "0".to_owned())].into(),
@@ -184,6 +187,7 @@ fn said(record: &Record) -> Vec<Message> {
 fn orders() -> Vec<Order> {
     vec![
         Order::Prepare {
+            canary: CanaryKind::Fresh,
             workload: workload(),
             seed: 3,
         },
@@ -205,7 +209,7 @@ fn answers(record: &Record) -> Vec<Answer> {
     };
     vec![
         first,
-        Answer::Canary(77),
+        Answer::Canary(77, "/canary".into()),
         Answer::Done,
         Answer::Report(Box::new(Report {
             truth: record.truth.clone(),

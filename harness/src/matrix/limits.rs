@@ -1,5 +1,7 @@
 //! Limits of monitors: what a team would give its agent in production.
 
+use std::fmt::Write as _;
+
 use execlab_model::plan::{CPU_QUOTA, MEMORY_LIMIT};
 
 use super::{SelectedBackend, resolve::unknown};
@@ -42,7 +44,7 @@ pub(super) fn under(mut backend: SelectedBackend, limits: &[Limit]) -> SelectedB
     }
     for limit in limits {
         let (setting, value) = (limit.setting.to_owned(), limit.value.to_string());
-        backend.spec.variant += &format!(".{}{value}", limit.letters);
+        let _ = write!(backend.spec.variant, ".{}{value}", limit.letters);
         backend.spec.settings.insert(setting, value);
     }
     backend

@@ -44,11 +44,11 @@ pub fn resolve(selection: Selection, registry: &Registry) -> Result<Matrix, Matr
     };
     let usual_load = selection.loads.is_none();
     let mut whole = selection.over(quick(registry, lab_named));
-    let scenarios = registry.scenarios.iter().map(|s| s.name.as_str());
-    whole.workloads = whole.workloads.map(|named| unfold(named, scenarios));
+    let scenarios: Vec<_> = registry.scenarios.iter().map(|s| s.name.as_str()).collect();
+    whole.workloads = whole.workloads.map(|named| unfold(named, &scenarios));
     let watching = registry.backends.iter().map(|b| b.name.as_str());
-    let watching = watching.filter(|name| *name != BASELINE);
-    whole.backends = whole.backends.map(|named| unfold(named, watching));
+    let watching: Vec<_> = watching.filter(|name| *name != BASELINE).collect();
+    whole.backends = whole.backends.map(|named| unfold(named, &watching));
     let backends_place = whole
         .backends
         .iter()
@@ -109,16 +109,16 @@ pub fn resolve(selection: Selection, registry: &Registry) -> Result<Matrix, Matr
 const ALL: &str = "all";
 
 /// `all` is all of them.
-fn unfold<'a>(named: Vec<Given>, names: impl Iterator<Item = &'a str> + Clone) -> Vec<Given> {
+fn unfold(named: Vec<Given>, names: &[&str]) -> Vec<Given> {
     let unfold = |given: Given| {
         if given.text != ALL {
             return vec![given];
         }
-        let each = |name: &str| Given {
-            text: name.to_owned(),
+        let each = |name: &&str| Given {
+            text: (*name).to_owned(),
             origin: given.origin.clone(),
         };
-        names.clone().map(each).collect()
+        names.iter().map(each).collect()
     };
     named.into_iter().flat_map(unfold).collect()
 }

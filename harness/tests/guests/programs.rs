@@ -33,7 +33,7 @@ fn scores(line: &TrialResult) -> String {
     let loss = line
         .loss
         .as_ref()
-        .map(|loss| (loss.truth, loss.self_reported, loss.honesty));
+        .map(|loss| (loss.actual, loss.self_reported, loss.honesty));
     format!("{all:?} {loss:?}")
 }
 
@@ -87,7 +87,7 @@ fn our_own_netlink_through_the_seam_scores_as_netlink() {
                 .collect();
             let ours = of(&of_scenario, kernel, "netlink");
             let theirs = of(&of_scenario, kernel, "exec:mine");
-            assert_eq!(ours.completeness.expect("scored").seen, EXECS);
+            assert_eq!(ours.completeness.as_ref().expect("scored").seen, EXECS);
             assert_eq!(scores(ours), scores(theirs), "{scenario} on {kernel}");
         }
     }
@@ -123,7 +123,7 @@ fn a_monitor_in_shell_is_judged_like_any_other() {
             let line = line.expect("it ran");
             assert_eq!(line.status, Status::Completed, "{:?}", line.reason);
             assert_eq!(
-                line.completeness.expect("scored").seen,
+                line.completeness.as_ref().expect("scored").seen,
                 EXECS,
                 "{}",
                 line.trial
