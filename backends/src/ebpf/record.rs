@@ -155,10 +155,10 @@ impl<'a> Record<'a> {
         Some(path.into())
     }
 
-    /// The string that was passed to the call.
+    /// The string that was passed to the call; it ends at its first NUL.
     pub fn given(&self) -> Option<Bytes> {
-        (!self.given.is_empty())
-            .then(|| self.given.strip_suffix(b"\0").unwrap_or(self.given).into())
+        let given = self.given.split(|&byte| byte == 0).next();
+        given.filter(|given| !given.is_empty()).map(Bytes::from)
     }
 
     /// The arguments; the last one is cut where not all were copied.

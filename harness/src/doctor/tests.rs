@@ -343,7 +343,7 @@ fn the_json_is_stable() {
       ],
       "backends": [
         {
-          "name": "proc-poll",
+          "name": "ps",
           "usable": "unknown",
           "findings": []
         }

@@ -235,8 +235,12 @@ mod tests {
 
     #[test]
     fn an_interpreter_that_is_not_there_is_told() {
-        let (_dir, program) = script("#!/no/such/interpreter\n");
-        let error = gather(&program).unwrap_err().to_string();
+        let (dir, _) = script("");
+        let file = dir.path().join("monitor");
+        fs::write(&file, "#!/no/such/interpreter\n").unwrap();
+        let error = Program::new(&file, Vec::new(), &[])
+            .unwrap_err()
+            .to_string();
         assert!(
             error.starts_with("/no/such/interpreter cannot be given to a program: No such file"),
             "{error}"

@@ -21,7 +21,7 @@ fn unknown_names_list_the_valid_ones_and_the_nearest() {
     let ran = bench.run(&wrong).code(22);
     insta::assert_snapshot!(ran.stderr, @r#"
     error: --kernels: unknown kernel `6.11`; did you mean `6.1`? (valid: …); `execlab list kernels` has the releases too, and `path:IMAGE` is your own
-    error: --backends: unknown backend `prco-poll`; did you mean `proc-poll`? (valid: …)
+    error: --backends: unknown backend `prco-poll`; did you mean `proc-poll`? (valid: …); `exec:./monitor` is a program of your own
     error: --backends: unknown variant of proc-poll `tunde`; did you mean `tuned`? (valid: …)
     error: --workloads: unknown scenario `relativ`; did you mean `relative`? (valid: …)
     error: --load: `open` is no load: write `closed`, `rate:N` (execs a second) or `burst:N` (execs at once), with N from 1 up

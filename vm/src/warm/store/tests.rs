@@ -1,6 +1,6 @@
 //! Images of guests that are shell scripts: what is made, found, made again, refused and removed.
 
-use std::{os::unix::fs::PermissionsExt, time::Duration};
+use std::{io::ErrorKind, os::unix::fs::PermissionsExt, time::Duration};
 
 use execlab_model::frame::{self, PLAN_MAGIC, RECORD_MAGIC};
 use tempfile::TempDir;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     guest::{Clocks, Guest, Start},
-    qemu::{Engine, Machine, Qemu},
+    qemu::{Engine, Machine, Qemu, QemuError},
 };
 
 const LIMIT: Duration = Duration::from_mins(5);
@@ -61,6 +61,20 @@ struct Fake {
     store: WarmStore,
 }
 
+/// Another test's thread may be between its fork and its exec and hold the script open for writing.
+fn found(program: &Path) -> Qemu {
+    loop {
+        match Qemu::at(program.to_owned()) {
+            Err(QemuError::Start { source, .. })
+                if source.kind() == ErrorKind::ExecutableFileBusy =>
+            {
+                std::thread::yield_now();
+            }
+            found => break found.unwrap(),
+        }
+    }
+}
+
 impl Fake {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -70,7 +84,7 @@ impl Fake {
         fs::write(dir.path().join("stops"), "{\"event\": \"STOP\"}\n").unwrap();
         fs::write(dir.path().join("guest"), "a guest").unwrap();
         Self {
-            qemu: Qemu::at(program).unwrap(),
+            qemu: found(&program),
             // A shell must not stumble over the spaces.
             store: WarmStore::new(dir.path().join("a warm one")),
             dir,
