@@ -8,7 +8,9 @@ use std::{
 
 use execlab_harness::registry;
 use execlab_model::workload::Load;
-use execlab_reports::conformance::{Cell, Facet, Held, NOTHING, NOTHING_TO_SEE, Rule, Span, Table, problems};
+use execlab_reports::conformance::{
+    Cell, Facet, Held, NOTHING, NOTHING_TO_SEE, Rule, Span, Table, problems,
+};
 
 /// The scenario that every kernel can do and every backend is measured in.
 const PLAIN: &str = "absolute";

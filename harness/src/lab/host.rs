@@ -10,9 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use execlab_backends::Backend;
 use execlab_model::{
+    Bytes,
     frame::{self, Nonce, PLAN_MAGIC, RECORD_MAGIC},
-    plan::Timing,
+    plan::{Timing, TrialPlan},
     record::Record,
     result::{KernelId, Provenance},
 };
@@ -78,6 +80,12 @@ impl HostLab {
 
     /// What a trial ends as that is not for a machine that others use, or whose modules are not loaded.
     fn cannot_run(trial: &TrialSpec) -> Option<Outcome> {
+        let backend = execlab_backends::find(&trial.backend.name);
+        if let Some(why) = backend.and_then(Backend::only_in_guests) {
+            let name = &trial.backend.name;
+            let reason = format!("backend {name} runs in guests alone: {why}");
+            return Some(Outcome::Unsupported { reason });
+        }
         let scenario = execlab_workloads::scenario::find(&trial.workload.scenario)?;
         let name = scenario.name();
         let missing = || scenario.modules().iter().find(|m| !has_module(m));
@@ -147,7 +155,7 @@ impl Laboratory for HostLab {
 
     fn digest(&self, trial: &TrialSpec) -> Result<String, LabError> {
         let kernel = self.kernel(&trial.kernel);
-        let plan = encode(&plan(trial, Timing::REAL));
+        let plan = encode(&host_plan(trial));
         let cpus = trial.cpus.to_le_bytes();
         let parts: [&[u8]; 7] = [
             kernel.sha256.as_bytes(),
@@ -225,6 +233,16 @@ fn claim(root: &Path) -> Result<(Claim, Swept), LabError> {
     Ok((claim, swept))
 }
 
+/// What is asked of the runner. A program of somebody else finds here what it needs; only itself it has to be given,
+/// and one that cannot be read any more does not start.
+fn host_plan(trial: &TrialSpec) -> TrialPlan {
+    let mut plan = plan(trial, Timing::REAL);
+    if let Some(program) = &trial.program {
+        plan.monitor = Bytes(fs::read(&program.file).unwrap_or_default());
+    }
+    plan
+}
+
 /// What came of a trial, and what could not be put back after it.
 struct Ended {
     outcome: Outcome,
@@ -242,7 +260,7 @@ impl Ended {
 
 /// Runs a trial in a session's folder and takes what it left.
 fn run_in(session: &Session, trial: &TrialSpec, nonce: &Nonce) -> Ended {
-    let plan = encode(&plan(trial, Timing::REAL));
+    let plan = encode(&host_plan(trial));
     if let Err(error) = process::furnish(session, &frame::encode(PLAN_MAGIC, nonce, &plan)) {
         let dir = session.dir().display();
         return Ended::broke(format!("cannot put the trial's files into {dir}: {error}"));
