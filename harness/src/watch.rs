@@ -157,7 +157,7 @@ impl Watch {
         }
         let lines = BufReader::new(monitor.stdout.take().expect("asked for above"));
         let ended = std::thread::scope(|scope| {
-            let mut ended = Ended::Well;
+            let (mut ended, mut unread) = (Ended::Well, false);
             for line in lines.split(b'\n') {
                 let Ok(line) = line else { break };
                 match serde_json::from_slice(&line) {
@@ -174,11 +174,13 @@ impl Watch {
                     Ok(Message::Failed(why)) => ended = Ended::Failed(why.reason),
                     _ => {}
                 }
-                let handed_on = out.write_all(&line).and_then(|()| out.write_all(b"\n"));
-                if handed_on.and_then(|()| out.flush()).is_err() {
-                    // Nobody reads any more.
-                    stopper.stop();
-                    break;
+                // Where nobody reads any more, what the monitor still says at its end is read all the same.
+                if !unread {
+                    let handed_on = out.write_all(&line).and_then(|()| out.write_all(b"\n"));
+                    unread = handed_on.and_then(|()| out.flush()).is_err();
+                    if unread {
+                        stopper.stop();
+                    }
                 }
             }
             Ok(ended)

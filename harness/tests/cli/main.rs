@@ -12,6 +12,7 @@ mod resume;
 mod support;
 mod trouble;
 mod verify;
+mod watch;
 
 use execlab_model::result::Status;
 

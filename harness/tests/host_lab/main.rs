@@ -7,6 +7,7 @@ mod kills;
 mod machine;
 mod matrix;
 mod stage;
+mod watch;
 
 use std::{
     path::{Path, PathBuf},
