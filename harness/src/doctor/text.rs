@@ -12,7 +12,7 @@ use super::{Diagnosis, Part};
 pub fn text(diagnosis: &Diagnosis, color: bool) -> String {
     let mut out = String::new();
     for lab in &diagnosis.labs {
-        part(&mut out, "lab", lab, color);
+        part(&mut out, "lab", &lab.name, lab, color);
     }
     if !diagnosis.backends.is_empty() {
         let _ = writeln!(
@@ -21,21 +21,40 @@ pub fn text(diagnosis: &Diagnosis, color: bool) -> String {
             diagnosis.kernel
         );
     }
-    for backend in &diagnosis.backends {
-        part(&mut out, "backend", backend, color);
+    for alike in alike(&diagnosis.backends) {
+        let names: Vec<&str> = alike.iter().map(|part| part.name.as_str()).collect();
+        let kind = if names.len() == 1 {
+            "backend"
+        } else {
+            "backends"
+        };
+        part(&mut out, kind, &names.join(", "), alike[0], color);
     }
     out.truncate(out.trim_end().len());
     out.push('\n');
     out
 }
 
-fn part(out: &mut String, kind: &str, part: &Part, color: bool) {
+/// Backends of which the very same was found, in the order of the first of each: many share all that they need.
+fn alike(backends: &[Part]) -> Vec<Vec<&Part>> {
+    let mut groups: Vec<Vec<&Part>> = Vec::new();
+    for backend in backends {
+        let same = |group: &&mut Vec<&Part>| group[0].findings == backend.findings;
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(backend),
+            None => groups.push(vec![backend]),
+        }
+    }
+    groups
+}
+
+fn part(out: &mut String, kind: &str, name: &str, part: &Part, color: bool) {
     let usable = match part.usable {
         Usable::Yes => "can be used",
         Usable::Unknown => "cannot be told without trying",
         Usable::No => "cannot be used",
     };
-    let _ = writeln!(out, "{kind} {}: {usable}", part.name);
+    let _ = writeln!(out, "{kind} {name}: {usable}");
     let whats = part.findings.iter().map(|f| f.what.chars().count());
     let width = whats.max().unwrap_or(0);
     for finding in &part.findings {
