@@ -1,6 +1,6 @@
 //! The steps of a trial, in order, with no way back.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::Range};
 
 use execlab_model::{
     Bytes,
@@ -271,8 +271,9 @@ struct Canaries {
     lifetime_ns: u64,
     tries: u32,
     pids: HashSet<u32>,
-    /// By what a sighting without a process id names them.
-    paths: HashSet<Bytes>,
+    /// By what a sighting without a process id names them, and when it was waited for: the storm may execute a file
+    /// of the same path at another time.
+    paths: Vec<(Bytes, Range<u64>)>,
 }
 
 impl Canaries {
@@ -282,7 +283,7 @@ impl Canaries {
             lifetime_ns: plan.timing.canary_life_ns,
             tries: plan.timing.canary_tries,
             pids: HashSet::new(),
-            paths: HashSet::new(),
+            paths: Vec::new(),
         }
     }
 
@@ -290,7 +291,6 @@ impl Canaries {
         let (pid, path) = storm.canary(self.next, self.lifetime_ns)?;
         self.next += 1;
         self.pids.insert(pid);
-        self.paths.insert(path.clone());
         Ok((pid, path))
     }
 
@@ -308,7 +308,9 @@ impl Canaries {
                 Some(said) => said == pid,
                 None => sighting.path.as_ref() == Some(&path),
             };
-            if monitor.sees(deadline, |s| is_it(s) && s.received_ns >= began)? {
+            let seen = monitor.sees(deadline, |s| is_it(s) && s.received_ns >= began)?;
+            self.paths.push((path, began..monotonic_ns()));
+            if seen {
                 return Ok(tried);
             }
         }
@@ -324,8 +326,10 @@ impl Canaries {
                 .pid
                 .is_some_and(|pid| self.pids.contains(&pid) && !of_storm.contains(&pid));
             let nameless = sighting.pid.is_none() && sighting.ns_pid.is_none();
-            let by_path =
-                nameless && (sighting.path.as_ref()).is_some_and(|path| self.paths.contains(path));
+            let by_path = nameless
+                && self.paths.iter().any(|(path, waited)| {
+                    sighting.path.as_ref() == Some(path) && waited.contains(&sighting.received_ns)
+                });
             !by_pid && !by_path && !carries_canary_id(sighting)
         });
     }

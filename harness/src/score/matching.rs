@@ -32,8 +32,9 @@ mod tests;
 pub mod timeline;
 
 use execlab_model::{
+    Bytes,
     sighting::{Argv, Sighting},
-    truth::{FIRST_CANARY_ID, Truth, parse_id_argument},
+    truth::{FIRST_CANARY_ID, Site, Truth, parse_id_argument},
 };
 
 use assign::Assigner;
@@ -176,7 +177,19 @@ pub fn match_sightings(truth: &Truth, sightings: &[Sighting], drained_ns: u64) -
     }
     assigner.settle(&lanes);
 
-    let strangers = by_path(truth, sightings, strangers, &mut assigner, &mut joins);
+    let paths: [fn(&Site) -> Option<&Bytes>; 2] = [
+        |site| Some(&site.frames.exact),
+        |site| site.frames.interpreter.as_ref(),
+    ];
+    let strangers = paths.into_iter().fold(strangers, |strangers, path| {
+        by_path(
+            (truth, sightings),
+            strangers,
+            path,
+            &mut assigner,
+            &mut joins,
+        )
+    });
     let mut verdicts = assigner.verdicts();
     if !strangers.is_empty() {
         let storm = Storm::new(truth, &lanes);
@@ -213,11 +226,11 @@ pub fn match_sightings(truth: &Truth, sightings: &[Sighting], drained_ns: u64) -
     }
 }
 
-/// Joins what says nothing of any process to execs of the very file that it names; what is left.
+/// Joins what says nothing of any process to execs of the file that it names, by one of a site's paths; what is left.
 fn by_path(
-    truth: &Truth,
-    sightings: &[Sighting],
+    (truth, sightings): (&Truth, &[Sighting]),
     strangers: Vec<u32>,
+    path: fn(&Site) -> Option<&Bytes>,
     assigner: &mut Assigner,
     joins: &mut Joins,
 ) -> Vec<u32> {
@@ -231,7 +244,7 @@ fn by_path(
     for path in strangers.iter().filter_map(|&at| named(at)) {
         paths.add(path);
     }
-    let lanes = Lanes::by_path(truth, &paths);
+    let lanes = Lanes::by_path(truth, &paths, path);
     let (mut left, mut joined) = (Vec::new(), 0);
     for at in strangers {
         let lane = named(at).and_then(|path| lanes.of(paths.key(path)?));
@@ -243,7 +256,7 @@ fn by_path(
         }
     }
     assigner.settle(&lanes);
-    joins.by_path = joined;
+    joins.by_path += joined;
     left
 }
 

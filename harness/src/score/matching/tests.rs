@@ -261,6 +261,13 @@ fn a_sighting_of_a_file_alone_is_of_one_exec_of_that_file() {
     let matching = match_sightings(&truth, &sightings, 1_000_000);
     assert_eq!(matching.verdicts, [Seen(1), Foreign]);
     assert_eq!(matching.joins.by_path, 1);
+    // Of a script the list has the interpreter too, and that is of another exec of it.
+    let mut script = truth.clone();
+    script.sites[0].frames.interpreter = Some("/sh".into());
+    assert_eq!(
+        verdicts(&script, &[of("/t", 155), of("/sh", 156)]),
+        [Seen(1), Seen(0)]
+    );
     // Before any exec of the file there was none of it.
     assert_eq!(verdicts(&truth, &[of("/t", 99)]), [Foreign]);
     // A process id that fits nowhere is no file alone.

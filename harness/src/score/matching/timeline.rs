@@ -125,13 +125,13 @@ impl Lanes {
         })
     }
 
-    /// One lane for each of these paths: of the executed file, or of the interpreter that is its image.
-    pub(super) fn by_path(truth: &Truth, paths: &Paths<'_>) -> Self {
-        Self::new(&truth.execs, |exec| {
-            let frames = &truth.site(exec).frames;
-            let both = [Some(&frames.exact), frames.interpreter.as_ref()];
-            both.into_iter().flatten().find_map(|path| paths.key(path))
-        })
+    /// One lane for each of these paths, where `path` names it for an exec's site.
+    pub(super) fn by_path(
+        truth: &Truth,
+        paths: &Paths<'_>,
+        path: impl Fn(&Site) -> Option<&Bytes>,
+    ) -> Self {
+        Self::new(&truth.execs, |exec| paths.key(path(truth.site(exec))?))
     }
 
     /// Lanes of the execs that `key` has a key for.
