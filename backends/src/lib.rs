@@ -33,6 +33,8 @@ pub mod look;
 pub mod lsm;
 #[cfg(feature = "netlink")]
 pub mod netlink;
+#[cfg(any(feature = "accounting", feature = "audit", feature = "netlink"))]
+pub mod netlink_socket;
 pub mod none;
 #[cfg(feature = "perf")]
 pub mod perf;

@@ -1,7 +1,7 @@
 //! Requests to audit and their answers, one at a time, on a socket of their own: so no answer has
 //! to be looked for among thousands of records.
 
-use std::{io, os::fd::AsRawFd, time::Duration};
+use std::{io, time::Duration};
 
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_AUDIT};
 use nix::sys::{
@@ -72,29 +72,6 @@ pub fn join_readers() -> Result<Socket, Refused> {
         .bind(&SocketAddr::new(0, READLOG))
         .map_err(Refused::new("bind to group 1"))?;
     Ok(socket)
-}
-
-/// How many records the kernel could not put into this socket since it was opened (`SO_MEMINFO`, Linux 4.12;
-/// the column `Drops` of `/proc/net/netlink`). For a reader of the group they are lost.
-pub fn drops(socket: &Socket) -> io::Result<u32> {
-    const SK_MEMINFO_DROPS: usize = 8;
-    let mut info = [0u32; 9];
-    let mut length = libc::socklen_t::try_from(size_of_val(&info)).expect("36 bytes");
-    // SAFETY: the kernel writes at most `length` bytes into `info`, which is that long.
-    let result = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_MEMINFO,
-            info.as_mut_ptr().cast(),
-            &raw mut length,
-        )
-    };
-    if result == 0 {
-        Ok(info[SK_MEMINFO_DROPS])
-    } else {
-        Err(io::Error::last_os_error())
-    }
 }
 
 /// Asks to be the one process that gets all records, on this socket. What comes before the answer

@@ -15,7 +15,7 @@ use super::{
     when::When,
     wire::{Message, kind},
 };
-use crate::{MonitorError, Seam, Stop, clock};
+use crate::{MonitorError, Seam, Stop, clock, netlink_socket};
 
 /// How often events that wait for their rest are looked at before they are given up.
 const LOOKS: u32 = 4;
@@ -129,9 +129,9 @@ impl Reader {
         self.sink.counts
     }
 
-    /// How many records did not fit into the socket; see [`control::drops`].
+    /// How many records did not fit into the socket; see [`netlink_socket::drops`].
     pub fn drops(&self) -> io::Result<u32> {
-        control::drops(&self.socket)
+        netlink_socket::drops(&self.socket)
     }
 
     pub fn malformed(&self) -> u64 {

@@ -14,7 +14,10 @@ use super::{
     bpf, mask,
     wire::{self, CN_IDX_PROC, Event, MESSAGE_SIZE, Operation, Place},
 };
-use crate::AttachError;
+use crate::{
+    AttachError,
+    netlink_socket::{self, set_filter, size_buffer},
+};
 
 /// So many messages are taken with one call at most.
 pub const BATCH: usize = 64;
@@ -100,14 +103,7 @@ impl Listener {
         if let Filter::Socket(..) = options.filter {
             set_filter(&socket, bpf::execs(true))?;
         }
-        let buffer = options.buffer;
-        if get_buffer(&socket)? != buffer {
-            // The kernel doubles what it is given.
-            let half = libc::c_int::try_from(buffer / 2).expect("bounded by the setting");
-            set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &half).map_err(
-                AttachError::call(format!("setsockopt SO_RCVBUFFORCE {half}")),
-            )?;
-        }
+        let granted = size_buffer(&socket, options.buffer)?;
         if options.keep_queueing {
             socket
                 .set_no_enobufs(true)
@@ -121,7 +117,6 @@ impl Listener {
         socket
             .get_address(&mut address)
             .map_err(AttachError::call("getsockname of the connector"))?;
-        let granted = get_buffer(&socket)?;
 
         let mut slots = Box::new([[0; MESSAGE_SIZE]; BATCH]);
         let mut vectors: Box<[libc::iovec]> = slots
@@ -295,29 +290,9 @@ impl Listener {
         &self.slots[slot][..length]
     }
 
-    /// How many messages the kernel could not queue since the socket was opened: the same counter
-    /// as the column `Drops` of `/proc/net/netlink`, read by `SO_MEMINFO` (4.12). It counts after
-    /// the filter (`netlink_overrun` in `do_one_broadcast`, `net/netlink/af_netlink.c`).
+    /// See [`netlink_socket::drops`].
     pub fn drops(&self) -> Result<u32, AttachError> {
-        const SK_MEMINFO_DROPS: usize = 8;
-        let mut info = [0u32; 9];
-        let mut length = libc::socklen_t::try_from(size_of_val(&info)).expect("small");
-        // SAFETY: the kernel writes at most `length` bytes into `info`.
-        let result = unsafe {
-            libc::getsockopt(
-                self.socket.as_raw_fd(),
-                libc::SOL_SOCKET,
-                libc::SO_MEMINFO,
-                info.as_mut_ptr().cast(),
-                &raw mut length,
-            )
-        };
-        if result != 0 {
-            return Err(AttachError::call("getsockopt SO_MEMINFO")(
-                io::Error::last_os_error(),
-            ));
-        }
-        Ok(info[SK_MEMINFO_DROPS])
+        netlink_socket::drops(&self.socket).map_err(AttachError::call("getsockopt SO_MEMINFO"))
     }
 }
 
@@ -335,38 +310,4 @@ impl Drop for Listener {
             let _ = self.socket.send_to(&raw, &SocketAddr::new(0, 0), 0);
         }
     }
-}
-
-fn set_filter(socket: &Socket, mut lines: Vec<sock_filter>) -> Result<(), AttachError> {
-    let program = libc::sock_fprog {
-        len: u16::try_from(lines.len()).expect("at most two lines for a CPU"),
-        filter: lines.as_mut_ptr(),
-    };
-    set_option(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
-        .map_err(AttachError::call("setsockopt SO_ATTACH_FILTER"))
-}
-
-fn set_option<T>(socket: &Socket, level: i32, name: i32, value: &T) -> io::Result<()> {
-    let length = libc::socklen_t::try_from(size_of::<T>()).expect("small");
-    // SAFETY: `value` is a plain C value of the length that is said, and what it points to lives.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            level,
-            name,
-            ptr::from_ref(value).cast(),
-            length,
-        )
-    };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
-}
-
-fn get_buffer(socket: &Socket) -> Result<usize, AttachError> {
-    socket
-        .get_rx_buf_sz()
-        .map_err(AttachError::call("getsockopt SO_RCVBUF"))
 }

@@ -4,7 +4,6 @@ use std::{
     fs, io,
     io::IoSliceMut,
     os::fd::{AsFd, AsRawFd, BorrowedFd},
-    ptr,
 };
 
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_GENERIC};
@@ -18,7 +17,10 @@ use super::{
     super::{Ended, ended_child},
     wire::{self, Message, Request},
 };
-use crate::AttachError;
+use crate::{
+    AttachError,
+    netlink_socket::{self, set_filter, size_buffer},
+};
 
 /// So many messages are taken with one call.
 const BATCH: usize = 64;
@@ -59,13 +61,7 @@ impl Listener {
     /// buffer as the kernel counts it.
     pub fn open(buffer: usize, keep_queueing: bool) -> Result<(Self, Vec<String>), AttachError> {
         let (socket, family) = open()?;
-        if get_buffer(&socket)? != buffer {
-            // The kernel doubles what it is given.
-            let half = libc::c_int::try_from(buffer / 2).expect("bounded by the setting");
-            set_option(&socket, libc::SO_RCVBUFFORCE, &half).map_err(AttachError::call(
-                format!("setsockopt SO_RCVBUFFORCE {half}"),
-            ))?;
-        }
+        let granted = size_buffer(&socket, buffer)?;
         if keep_queueing {
             socket
                 .set_no_enobufs(true)
@@ -84,7 +80,7 @@ impl Listener {
         listener.register()?;
         let child = listener.prove()?;
         // From here on all that can be lost is ends of processes that had called exec.
-        listener.set_filter()?;
+        set_filter(&listener.socket, wire::filter(listener.family))?;
         let evidence = vec![
             format!(
                 "TASKSTATS is family {}; registered for CPUs {}",
@@ -92,7 +88,7 @@ impl Listener {
             ),
             format!("the end of child {child} was told"),
             "socket filter lets processes through that had called exec, and nothing else".into(),
-            format!("receive buffer {}", get_buffer(&listener.socket)?),
+            format!("receive buffer {granted}"),
             format!("drops so far {}", listener.drops()?),
         ];
         Ok((listener, evidence))
@@ -163,34 +159,9 @@ impl Listener {
         Ok(Batch::Ended(ended.collect()))
     }
 
-    /// How many messages the kernel could not queue since the socket was opened (`SO_MEMINFO`, Linux 4.12). It
-    /// counts after the filter (`netlink_unicast`, `netlink_overrun`, `net/netlink/af_netlink.c`).
+    /// See [`netlink_socket::drops`].
     pub fn drops(&self) -> Result<u32, AttachError> {
-        const SK_MEMINFO_DROPS: usize = 8;
-        let mut info = [0u32; 9];
-        let mut length = libc::socklen_t::try_from(size_of_val(&info)).expect("small");
-        // SAFETY: the kernel writes at most `length` bytes into `info`.
-        let result = unsafe {
-            libc::getsockopt(
-                self.socket.as_raw_fd(),
-                libc::SOL_SOCKET,
-                libc::SO_MEMINFO,
-                info.as_mut_ptr().cast(),
-                &raw mut length,
-            )
-        };
-        Errno::result(result).map_err(AttachError::call("getsockopt SO_MEMINFO"))?;
-        Ok(info[SK_MEMINFO_DROPS])
-    }
-
-    fn set_filter(&self) -> Result<(), AttachError> {
-        let mut lines = wire::filter(self.family);
-        let program = libc::sock_fprog {
-            len: u16::try_from(lines.len()).expect("short"),
-            filter: lines.as_mut_ptr(),
-        };
-        set_option(&self.socket, libc::SO_ATTACH_FILTER, &program)
-            .map_err(AttachError::call("setsockopt SO_ATTACH_FILTER"))
+        netlink_socket::drops(&self.socket).map_err(AttachError::call("getsockopt SO_MEMINFO"))
     }
 }
 
@@ -264,25 +235,4 @@ fn refused(call: &str, error: i32) -> AttachError {
 
 fn silent(call: &str) -> AttachError {
     AttachError::Unsupported(format!("{call} was not answered within {PATIENCE_MS} ms"))
-}
-
-fn set_option<T>(socket: &Socket, name: i32, value: &T) -> io::Result<()> {
-    let length = libc::socklen_t::try_from(size_of::<T>()).expect("small");
-    // SAFETY: `value` is a plain C value of the length that is said, and what it points to lives.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            name,
-            ptr::from_ref(value).cast(),
-            length,
-        )
-    };
-    Ok(Errno::result(result).map(drop)?)
-}
-
-fn get_buffer(socket: &Socket) -> Result<usize, AttachError> {
-    socket
-        .get_rx_buf_sz()
-        .map_err(AttachError::call("getsockopt SO_RCVBUF"))
 }
