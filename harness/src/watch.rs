@@ -127,11 +127,11 @@ impl Watch {
         let place = tempfile::tempdir().map_err(at("make a folder to meet in"))?;
         let program = program_file(name).map_err(at("put the monitor into memory"))?;
         let ended = self.watch(&program, &place.path().join("rendezvous"), out, stopper);
-        if let (Some(remains), Some(noted)) = (remains, noted) {
-            match remains.note() {
-                Ok(Some(now)) if now == noted => {}
-                _ => drop(remains.put_back(&noted).map_err(WatchError::PutBack)?),
-            }
+        // A monitor that ended by itself has put back what was its own; what differs now is somebody else's.
+        if let (Some(remains), Some(noted)) = (remains, noted)
+            && !matches!(ended, Ok(Ended::Well | Ended::Unsupported(_)))
+        {
+            remains.put_back(&noted).map_err(WatchError::PutBack)?;
         }
         ended
     }
@@ -162,7 +162,10 @@ impl Watch {
                 let Ok(line) = line else { break };
                 match serde_json::from_slice(&line) {
                     Ok(Message::Ready(_)) if !self.command.is_empty() => {
-                        let watched = self.start(program, rendezvous)?;
+                        let watched = self
+                            .start(program, rendezvous)
+                            // Nothing is there to be watched, so nothing else would end the monitor.
+                            .inspect_err(|_| stopper.stop())?;
                         scope.spawn(move || {
                             let mut watched = watched;
                             // However it ended: there is nothing left to watch.

@@ -93,13 +93,14 @@ pub struct MonitorProcess {
 
 impl MonitorProcess {
     /// Starts the plan's monitor in its cgroup, with a new seam and so many bytes more in its environment.
-    /// Of what it leaves behind no more than [`Limits`] is taken.
+    /// Of what it leaves behind no more than [`Limits`] is taken. The inner error is the kernel's refusal to
+    /// execute it: that is the program's fault, not the trial's.
     pub fn start(
         programs: &Programs,
         cgroups: &Cgroups,
         plan: &TrialPlan,
         padding: usize,
-    ) -> Result<Self, TrialError> {
+    ) -> Result<io::Result<Self>, TrialError> {
         let limits = Limits::of(plan.workload.execs);
         cgroups.limit_monitor(&plan.settings)?;
         let open = |name: &str| {
@@ -157,12 +158,12 @@ impl MonitorProcess {
                 Ok(())
             });
         }
-        let child = command.spawn().map_err(TrialError::at(format!(
-            "start {}",
-            programs.monitor.display()
-        )))?;
+        let child = match command.spawn() {
+            Ok(child) => child,
+            Err(error) => return Ok(Err(error)),
+        };
         let (read, messages) = (0, Vec::new());
-        Ok(Self {
+        Ok(Ok(Self {
             child,
             ended: None,
             seam,
@@ -175,7 +176,7 @@ impl MonitorProcess {
             limits,
             flooded: false,
             oom_kills: oom_kills(),
-        })
+        }))
     }
 
     /// Looks at the seam until a message answers `wanted`, the monitor ends, or `deadline_ns` of

@@ -230,7 +230,15 @@ fn attach(
     cgroups: &Cgroups,
     padding: usize,
 ) -> Result<Attached, TrialError> {
-    let mut process = MonitorProcess::start(programs, cgroups, plan, padding)?;
+    let started = MonitorProcess::start(programs, cgroups, plan, padding)?;
+    let mut process = match started {
+        Ok(process) => process,
+        Err(why) => {
+            return Ok(Attached::Failed(format!(
+                "the monitor could not be executed: {why}"
+            )));
+        }
+    };
     let deadline = monotonic_ns() + plan.timing.monitor_deadline_ns;
     let word = process.wait_for(deadline, |message| match message {
         Message::Ready(ready) => Some(Word::Ready(ready.clone())),
@@ -304,9 +312,10 @@ impl Canaries {
             let began = monotonic_ns();
             let (pid, path) = self.release(storm)?;
             let deadline = monotonic_ns() + self.lifetime_ns;
-            let is_it = |sighting: &Sighting| match sighting.pid {
-                Some(said) => said == pid,
-                None => sighting.path.as_ref() == Some(&path),
+            let is_it = |sighting: &Sighting| match (sighting.pid, sighting.ns_pid) {
+                (Some(said), _) => said == pid,
+                (None, Some(_)) => false,
+                (None, None) => sighting.path.as_ref() == Some(&path),
             };
             let seen = monitor.sees(deadline, |s| is_it(s) && s.received_ns >= began)?;
             self.paths.push((path, began..monotonic_ns()));

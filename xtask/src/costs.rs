@@ -52,7 +52,15 @@ impl Costs {
         };
         let page = page(&lines(&closed)?, &lines(&burst)?)?;
         let path = process::workspace().join(PAGE);
-        fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))
+        fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
+        if self.from.is_none() {
+            // The next call is to begin anew.
+            for run in [&closed, &burst] {
+                fs::remove_dir_all(run)
+                    .with_context(|| format!("cannot remove {}", run.display()))?;
+            }
+        }
+        Ok(())
     }
 
     fn measure(&self) -> Result<(PathBuf, PathBuf)> {

@@ -33,12 +33,24 @@ pub fn markdown() -> String {
         let locked = portrait.since.series.map_or_else(String::new, |series| {
             format!("; of the locked ones {series}")
         });
+        let found = execlab_backends::find(&backend.name);
+        let until = found.and_then(execlab_backends::Backend::until);
+        let until = until.map_or_else(String::new, |last| {
+            format!("; the last locked one is {last}")
+        });
+        let built = found.is_some_and(|b| b.kernel_module().is_some());
+        let each = if built {
+            ", each with a module of its own"
+        } else {
+            ""
+        };
         let portable = Held::committed().portability(&backend.name);
-        let portable =
-            portable.map_or_else(String::new, |(on, of)| format!("{on} of {of} kernels"));
+        let portable = portable.map_or_else(String::new, |(on, of)| {
+            format!("{on} of {of} kernels{each}")
+        });
         let _ = writeln!(
             text,
-            "| `{}` | {} | {} | {}{locked} | {portable} | {} | {} |",
+            "| `{}` | {} | {} | {}{locked}{until} | {portable} | {} | {} |",
             backend.name,
             cell(portrait.mechanism),
             list(portrait.needs, "nothing"),

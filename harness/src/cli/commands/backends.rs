@@ -25,6 +25,7 @@ fn value(b: &BackendInfo) -> Value {
         "needs": portrait.needs,
         "since": portrait.since.release,
         "first_locked_kernel": portrait.since.series,
+        "last_locked_kernel": until(b),
         "loss_signals": portrait.loss_signals,
         "watches": portrait.reach.about(),
         "offers": b.offers,
@@ -57,6 +58,7 @@ fn terminal(all: &[BackendInfo]) -> String {
             lines.push(format!("  how:      {}", portrait.mechanism));
             lines.push(format!("  needs:    {}", or(portrait.needs, "nothing")));
             lines.push(format!("  since:    {since}"));
+            lines.extend(until(b).map(|last| format!("  until:    {last}, of the locked kernels")));
             let losses = or(portrait.loss_signals, "cannot know");
             lines.push(format!("  losses:   {losses}"));
             lines.push(format!("  watches:  {}", portrait.reach.about()));
@@ -76,6 +78,11 @@ fn terminal(all: &[BackendInfo]) -> String {
     let each: Vec<_> = each.collect();
     let blocks: Vec<_> = blocks.chain([each.join("\n")]).collect();
     blocks.join("\n\n") + "\n"
+}
+
+/// The last locked series on which it attaches, where newer ones took away what it needs.
+fn until(b: &BackendInfo) -> Option<&'static str> {
+    execlab_backends::find(&b.name)?.until()
 }
 
 /// One line for each setting, with the tuned value where that is another.
