@@ -43,6 +43,8 @@ const char __user *filename_of(int which, const struct pt_regs *regs)
 static long around(int which, const struct pt_regs *regs)
 {
 	char *given = kmalloc(PATH_MAX, GFP_KERNEL);
+	/* Only compared: it is gone when an exec has succeeded. */
+	const struct mm_struct *before = current->mm;
 	long length = -1, result;
 
 	atomic_inc(&inside);
@@ -50,8 +52,11 @@ static long around(int which, const struct pt_regs *regs)
 	if (given)
 		length = strncpy_from_user(given, filename_of(which, regs), PATH_MAX);
 	result = ((handler_t)handlers[which])(regs);
-	/* A string that fills all of it is too long for the kernel as well. */
-	if (!result)
+	/*
+	 * A mere check (AT_EXECVE_CHECK) succeeds too, and leaves the image that it was. A string that fills all of it is
+	 * too long for the kernel as well.
+	 */
+	if (!result && current->mm != before)
 		report_image(length >= 0 && length < PATH_MAX ? given : NULL, length);
 	kfree(given);
 	atomic_dec(&inside);

@@ -31,8 +31,9 @@ static const char *const names[HANDLERS] = {
 
 /* Return probes. A page is the most that one may keep between a call and its return (since 6.1). */
 struct kept {
+	const struct mm_struct *before; /* of the image that called */
 	s32 length; /* below 0: it could not be read */
-	char given[4092];
+	char given[4084];
 };
 
 static struct kretprobe probes[HANDLERS];
@@ -57,6 +58,7 @@ static int at_call(struct kretprobe_instance *instance, struct pt_regs *regs)
 	/* Of a probe that is being taken away. */
 	if (!probe_of(instance))
 		return 1;
+	kept->before = current->mm;
 	from = filename_of(probe_of(instance) - probes, (const struct pt_regs *)regs->di);
 	/* Nobody may sleep here, so what is not in memory stays unknown. */
 	pagefault_disable();
@@ -71,7 +73,8 @@ static int at_return(struct kretprobe_instance *instance, struct pt_regs *regs)
 {
 	struct kept *kept = (struct kept *)instance->data;
 
-	if (!regs_return_value(regs))
+	/* A mere check (AT_EXECVE_CHECK) succeeds too, and leaves the image that it was. */
+	if (!regs_return_value(regs) && current->mm != kept->before)
 		report_image(kept->length >= 0 ? kept->given : NULL, kept->length);
 	return 0;
 }

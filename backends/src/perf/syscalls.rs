@@ -5,7 +5,8 @@
 //! process's id of after and says how it ended. An exit with 0 is an exec; it is joined to the entry of its
 //! thread, or where another thread than the first called, to the entry of its process. A successful
 //! `execveat` exits as `execve`: the new image's registers begin anew (`start_thread`), and the exit looks
-//! the number up in them.
+//! the number up in them. One that exits as `execveat` has failed, or only checked (`AT_EXECVE_CHECK`, 6.14), and
+//! is none.
 //!
 //! The string behind the address is not in the event before 6.19, and is not read from the process here: its
 //! page may not be resident, and the process may have changed it or be another image by then. So up to 6.18
@@ -99,9 +100,11 @@ impl Backend for Calls {
             let string = entry.optional("__filename_val");
             kinds.insert(number(entry)?, Kind::Entry(string));
         }
-        for exit in &exits {
-            kinds.insert(number(exit)?, Kind::Exit(exit.field("ret")?));
-        }
+        let [execve, execveat] = &exits[..] else {
+            unreachable!("as many as there are names");
+        };
+        kinds.insert(number(execve)?, Kind::Exit(execve.field("ret")?));
+        kinds.insert(number(execveat)?, Kind::NoExec);
         let strings = entries[0].optional("__filename_val").is_some();
         let all: Vec<_> = entries.iter().chain(&exits).collect();
         let events: Vec<_> = all.iter().map(|t| Event::Tracepoint(t.id)).collect();
@@ -137,6 +140,8 @@ enum Kind {
     Entry(Option<Field>),
     /// With the field of its result.
     Exit(Field),
+    /// The exit of `execveat`: it failed, or only checked.
+    NoExec,
 }
 
 /// A call that has not ended.
@@ -198,6 +203,7 @@ impl Reader for Joiner {
                     ..Sighting::default()
                 });
             }
+            Some(Kind::NoExec) => drop(self.left(record.pid, record.tid)),
             None => {}
         }
     }
