@@ -42,6 +42,9 @@ pub struct Scope {
     /// Backends that are measured in every scenario; where none is named, all are.
     #[serde(default)]
     pub everywhere: BTreeSet<String>,
+    /// Backends that are not measured on all kernels yet.
+    #[serde(default)]
+    pub planned: BTreeSet<String>,
     /// The scenarios in which all others are measured.
     #[serde(default)]
     pub scenarios: BTreeSet<String>,
