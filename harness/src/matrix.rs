@@ -8,6 +8,7 @@ mod limits;
 mod programs;
 mod resolve;
 mod values;
+mod variants;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 

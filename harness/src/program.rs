@@ -37,6 +37,12 @@ pub struct Program {
     /// How much of it travels into a guest, in bytes: larger ones need a larger guest.
     #[serde(default)]
     pub bytes: u64,
+    /// SHA-256 of its file.
+    #[serde(default)]
+    pub sha256: String,
+    /// SHA-256 of all that travels, file by file: what is measured is what was planned.
+    #[serde(default)]
+    pub all_sha256: String,
 }
 
 /// A command that names no program.
@@ -104,9 +110,20 @@ impl Program {
             canary: CanaryKind::Payload,
             launch: false,
             bytes: 0,
+            sha256: String::new(),
+            all_sha256: String::new(),
         };
-        program.bytes = gather(&program)?.bytes();
+        let gathered = gather(&program)?;
+        program.bytes = gathered.bytes();
+        program.sha256 = gathered.program;
+        program.all_sha256 = gathered.all;
         Ok(program)
+    }
+
+    /// Its file and its arguments.
+    pub fn command(&self) -> Vec<String> {
+        let file = self.file.to_string_lossy().into_owned();
+        [file].into_iter().chain(self.arguments.clone()).collect()
     }
 
     /// What it is called where no name was given: its file's name.

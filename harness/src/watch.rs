@@ -14,16 +14,18 @@ use std::{
     },
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use execlab_backends::{Backend, Reach, Settings, launch::RENDEZVOUS};
 use execlab_model::seam::Message;
 use nix::{
+    errno::Errno,
     sys::{
         memfd::{MFdFlags, memfd_create},
         prctl::set_pdeathsig,
         signal::{Signal, kill},
+        wait::{Id, WaitPidFlag, waitid},
     },
     unistd::Pid,
 };
@@ -91,22 +93,72 @@ fn at<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> WatchError {
 
 /// Tells a running watch to end; safe to call from a signal handler's thread.
 #[derive(Debug, Default)]
-pub struct Stopper {
-    told: AtomicBool,
-    monitor: AtomicU32,
+pub struct Stopper(Mutex<Running>);
+
+/// What runs: a process is in here until it is reaped, so that its number is nobody else's.
+#[derive(Debug, Default)]
+struct Running {
+    told: bool,
+    monitor: Option<Pid>,
+    command: Option<Pid>,
+}
+
+impl Running {
+    fn end(&self, signal: Signal) {
+        for pid in self.monitor.iter().chain(&self.command) {
+            // That it has ended already is fine.
+            let _ = kill(*pid, signal);
+        }
+    }
 }
 
 impl Stopper {
-    /// Ends it: the monitor takes what the kernel still holds, puts everything back and ends.
+    /// Ends it: the monitor takes what the kernel still holds, puts everything back and ends, and so is the command told
+    /// to. Whoever says it again does not want to wait: both are killed then, and what the monitor left is put back.
     pub fn stop(&self) {
-        self.told.store(true, Ordering::SeqCst);
-        let pid = self.monitor.load(Ordering::SeqCst);
-        if let Ok(pid) = i32::try_from(pid)
-            && pid > 0
-        {
-            // That it has ended already is fine.
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        let mut running = self.running();
+        running.end(if running.told {
+            Signal::SIGKILL
+        } else {
+            Signal::SIGTERM
+        });
+        running.told = true;
+    }
+
+    /// Ends the monitor, because there is nothing left to watch.
+    fn finish(&self) {
+        if let Some(monitor) = self.running().monitor {
+            let _ = kill(monitor, Signal::SIGTERM);
         }
+    }
+
+    /// Notes a process that was started.
+    fn has(&self, child: &Child, place: fn(&mut Running) -> &mut Option<Pid>) {
+        let pid = Pid::from_raw(child.id().cast_signed());
+        let mut running = self.running();
+        *place(&mut running) = Some(pid);
+        if running.told {
+            let _ = kill(pid, Signal::SIGTERM);
+        }
+    }
+
+    /// Waits for a process and forgets it.
+    fn wait(
+        &self,
+        child: &mut Child,
+        place: fn(&mut Running) -> &mut Option<Pid>,
+    ) -> io::Result<ExitStatus> {
+        // It stays in the table of processes until it is forgotten here.
+        let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        let pid = Pid::from_raw(child.id().cast_signed());
+        while waitid(Id::Pid(pid), ended) == Err(Errno::EINTR) {}
+        let mut running = self.running();
+        *place(&mut running) = None;
+        child.wait()
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -151,10 +203,7 @@ impl Watch {
             .process_group(0)
             .spawn()
             .map_err(at("start the monitor"))?;
-        stopper.monitor.store(monitor.id(), Ordering::SeqCst);
-        if stopper.told.load(Ordering::SeqCst) {
-            stopper.stop();
-        }
+        stopper.has(&monitor, |running| &mut running.monitor);
         let lines = BufReader::new(monitor.stdout.take().expect("asked for above"));
         let ended = std::thread::scope(|scope| {
             let (mut ended, mut unread) = (Ended::Well, false);
@@ -165,12 +214,13 @@ impl Watch {
                         let watched = self
                             .start(program, rendezvous)
                             // Nothing is there to be watched, so nothing else would end the monitor.
-                            .inspect_err(|_| stopper.stop())?;
+                            .inspect_err(|_| stopper.finish())?;
+                        stopper.has(&watched, |running| &mut running.command);
                         scope.spawn(move || {
                             let mut watched = watched;
                             // However it ended: there is nothing left to watch.
-                            let _ = watched.wait();
-                            stopper.stop();
+                            let _ = stopper.wait(&mut watched, |running| &mut running.command);
+                            stopper.finish();
                         });
                     }
                     Ok(Message::Unsupported(why)) => ended = Ended::Unsupported(why.reason),
@@ -188,8 +238,8 @@ impl Watch {
             }
             Ok(ended)
         });
-        let status = monitor.wait().map_err(at("wait for the monitor"))?;
-        stopper.monitor.store(0, Ordering::SeqCst);
+        let status = stopper.wait(&mut monitor, |running| &mut running.monitor);
+        let status = status.map_err(at("wait for the monitor"))?;
         Ok(match ended? {
             Ended::Well => how(status),
             other => other,

@@ -119,6 +119,11 @@ pub const MEMORY_LIMIT: &str = "memory-limit";
 /// ([`crate::seam::Message::decode_lines`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgramCall {
+    /// Where it lies, absolute: it is called by its own name, and finds what lies beside it.
+    pub file: Bytes,
+    /// Folders with libraries that its linker does not look into by itself, as `LD_LIBRARY_PATH` has them (`ld.so(8)`);
+    /// empty where there are none.
+    pub library_path: Bytes,
     /// Its arguments, without its own name.
     pub arguments: Vec<Bytes>,
 }
@@ -128,8 +133,8 @@ pub struct ProgramCall {
 pub struct TrialPlan {
     /// What watches, by its name in the registry.
     pub backend: String,
-    /// The program that watches, an ELF file; empty where nothing does. It travels with the plan, so
-    /// that guests of all backends start from one image.
+    /// The program of ours that watches, an ELF file; empty where nothing does. It travels with the plan, so
+    /// that guests of all backends start from one image. Somebody else's is among the plan's files.
     pub monitor: Bytes,
     /// How to call it where it is a program of somebody else; `None` for our own, which get name, seam and
     /// settings.

@@ -458,6 +458,9 @@ pub struct Provenance {
     /// SHA-256 of the program that watched.
     #[serde(default)]
     pub monitor: Option<String>,
+    /// Where it was somebody else's (`exec:`): its file and its arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitor_command: Option<Vec<String>>,
     /// What compiled the guest's programs.
     #[serde(default)]
     pub toolchain: Option<String>,

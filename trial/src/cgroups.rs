@@ -49,13 +49,14 @@ impl Cgroups {
         Ok(cgroups)
     }
 
-    /// Sets the limits of the monitor's cgroup that a plan's settings name, if they name any.
-    pub fn limit_monitor(&self, settings: &BTreeMap<String, String>) -> Result<(), TrialError> {
+    /// Sets the limits of the monitor's cgroup that a plan's settings name, if they name any; why it cannot, where this
+    /// hierarchy has not what it takes.
+    pub fn limit_monitor(
+        &self,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<Option<String>, TrialError> {
         const PERIOD_US: u64 = 100_000;
-        let limit = |name: &str| {
-            let value = settings.get(name)?.parse::<u64>().ok()?;
-            (value > 0).then_some(value)
-        };
+        let limit = |name: &str| limit(settings, name);
         let limits = [
             (
                 "cpu",
@@ -73,6 +74,15 @@ impl Cgroups {
         ];
         for (controller, file, value) in limits {
             let Some(value) = value else { continue };
+            let there = fs::read_to_string(self.root.join("cgroup.controllers"));
+            let there = there.unwrap_or_default();
+            if !there.split_ascii_whitespace().any(|one| one == controller) {
+                return Ok(Some(format!(
+                    "{file} cannot be set: cgroup.controllers of {} has no `{controller}`, only `{}`",
+                    self.root.display(),
+                    there.trim()
+                )));
+            }
             for dir in [&self.root, &self.root.join("execlab.slice")] {
                 write(
                     &dir.join("cgroup.subtree_control"),
@@ -81,7 +91,7 @@ impl Cgroups {
             }
             write(&self.monitor().join(file), &value)?;
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Where the hierarchy is mounted.
@@ -119,6 +129,17 @@ impl Cgroups {
     }
 }
 
+/// A limit that settings name; 0 is none.
+fn limit(settings: &BTreeMap<String, String>, name: &str) -> Option<u64> {
+    let value = settings.get(name)?.parse::<u64>().ok()?;
+    (value > 0).then_some(value)
+}
+
+/// Whether they bound the monitor's memory.
+pub fn is_memory_limited(settings: &BTreeMap<String, String>) -> bool {
+    limit(settings, MEMORY_LIMIT).is_some()
+}
+
 fn write(file: &Path, text: &str) -> Result<(), TrialError> {
     fs::write(file, text).map_err(TrialError::at(format!(
         "write {text} to {}",
@@ -149,6 +170,28 @@ pub(crate) fn parse_usage_ns(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_that_the_hierarchy_cannot_set_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("cgroup.controllers"), "cpu pids\n").unwrap();
+        let cgroups = Cgroups {
+            mount: dir.path().to_owned(),
+            base: PathBuf::new(),
+            root: dir.path().to_owned(),
+        };
+        let settings = |name: &str, value: &str| BTreeMap::from([(name.into(), value.into())]);
+        let why = cgroups.limit_monitor(&settings(MEMORY_LIMIT, "64"));
+        let why = why.unwrap().expect("there is no such controller");
+        assert!(why.ends_with("has no `memory`, only `cpu pids`"), "{why}");
+        let none = cgroups.limit_monitor(&settings(MEMORY_LIMIT, "0")).unwrap();
+        assert_eq!(none, None);
+        fs::create_dir_all(cgroups.monitor()).unwrap();
+        let none = cgroups.limit_monitor(&settings(CPU_QUOTA, "20")).unwrap();
+        assert_eq!(none, None);
+        let set = fs::read_to_string(cgroups.monitor().join("cpu.max")).unwrap();
+        assert_eq!(set, "20000 100000");
+    }
 
     #[test]
     fn usage_is_found_among_the_other_figures() {

@@ -11,7 +11,8 @@
 //! | [`guest`] | being process 1 of a guest: mounts, modules, channel |
 //! | `host` | being a trial on a machine that is to stay as it was |
 
-pub mod cgroups;
+mod call;
+mod cgroups;
 pub mod costs;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

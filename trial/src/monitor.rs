@@ -1,30 +1,27 @@
 //! The monitor's process, held from outside, and its side of the seam, read from outside.
 
 use std::{
-    collections::BTreeMap,
-    ffi::OsStr,
     fs::{self, File, OpenOptions},
     io,
     os::{
         fd::{AsFd, AsRawFd},
         unix::{
-            ffi::OsStrExt,
             fs::FileExt,
             process::{CommandExt, ExitStatusExt},
         },
     },
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ExitStatus, Stdio},
 };
 
 use execlab_model::{
-    Bytes,
     plan::TrialPlan,
     seam::{Message, SeamError},
     sighting::Sighting,
 };
 use execlab_workloads::clock::{monotonic_ns, sleep_until_ns};
 use nix::{
+    fcntl::{FallocateFlags, fallocate},
     sys::{
         resource::{Resource, setrlimit},
         signal::{Signal, kill},
@@ -33,7 +30,12 @@ use nix::{
     unistd::{Pid, dup2_raw, getpid},
 };
 
-use crate::{PADDING, Programs, TrialError, cgroups::Cgroups, die_with};
+use crate::{
+    PADDING, Programs, TrialError,
+    call::{RENDEZVOUS, as_os_str, command, pairs, rendezvous},
+    cgroups::{self, Cgroups},
+    die_with,
+};
 
 /// The descriptor of the seam in the monitor.
 const SEAM_FD: i32 = 3;
@@ -41,9 +43,6 @@ const SEAM_FD: i32 = 3;
 const LOOK_NS: u64 = 10_000_000;
 /// How much of what it printed is kept.
 const TAIL: usize = 4096;
-
-/// Where a program of somebody else finds others.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// How much of a seam is read at once, if no message in it is longer.
 const PIECE: u64 = 1 << 20;
@@ -102,7 +101,6 @@ impl MonitorProcess {
         padding: usize,
     ) -> Result<io::Result<Self>, TrialError> {
         let limits = Limits::of(plan.workload.execs);
-        cgroups.limit_monitor(&plan.settings)?;
         let open = |name: &str| {
             OpenOptions::new()
                 .read(true)
@@ -112,6 +110,15 @@ impl MonitorProcess {
                 .map_err(TrialError::at(format!("make the file {name}")))
         };
         let (seam, printed) = (open("seam")?, open("monitor.printed")?);
+        if cgroups::is_memory_limited(&plan.settings) {
+            // What it hands over lies in memory, and is not to be counted as its own: the pages of a file belong to whom
+            // they were made for (Documentation/admin-guide/cgroup-v2.rst, "Memory Ownership").
+            for file in [&seam, &printed] {
+                let length = i64::try_from(limits.file_bytes).expect("some MiB");
+                fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, length)
+                    .map_err(TrialError::at("keep memory for the seam"))?;
+            }
+        }
         let copy = |file: &File| {
             file.try_clone()
                 .map_err(TrialError::at("copy a descriptor"))
@@ -121,11 +128,9 @@ impl MonitorProcess {
         let (inherited, stdout, stderr) = (copy(&seam)?, copy(stdout)?, copy(&printed)?);
         let procs = cgroups.monitor().join("cgroup.procs");
         let this = getpid();
-        let mut command = Command::new(&programs.monitor);
+        let mut command = command(plan, programs);
         match &plan.program {
-            Some(call) => command
-                .args(call.arguments.iter().map(as_os_str))
-                .env("PATH", PATH),
+            Some(call) => command.args(call.arguments.iter().map(as_os_str)),
             None => command
                 .args([&plan.backend, &SEAM_FD.to_string()])
                 .args(pairs(&plan.settings)),
@@ -377,25 +382,6 @@ impl Drop for MonitorProcess {
             let _ = self.child.wait();
         }
     }
-}
-
-/// In the environment of a monitor and of what it launches: where they meet
-/// (`backends/src/launch.rs`).
-pub(crate) const RENDEZVOUS: &str = "EXECLAB_RENDEZVOUS";
-
-pub(crate) fn rendezvous(programs: &Programs) -> PathBuf {
-    programs.scratch.join("rendezvous")
-}
-
-/// Settings as a monitor takes them.
-pub(crate) fn pairs(settings: &BTreeMap<String, String>) -> impl Iterator<Item = String> {
-    settings
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-}
-
-pub(crate) fn as_os_str(bytes: &Bytes) -> &OsStr {
-    OsStr::from_bytes(bytes.as_slice())
 }
 
 /// A sighting that says nothing of when it was received was received by now at the latest.

@@ -230,6 +230,9 @@ fn attach(
     cgroups: &Cgroups,
     padding: usize,
 ) -> Result<Attached, TrialError> {
+    if let Some(why) = cgroups.limit_monitor(&plan.settings)? {
+        return Ok(Attached::Unsupported(why));
+    }
     let started = MonitorProcess::start(programs, cgroups, plan, padding)?;
     let mut process = match started {
         Ok(process) => process,

@@ -22,9 +22,9 @@ use nix::unistd::getpid;
 
 use crate::{
     PADDING, Programs, TrialError,
+    call::{self, RENDEZVOUS, as_os_str, pairs, rendezvous},
     cgroups::Cgroups,
     die_with,
-    monitor::{RENDEZVOUS, as_os_str, pairs, rendezvous},
 };
 
 /// What came of a storm's preparation.
@@ -169,7 +169,7 @@ impl StormProcess {
 
 /// The monitor's program, told to become the storm. The storm's own arguments follow.
 fn launcher(plan: &TrialPlan, programs: &Programs) -> Command {
-    let mut command = Command::new(&programs.monitor);
+    let mut command = call::command(plan, programs);
     command.arg("launch").env(RENDEZVOUS, rendezvous(programs));
     match &plan.program {
         Some(call) => command.args(call.arguments.iter().map(as_os_str)),

@@ -3,6 +3,7 @@
 use execlab_harness::{
     matrix::{self, Given, MatrixError, Selection},
     plan::Plan,
+    program::PREFIX,
     registry::Registry,
 };
 
@@ -49,8 +50,17 @@ pub fn plan(selection: Selection, registry: &Registry) -> Result<Plan, MatrixErr
 fn many(flag: &'static str, texts: Option<Vec<String>>) -> Option<Vec<Given>> {
     let mut values: Vec<Given> = Vec::new();
     for text in texts? {
-        for part in text.split(',').map(str::trim).filter(|p| !p.is_empty()) {
+        for piece in text.split(',') {
+            let part = piece.trim();
             match values.last_mut() {
+                // Nor does one between quotation marks of a command, which are still open then.
+                Some(last)
+                    if last.text.starts_with(PREFIX) && shlex::split(&last.text).is_none() =>
+                {
+                    last.text.push(',');
+                    last.text.push_str(piece);
+                }
+                _ if part.is_empty() => {}
                 // The comma in `path:IMAGE,modules=DIR` divides nothing.
                 Some(last) if part.starts_with("modules=") && last.text.starts_with("path:") => {
                     last.text.push(',');
@@ -78,6 +88,10 @@ mod tests {
         assert_eq!(
             split(&["6.1,path:/k/bzImage,modules=/k/m,5.10"]),
             ["6.1", "path:/k/bzImage,modules=/k/m", "5.10"]
+        );
+        assert_eq!(
+            split(&["exec:./m --fields 'pid, path',netlink"]),
+            ["exec:./m --fields 'pid, path'", "netlink"]
         );
         assert!(split(&[""]).is_empty());
         assert_eq!(many("--kernels", None), None);

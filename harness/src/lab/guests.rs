@@ -1,6 +1,6 @@
 //! What the labs share whose trials run in guests.
 
-use std::path::PathBuf;
+use std::{os::unix::ffi::OsStrExt, path::PathBuf};
 
 use execlab_backends::{Backend, Reach};
 use execlab_model::{
@@ -19,7 +19,7 @@ use execlab_vm::{
 
 use self::{image::GuestImage, modules::Modules, programs::Programs, userland::Userlands};
 use super::{LabError, Outcome, Ran, guest_files};
-use crate::plan::TrialSpec;
+use crate::{plan::TrialSpec, program::Program};
 
 mod image;
 mod modules;
@@ -76,7 +76,9 @@ impl Pantry {
         plan.files.extend(brought);
         plan.files.extend(self.modules.file(trial));
         if let Some(gathered) = self.programs.of(trial) {
-            plan.monitor = gathered.program;
+            if let Some(call) = &mut plan.program {
+                call.library_path = gathered.library_path;
+            }
             plan.files.extend(gathered.files);
         }
         plan
@@ -165,8 +167,8 @@ pub(super) fn blank(trial: &TrialSpec, machine: &Machine) -> Ran {
     Ran {
         provenance: Provenance {
             command_line: machine.fixed(),
-            monitor: guest_files::monitor(&trial.backend.name)
-                .map(|program| Sha256::of(program).into()),
+            monitor: sha256_of_monitor(trial),
+            monitor_command: trial.program.as_ref().map(Program::command),
             toolchain: Some(guest_files::TOOLCHAIN.into()),
             ..broke.provenance
         },
@@ -190,6 +192,13 @@ pub(super) fn outcome(came: Result<Vec<u8>, GuestError>) -> Outcome {
     }
 }
 
+/// Of the program that watches in a trial, if one does.
+pub(super) fn sha256_of_monitor(trial: &TrialSpec) -> Option<String> {
+    let program = trial.program.as_ref();
+    let own = || guest_files::monitor(&trial.backend.name).map(|p| Sha256::of(p).into());
+    program.map(|program| program.sha256.clone()).or_else(own)
+}
+
 pub(super) fn plan(trial: &TrialSpec, timing: Timing) -> TrialPlan {
     let monitor = guest_files::monitor(&trial.backend.name);
     let backend = execlab_backends::find(&trial.backend.name);
@@ -199,6 +208,8 @@ pub(super) fn plan(trial: &TrialSpec, timing: Timing) -> TrialPlan {
         backend: trial.backend.name.clone(),
         monitor: Bytes(monitor.unwrap_or_default().to_vec()),
         program: program.map(|program| ProgramCall {
+            file: program.file.as_os_str().as_bytes().into(),
+            library_path: Bytes::default(),
             arguments: program
                 .arguments
                 .iter()

@@ -35,9 +35,9 @@ use serde_json::json;
 
 use super::{
     LabError, Laboratory, Outcome, Ran, Start, disturbances, guest_files,
-    guests::{encode, nonce, plan},
+    guests::{encode, nonce, plan, sha256_of_monitor},
 };
-use crate::{plan::TrialSpec, progress::tell};
+use crate::{plan::TrialSpec, program::Program, progress::tell};
 
 mod changes;
 mod process;
@@ -184,8 +184,8 @@ impl Laboratory for HostLab {
             outcome,
             provenance: Provenance {
                 execlab: env!("CARGO_PKG_VERSION").into(),
-                monitor: guest_files::monitor(&trial.backend.name)
-                    .map(|program| Sha256::of(program).into()),
+                monitor: sha256_of_monitor(trial),
+                monitor_command: trial.program.as_ref().map(Program::command),
                 toolchain: Some(guest_files::TOOLCHAIN.into()),
                 ..Provenance::default()
             },
@@ -233,8 +233,8 @@ fn claim(root: &Path) -> Result<(Claim, Swept), LabError> {
     Ok((claim, swept))
 }
 
-/// What is asked of the runner. A program of somebody else finds here what it needs; only itself it has to be given,
-/// and one that cannot be read any more does not start.
+/// What is asked of the runner. A program of somebody else finds here what it needs. That its bytes are in the plan makes them an
+/// input of the trial; one that cannot be read any more does not start.
 fn host_plan(trial: &TrialSpec) -> TrialPlan {
     let mut plan = plan(trial, Timing::REAL);
     if let Some(program) = &trial.program {

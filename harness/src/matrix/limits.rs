@@ -26,7 +26,7 @@ pub(super) fn limit(text: &str) -> Result<Limit, String> {
     let known = LIMITS.iter().find(|(known, ..)| *known == name);
     let &(_, setting, letters) =
         known.ok_or_else(|| unknown("limit", name, LIMITS.map(|(name, ..)| name)))?;
-    let value = value.parse().ok().filter(|n| (1..=100_000).contains(n));
+    let value = value.parse().ok().filter(|&n| is_value(n));
     let value = value.ok_or_else(|| {
         format!("`{text}` is no limit: write a whole number from 1 to 100000 behind `{name}=`")
     })?;
@@ -35,6 +35,11 @@ pub(super) fn limit(text: &str) -> Result<Limit, String> {
         letters,
         value,
     })
+}
+
+/// Whether a limit can be so high, in its own unit.
+pub(super) fn is_value(number: u32) -> bool {
+    (1..=100_000).contains(&number)
 }
 
 /// A backend under these limits, whose variant says so; what does not watch has none.

@@ -42,6 +42,17 @@ impl Programs {
         programs
     }
 
+    /// Whether one is called so, behind [`PREFIX`], with or without fault; if not, the message.
+    pub(super) fn knows(&self, name: &str) -> Result<(), String> {
+        let good = self.good.iter().map(|named| named.name.as_str());
+        let all: Vec<_> = good.chain(self.bad.iter().map(String::as_str)).collect();
+        if all.contains(&name) {
+            return Ok(());
+        }
+        let what = unknown("program", name, all);
+        Err(format!("{what}; `[programs.NAME]` names one"))
+    }
+
     /// The backend that a text behind [`PREFIX`] means: a named program, with a variant of its own where it has one,
     /// or else a command.
     pub(super) fn backend(
@@ -110,6 +121,12 @@ fn named_program(named: &NamedProgram) -> Result<Named, String> {
         .run
         .split_first()
         .ok_or("`run` names no program: write `run = [\"./monitor\", \"--json\"]`")?;
+    if named.name.text.contains(['+', ',']) || named.name.text.is_empty() {
+        let name = &named.name.text;
+        return Err(format!(
+            "`{name}` cannot name a program: `+` and `,` divide names"
+        ));
+    }
     let files: Vec<_> = named.files.iter().map(|f| base.join(&f.text)).collect();
     let arguments = arguments.iter().map(|a| a.text.clone()).collect();
     let program = Program::new(&base.join(&file.text), arguments, &files);

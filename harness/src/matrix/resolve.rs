@@ -2,11 +2,7 @@
 
 use std::{collections::BTreeMap, str::FromStr};
 
-use execlab_model::{
-    plan::{BackendSpec, CPU_QUOTA, MEMORY_LIMIT},
-    result::Lab,
-    workload::Load,
-};
+use execlab_model::{plan::BackendSpec, result::Lab, workload::Load};
 
 use super::{
     Given, KVM_CPUS, Matrix, MatrixError, Origin, Own, Problem, SelectedBackend, Selection, Variant,
@@ -15,6 +11,7 @@ use super::{
     limits,
     programs::{self, Programs},
     values::{baselines, cpus, execs, host_cpus, lab, population, seeds, spawn},
+    variants,
 };
 use crate::{
     duration,
@@ -56,8 +53,10 @@ pub fn resolve(selection: Selection, registry: &Registry) -> Result<Matrix, Matr
         .next()
         .map(|g| g.origin.clone());
     let variants = whole.variants;
-    check.variants(&variants);
     let programs = Programs::check(&whole.programs, |given, what| check.problem(given, what));
+    variants::check(&variants, registry, &programs, |given, what| {
+        check.problem(given, what);
+    });
     let limits = check.each(whole.limits, |_, g| limits::limit(&g.text));
     let mut matrix = Matrix {
         kernels: check.each(whole.kernels, Check::kernel),
@@ -279,14 +278,6 @@ impl Check<'_> {
         }
     }
 
-    fn backend_info(&self, name: &str) -> Result<&BackendInfo, String> {
-        let names = self.registry.backends.iter().map(|b| b.name.as_str());
-        self.registry.backend(name).ok_or_else(|| {
-            let what = unknown("backend", name, names.chain([ALL]));
-            format!("{what}; `{PREFIX}./monitor` is a program of your own")
-        })
-    }
-
     fn backend(
         &self,
         given: &Given,
@@ -300,7 +291,7 @@ impl Check<'_> {
             .text
             .split_once('+')
             .unwrap_or((&given.text, DEFAULT_VARIANT));
-        let info = self.backend_info(name)?;
+        let info = backend_info(self.registry, name)?;
         let own = variants
             .iter()
             .filter(|v| v.backend.text == name)
@@ -332,74 +323,18 @@ impl Check<'_> {
             spec,
         })
     }
-
-    /// A program of somebody else takes no settings but the limits that are put on it from outside.
-    fn limits_alone(&mut self, variant: &Variant) {
-        let limits = [CPU_QUOTA, MEMORY_LIMIT];
-        for (key, value) in &variant.settings {
-            if !limits.contains(&key.text.as_str()) {
-                let kind = format!("setting of {}", variant.backend.text);
-                self.problem(key, unknown(&kind, &key.text, limits));
-            } else if value.parse::<u32>().is_err() {
-                let name = &key.text;
-                self.problem(
-                    key,
-                    format!("setting `{name}` cannot be `{value}`; it takes a whole number"),
-                );
-            }
-        }
-    }
-
-    /// Variants are checked whether or not the matrix uses them.
-    fn variants(&mut self, variants: &[Variant]) {
-        for variant in variants {
-            if variant.backend.text.starts_with(PREFIX) {
-                self.limits_alone(variant);
-                continue;
-            }
-            let info = match self.backend_info(&variant.backend.text) {
-                Ok(info) => info.clone(),
-                Err(what) => {
-                    self.problem(&variant.backend, what);
-                    continue;
-                }
-            };
-            if info.name == BASELINE {
-                self.problem(
-                    &variant.backend,
-                    format!("backend `{BASELINE}` has no settings"),
-                );
-                continue;
-            }
-            if let Err(what) = variant_name(&variant.name.text) {
-                self.problem(&variant.name, what);
-            }
-            for (key, value) in &variant.settings {
-                if !info.setting_names().any(|name| name == key.text) {
-                    let names = info.setting_names();
-                    let what = unknown(&format!("setting of {}", info.name), &key.text, names);
-                    self.problem(key, what);
-                } else if let Err(what) = info.check_setting(&key.text, value) {
-                    self.problem(key, what);
-                }
-            }
-        }
-    }
 }
 
-fn variant_name(name: &str) -> Result<(), String> {
-    if [DEFAULT_VARIANT, TUNED_VARIANT].contains(&name) {
-        return Err(format!(
-            "`{name}` is the backend's own; give the variant another name"
-        ));
-    }
-    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
-    if name.is_empty() || !name.bytes().all(good) {
-        return Err(format!(
-            "`{name}` cannot name a variant: small letters, digits, `-`, `_` and `.` only"
-        ));
-    }
-    Ok(())
+/// A backend of the registry, or the message that there is none of that name.
+pub(super) fn backend_info<'r>(
+    registry: &'r Registry,
+    name: &str,
+) -> Result<&'r BackendInfo, String> {
+    let names = registry.backends.iter().map(|b| b.name.as_str());
+    registry.backend(name).ok_or_else(|| {
+        let what = unknown("backend", name, names.chain([ALL]));
+        format!("{what}; `{PREFIX}./monitor` is a program of your own")
+    })
 }
 
 /// The message about a name that is none: the nearest one, and all that there are.

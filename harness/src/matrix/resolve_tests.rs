@@ -250,6 +250,15 @@ fn what_is_wrong_with_a_program_is_told_with_its_place() {
     DIR/m.toml:2: DIR/./no cannot be executed: No such file or directory (os error 2)
     "#);
     insta::assert_snapshot!(problems("backends = ['exec:mine+x']\n[programs.mine]\nrun = ['/bin/sh']\n"), @"DIR/m.toml:1: unknown variant of exec:mine `x` (valid: default)");
+    insta::assert_snapshot!(problems("[programs.mine]\nrun = ['/bin/sh']\n[variants.'exec:mien'.x]\ncpu-quota = 0\n"), @r#"
+    DIR/m.toml:3: unknown program `exec:mien`; did you mean `exec:mine`? (valid: exec:mine); `[programs.NAME]` names one
+    DIR/m.toml:4: setting `cpu-quota` cannot be `0`; it takes a whole number from 1 to 100000
+    "#);
+    insta::assert_snapshot!(problems("[programs.mine]\nrun = ['/bin/sh']\n[variants.'exec:mine'.default]\nbuffer = 1\n"), @r#"
+    DIR/m.toml:3: `default` is the backend's own; give the variant another name
+    DIR/m.toml:4: unknown setting of exec:mine `buffer` (valid: cpu-quota, memory-limit)
+    "#);
+    insta::assert_snapshot!(problems("[programs.'a+b']\nrun = ['/bin/sh']\n"), @"DIR/m.toml:1: `a+b` cannot name a program: `+` and `,` divide names");
     insta::assert_snapshot!(problems("[programs.mine]\nrun = []\n"), @r#"DIR/m.toml:1: `run` names no program: write `run = ["./monitor", "--json"]`"#);
     insta::assert_snapshot!(problems("[programs.mine]\nrun = ['/bin/sh']\ncanary = 'bird'\n"), @"DIR/m.toml:1: unknown canary `bird` (valid: payload, dynamic, fresh)");
     insta::assert_snapshot!(problems("limits = ['cpu', 'disk=3', 'cpu=0']\n"), @r#"

@@ -12,6 +12,7 @@ use execlab_model::{
     Bytes,
     plan::{Contents, PlanFile},
 };
+use execlab_vm::digest::Sha256;
 use lddtree::DependencyAnalyzer;
 
 use super::{BadProgram, Program};
@@ -33,10 +34,14 @@ const MOST_BYTES: u64 = 256 << 20;
 /// What travels into a guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gathered {
-    /// The program itself.
-    pub program: Bytes,
-    /// All else, by path.
+    /// The program and all else, by path.
     pub files: Vec<PlanFile>,
+    /// Folders of libraries that no linker looks into unasked, with colons between them.
+    pub library_path: Bytes,
+    /// SHA-256 of the program itself.
+    pub program: String,
+    /// SHA-256 of all of it.
+    pub all: String,
 }
 
 impl Gathered {
@@ -45,25 +50,29 @@ impl Gathered {
         let files = self.files.iter().map(|file| match &file.contents {
             Contents::File(_, bytes) | Contents::Link(bytes) => bytes.0.len(),
         });
-        (self.program.0.len() + files.sum::<usize>()) as u64
+        files.sum::<usize>() as u64
     }
 }
 
 /// Reads everything that a program needs.
 pub fn gather(program: &Program) -> Result<Gathered, BadProgram> {
     let mut basket = Basket::default();
-    let bytes = read(&program.file)?;
-    basket.follow(&program.file, &bytes)?;
+    basket.put(&program.file)?;
     for file in &program.files {
         basket.put_tree(file)?;
     }
-    let files = basket.files.into_iter().map(|(path, contents)| PlanFile {
+    let files = std::mem::take(&mut basket.files).into_iter();
+    let files = files.map(|(path, contents)| PlanFile {
         path: below_root(&path),
         contents,
     });
+    let files: Vec<_> = files.collect();
+    let all = postcard::to_allocvec(&files).expect("plain data always encodes");
     Ok(Gathered {
-        files: files.collect(),
-        program: Bytes(bytes),
+        library_path: library_path(&basket.libraries),
+        program: Sha256::of(&read(&program.file)?).into(),
+        all: Sha256::of(&all).into(),
+        files,
     })
 }
 
@@ -71,6 +80,8 @@ pub fn gather(program: &Program) -> Result<Gathered, BadProgram> {
 #[derive(Debug, Default)]
 struct Basket {
     files: BTreeMap<PathBuf, Contents>,
+    /// Where libraries were found.
+    libraries: BTreeSet<PathBuf>,
     /// Folders that were gone through, by what they really are: links can lead in circles.
     folders: BTreeSet<PathBuf>,
     bytes: u64,
@@ -96,6 +107,8 @@ impl Basket {
                 let why = format!("it needs {}, which is nowhere", library.name);
                 return Err(no_file(path, why));
             }
+            self.libraries
+                .extend(library.path.parent().map(Path::to_owned));
             self.put(&library.path)?;
         }
         match tree.interpreter {
@@ -139,6 +152,22 @@ impl Basket {
         }
         Ok(())
     }
+}
+
+/// Folders beyond those that every linker of Debian looks into by itself; here others are in its cache, which does not travel.
+fn library_path(folders: &BTreeSet<PathBuf>) -> Bytes {
+    const USUAL: [&str; 5] = [
+        "/lib",
+        "/usr/lib",
+        "/lib/x86_64-linux-gnu",
+        "/usr/lib/x86_64-linux-gnu",
+        "/lib64",
+    ];
+    let unusual = folders
+        .iter()
+        .filter(|folder| !USUAL.iter().any(|usual| folder == &Path::new(usual)));
+    let all: Vec<_> = unusual.map(|f| f.as_os_str().as_bytes()).collect();
+    Bytes(all.join(&b':'))
 }
 
 /// The programs that the first line of a script names: its interpreter, and where that is `env`, the command
@@ -205,7 +234,18 @@ mod tests {
         assert!(paths.contains(&"bin/sh".to_owned()), "{paths:?}");
         assert!(paths.iter().any(|p| p.ends_with("libc.so.6")), "{paths:?}");
         assert!(paths.iter().any(|p| p.contains("ld-linux")), "{paths:?}");
-        assert_eq!(gather(&program).unwrap().program.0, b"#!/bin/sh -e\nexit\n");
+        let gathered = gather(&program).unwrap();
+        let own = below_root(&program.file);
+        let own = gathered.files.iter().find(|file| file.path == own).unwrap();
+        let text = Bytes(b"#!/bin/sh -e\nexit\n".to_vec());
+        assert_eq!(own.contents, Contents::File(0o755, text));
+    }
+
+    #[test]
+    fn libraries_from_elsewhere_are_named_to_the_linker() {
+        let of = |all: &[&str]| library_path(&all.iter().map(PathBuf::from).collect()).to_string();
+        assert_eq!(of(&["/lib/x86_64-linux-gnu", "/usr/lib"]), "");
+        assert_eq!(of(&["/opt/b/lib", "/opt/a", "/lib64"]), "/opt/a:/opt/b/lib");
     }
 
     #[test]
@@ -230,7 +270,7 @@ mod tests {
         );
         let paths = paths(&program.unwrap());
         let rules = paths.iter().filter(|p| p.ends_with("deep/rule")).count();
-        assert_eq!((paths.len(), rules), (1, 1), "{paths:?}");
+        assert_eq!((paths.len(), rules), (2, 1), "{paths:?}");
     }
 
     #[test]

@@ -18,7 +18,8 @@
 //!    foreign.
 //!
 //! A sighting without any process id and without arguments is joined to an exec of the file that its path names, by the
-//! same rules: whoever reports each file once is so right about one exec of it.
+//! same rules: whoever reports each file once is so right about one exec of it. What names the interpreter of a script is a
+//! duplicate where an exec was seen by the script itself: both are reports of one exec.
 //!
 //! What was received after the drain is joined last and to what is left: an exec that has only such
 //! sightings is late, neither seen nor missed. Each sighting has exactly one [`Verdict`], so
@@ -177,19 +178,14 @@ pub fn match_sightings(truth: &Truth, sightings: &[Sighting], drained_ns: u64) -
     }
     assigner.settle(&lanes);
 
-    let paths: [fn(&Site) -> Option<&Bytes>; 2] = [
-        |site| Some(&site.frames.exact),
-        |site| site.frames.interpreter.as_ref(),
-    ];
-    let strangers = paths.into_iter().fold(strangers, |strangers, path| {
-        by_path(
-            (truth, sightings),
-            strangers,
-            path,
-            &mut assigner,
-            &mut joins,
-        )
-    });
+    let mut files = Files {
+        truth,
+        sightings,
+        assigner: &mut assigner,
+        joins: &mut joins,
+    };
+    let strangers = files.join(strangers, |site| Some(&site.frames.exact), false);
+    let strangers = files.join(strangers, |site| site.frames.interpreter.as_ref(), true);
     let mut verdicts = assigner.verdicts();
     if !strangers.is_empty() {
         let storm = Storm::new(truth, &lanes);
@@ -226,38 +222,51 @@ pub fn match_sightings(truth: &Truth, sightings: &[Sighting], drained_ns: u64) -
     }
 }
 
-/// Joins what says nothing of any process to execs of the file that it names, by one of a site's paths; what is left.
-fn by_path(
-    (truth, sightings): (&Truth, &[Sighting]),
-    strangers: Vec<u32>,
-    path: fn(&Site) -> Option<&Bytes>,
-    assigner: &mut Assigner,
-    joins: &mut Joins,
-) -> Vec<u32> {
-    let named = |at: u32| {
-        let sighting = &sightings[at as usize];
-        let nameless =
-            sighting.pid.is_none() && sighting.ns_pid.is_none() && sighting.argv.is_none();
-        sighting.path.as_ref().filter(|_| nameless)
-    };
-    let mut paths = Paths::default();
-    for path in strangers.iter().filter_map(|&at| named(at)) {
-        paths.add(path);
-    }
-    let lanes = Lanes::by_path(truth, &paths, path);
-    let (mut left, mut joined) = (Vec::new(), 0);
-    for at in strangers {
-        let lane = named(at).and_then(|path| lanes.of(paths.key(path)?));
-        let sighting = (at, &sightings[at as usize]);
-        if lane.is_some_and(|lane| assigner.offer(&lanes, lane, sighting, None, false)) {
-            joined += 1;
-        } else {
-            left.push(at);
+/// Joins what says nothing of any process.
+struct Files<'a> {
+    truth: &'a Truth,
+    sightings: &'a [Sighting],
+    assigner: &'a mut Assigner,
+    joins: &'a mut Joins,
+}
+
+impl<'a> Files<'a> {
+    /// Joins sightings to execs of the file that they name, by one of a site's paths; what is left. With `again`, what may be of
+    /// an exec that was seen already is a further sighting of that one.
+    fn join(
+        &mut self,
+        mut strangers: Vec<u32>,
+        path: fn(&Site) -> Option<&Bytes>,
+        again: bool,
+    ) -> Vec<u32> {
+        let sightings = self.sightings;
+        let named = |at: u32| -> Option<&'a Bytes> {
+            let sighting = &sightings[at as usize];
+            let nameless =
+                sighting.pid.is_none() && sighting.ns_pid.is_none() && sighting.argv.is_none();
+            sighting.path.as_ref().filter(|_| nameless)
+        };
+        let mut paths = Paths::default();
+        for path in strangers.iter().filter_map(|&at| named(at)) {
+            paths.add(path);
         }
+        let lanes = Lanes::by_path(self.truth, &paths, path);
+        let lane = |at: u32| lanes.of(paths.key(named(at)?)?);
+        let before = strangers.len();
+        if again {
+            strangers.retain(|&at| {
+                let sighting = (at, &sightings[at as usize]);
+                !lane(at).is_some_and(|lane| self.assigner.repeat(&lanes, lane, sighting))
+            });
+        }
+        strangers.retain(|&at| {
+            let sighting = (at, &sightings[at as usize]);
+            !lane(at).is_some_and(|l| self.assigner.offer(&lanes, l, sighting, None, false))
+        });
+        self.assigner.settle(&lanes);
+        self.joins.by_path += (before - strangers.len()) as u64;
+        strangers
     }
-    assigner.settle(&lanes);
-    joins.by_path += joined;
-    left
 }
 
 /// Sightings with their indices.

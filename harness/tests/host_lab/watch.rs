@@ -63,19 +63,73 @@ fn what_a_command_executes_is_printed_until_it_ends_and_the_machine_is_as_it_was
     before.assert_unchanged("after watching");
 }
 
+/// Ctrl-C at a terminal goes to both, but whoever ends watch alone means both too; what does not listen is killed when it is
+/// said again.
+#[test]
+fn a_command_that_lives_on_is_ended_with_the_watch() {
+    let _alone = alone();
+    let before = Machine::look();
+    for (command, said) in [
+        ("exec sleep 1000", 1),
+        ("trap '' TERM; while :; do sleep 1; done", 2),
+    ] {
+        let mut child = watch()
+            .args(["proc-poll", "--", "/bin/sh", "-c", command])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut next = || {
+            lines
+                .next()
+                .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+        };
+        assert!(matches!(next(), Some(Message::Ready(_))));
+        // Until the command is there.
+        assert!(matches!(next(), Some(Message::Sighting(_))));
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        for _ in 0..said {
+            kill(pid, Signal::SIGINT).unwrap();
+            // The monitor ends at the first time in any case, and says so once.
+            while !matches!(next(), Some(Message::Done(_)) | None) {}
+        }
+        let status = child.wait().unwrap();
+        // The second time may find the monitor on its way out, and then it is killed too.
+        let ends = [ExitCode::Ok, ExitCode::Incomplete].map(|code| Some(i32::from(code.code())));
+        assert!(ends[..said].contains(&status.code()), "{status}");
+    }
+    before.assert_unchanged("after watching what lives on");
+}
+
+#[test]
+fn a_command_that_cannot_be_started_ends_the_watch() {
+    let _alone = alone();
+    let before = Machine::look();
+    let ended = watch().args(["netlink", "--", "/no/such/command"]).output();
+    let ended = ended.unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(
+        said.contains("cannot start what is to be watched"),
+        "{said}"
+    );
+    assert!(!ended.status.success());
+    before.assert_unchanged("after watching nothing");
+}
+
 #[test]
 fn ctrl_c_ends_it_and_puts_everything_back() {
     let _alone = alone();
     let before = Machine::look();
+    let mut ready = 0;
     for backend in ["tracefs-exec", "netlink", "preload-file", "acct"] {
         let mut child = watch().arg(backend).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = lines.next().expect("it says something").unwrap();
-        let attached = matches!(
-            serde_json::from_str(&first).unwrap(),
-            Message::Ready(_) | Message::Unsupported(_)
-        );
-        assert!(attached, "{backend}: {first}");
+        match serde_json::from_str(&first).unwrap() {
+            Message::Ready(_) => ready += 1,
+            Message::Unsupported(_) => {}
+            other => panic!("{backend}: {other:?}"),
+        }
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
         // It may have ended already where this machine cannot be watched so.
         let _ = kill(pid, Signal::SIGINT);
@@ -89,5 +143,6 @@ fn ctrl_c_ends_it_and_puts_everything_back() {
             status.signal()
         );
     }
+    assert!(ready > 0, "none of them watches this machine");
     before.assert_unchanged("after Ctrl-C");
 }

@@ -57,9 +57,13 @@ impl Task {
         let mut plan: TrialPlan = postcard::from_bytes(&plan)
             .map_err(io::Error::other)
             .map_err(TrialError::at("read the plan"))?;
-        fs::write(&programs.monitor, plan.monitor.as_slice())
-            .and_then(|()| fs::set_permissions(&programs.monitor, Permissions::from_mode(0o755)))
-            .map_err(TrialError::at("put the monitor in its place"))?;
+        if plan.program.is_none() {
+            fs::write(&programs.monitor, plan.monitor.as_slice())
+                .and_then(|()| {
+                    fs::set_permissions(&programs.monitor, Permissions::from_mode(0o755))
+                })
+                .map_err(TrialError::at("put the monitor in its place"))?;
+        }
         // Not needed once it is in its place.
         userland::place(Path::new("/"), &mem::take(&mut plan.files))?;
         modules::load_for(&plan.workload.scenario, Path::new("/modules"))?;

@@ -114,7 +114,10 @@ fn set_stage(session: &Session, plan: &TrialPlan) -> Result<Programs, TrialError
         let bytes = fs::read(&file).map_err(TrialError::at(format!("read {}", file.display())))?;
         install(&bin.join(name), &bytes)?;
     }
-    install(&programs.monitor, plan.monitor.as_slice())?;
+    // Somebody else's is where it always is.
+    if plan.program.is_none() {
+        install(&programs.monitor, plan.monitor.as_slice())?;
+    }
     Ok(programs)
 }
 

@@ -32,6 +32,16 @@ impl Programs {
                     error,
                 )
             })?;
+            if gathered.all != program.all_sha256 {
+                return Err(LabError {
+                    what: format!(
+                        "the program of `{}`, or a file that it needs, is not what it was when the run was planned",
+                        trial.backend.name
+                    ),
+                    remedy: "put it back, or begin a new run".into(),
+                    source: None,
+                });
+            }
             there.insert(trial.backend.name.clone(), gathered);
         }
         Ok(())

@@ -110,6 +110,23 @@ impl Assigner {
         true
     }
 
+    /// Joins a sighting to an exec of a lane that was seen already, the latest that admits it; `false` if there is none.
+    pub fn repeat(&mut self, lanes: &Lanes, lane: u32, (at, sighting): (u32, &Sighting)) -> bool {
+        let receipt = Receipt {
+            received_ns: sighting.received_ns,
+            sighting: at,
+        };
+        let Some(admission) = self.admit(lanes, lane, receipt, sighting, None) else {
+            return false;
+        };
+        let lane = lanes.lane(lane);
+        let seen = (admission.first..=admission.last).rfind(|&place| !self.is_free(lane, place));
+        if let Some(place) = seen {
+            self.take(lane.slot(place).exec, receipt);
+        }
+        seen.is_some()
+    }
+
     /// Assigns what was offered since the last time.
     pub fn settle(&mut self, lanes: &Lanes) {
         let mut waiting = std::mem::take(&mut self.waiting);

@@ -261,12 +261,17 @@ fn a_sighting_of_a_file_alone_is_of_one_exec_of_that_file() {
     let matching = match_sightings(&truth, &sightings, 1_000_000);
     assert_eq!(matching.verdicts, [Seen(1), Foreign]);
     assert_eq!(matching.joins.by_path, 1);
-    // Of a script the list has the interpreter too, and that is of another exec of it.
+    // Of a script the list has the interpreter too, which is the same exec again.
     let mut script = truth.clone();
     script.sites[0].frames.interpreter = Some("/sh".into());
     assert_eq!(
         verdicts(&script, &[of("/t", 155), of("/sh", 156)]),
-        [Seen(1), Seen(0)]
+        [Seen(1), Duplicate(1)]
+    );
+    // Who names the interpreter alone means an exec each time.
+    assert_eq!(
+        verdicts(&script, &[of("/sh", 155), of("/sh", 190)]),
+        [Seen(1), Seen(2)]
     );
     // Before any exec of the file there was none of it.
     assert_eq!(verdicts(&truth, &[of("/t", 99)]), [Foreign]);
@@ -276,4 +281,26 @@ fn a_sighting_of_a_file_alone_is_of_one_exec_of_that_file() {
         ..of("/t", 155)
     };
     assert_eq!(verdicts(&truth, &[elsewhere]), [Foreign]);
+}
+
+/// One that lives long is there while others of the same file come and go.
+#[test]
+fn execs_of_one_file_overlap() {
+    let truth = truth(vec![
+        exec(5, (100, 110, 900)),
+        exec(6, (130, 140, 150)),
+        exec(7, (120, 170, 180)),
+    ]);
+    let at = |time_ns| Sighting {
+        path: Some("/t".into()),
+        time_ns: Some(time_ns),
+        received_ns: time_ns + 1,
+        ..Sighting::default()
+    };
+    assert_eq!(verdicts(&truth, &[at(500)]), [Seen(0)]);
+    assert_eq!(
+        verdicts(&truth, &[at(135), at(160), at(200)]),
+        [Seen(1), Seen(2), Seen(0)]
+    );
+    assert_eq!(verdicts(&truth, &[at(950)]), [Foreign]);
 }

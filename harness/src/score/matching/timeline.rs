@@ -131,7 +131,12 @@ impl Lanes {
         paths: &Paths<'_>,
         path: impl Fn(&Site) -> Option<&Bytes>,
     ) -> Self {
-        Self::new(&truth.execs, |exec| paths.key(path(truth.site(exec))?))
+        let mut new = Self::new(&truth.execs, |exec| paths.key(path(truth.site(exec))?));
+        for lane in 0..new.len() {
+            let of = new.starts[lane] as usize..new.starts[lane + 1] as usize;
+            widen(&mut new.slots, &new.order[of], &truth.execs);
+        }
+        new
     }
 
     /// Lanes of the execs that `key` has a key for.
@@ -281,6 +286,24 @@ fn follow(slots: &mut [Slot], last: u32, next: u32) -> bool {
     slots[last].until = slots[last].until.min(until);
     slots[next].from = slots[next].from.max(started);
     started <= until
+}
+
+/// Lets execs of one file overlap, because many processes can run it at a time. So that times ascend in the lane all the
+/// same, an exec is there as long as any before it, and from when any behind it is.
+fn widen(slots: &mut [Slot], lane: &[u32], execs: &[Exec]) {
+    let mut until = 0;
+    for &exec in lane {
+        let slot = &mut slots[exec as usize];
+        *slot = Slot::new(exec, &execs[exec as usize]);
+        until = until.max(slot.until);
+        slot.until = until;
+    }
+    let mut from = u64::MAX;
+    for &exec in lane.iter().rev() {
+        let slot = &mut slots[exec as usize];
+        from = from.min(slot.from);
+        slot.from = from;
+    }
 }
 
 /// The key of a pid in a PID namespace.
