@@ -30,6 +30,8 @@ while read -r line <&3; do
         time=${line%%: sched_process_exec:*}
         time=${time##* }
         time=${time%.*}${time#*.}000
+        # In the first second after boot; JSON has no such numbers.
+        while [ "${time#0}" != "$time" ]; do time=${time#0}; done
         rest=${line#*: sched_process_exec: filename=}
         path=${rest% pid=*}
         pid=${rest##* pid=}

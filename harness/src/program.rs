@@ -4,6 +4,7 @@
 
 use std::{
     fs,
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -95,6 +96,16 @@ impl Program {
         if there.permissions().mode() & 0o111 == 0 {
             return Err(cannot("it is not executable (`chmod +x`)".into()));
         }
+        let mut begins = [0; 4];
+        let length = fs::File::open(&absolute)
+            .and_then(|mut file| file.read(&mut begins))
+            .map_err(|e| cannot(e.to_string()))?;
+        if !begins[..length].starts_with(b"#!") && !begins.starts_with(b"\x7fELF") {
+            return Err(cannot(
+                "it begins neither with `#!` nor as an ELF file: name the program that runs it"
+                    .into(),
+            ));
+        }
         let needed = files.iter().map(|file| {
             fs::metadata(file)
                 .and_then(|_| std::path::absolute(file))
@@ -135,6 +146,8 @@ impl Program {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -159,6 +172,15 @@ mod tests {
             error
                 .to_string()
                 .ends_with("it is not executable (`chmod +x`)")
+        );
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(&file, "print()\n").unwrap();
+        let error = Program::new(&file, Vec::new(), &[]).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("neither with `#!` nor as an ELF"),
+            "{error}"
         );
         let needed = [dir.path().join("rules")];
         let error = Program::new(Path::new("/bin/sh"), Vec::new(), &needed).unwrap_err();

@@ -49,6 +49,11 @@ static RUNNING: Mutex<()> = Mutex::new(());
 
 /// Runs a matrix into a folder of its own and reads its lines.
 fn run(name: &str, arguments: &[&str]) -> Vec<TrialResult> {
+    run_to(ExitCode::Ok, name, arguments)
+}
+
+/// The same, where it ends otherwise.
+fn run_to(code: ExitCode, name: &str, arguments: &[&str]) -> Vec<TrialResult> {
     let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     if dir.exists() {
         std::fs::remove_dir_all(&dir).expect("an earlier run's folder can be removed");
@@ -57,11 +62,7 @@ fn run(name: &str, arguments: &[&str]) -> Vec<TrialResult> {
     let _alone = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
     let ended = execlab(&[&["run", "--out", out], arguments].concat());
     let said = String::from_utf8_lossy(&ended.stderr);
-    assert_eq!(
-        ended.status.code(),
-        Some(ExitCode::Ok.code().into()),
-        "{said}"
-    );
+    assert_eq!(ended.status.code(), Some(code.code().into()), "{said}");
     read(&dir)
 }
 

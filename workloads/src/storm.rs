@@ -304,15 +304,26 @@ impl<'f> Fresh<'f> {
     fn put(file: &'f Path, id: u32) -> io::Result<Self> {
         let kept = file.with_extension("kept");
         fs::rename(file, &kept)?;
-        fs::copy(&kept, file)?;
+        let fresh = Self { file, kept };
+        fs::copy(&fresh.kept, file)?;
         let mut appended = fs::OpenOptions::new().append(true).open(file)?;
         // The file is closed at the end: one that is open for writing cannot be executed.
         appended.write_all(&id.to_le_bytes())?;
-        Ok(Self { file, kept })
+        Ok(fresh)
     }
 
-    fn put_back(self) -> io::Result<()> {
-        fs::rename(self.kept, self.file)
+    fn put_back(mut self) -> io::Result<()> {
+        let kept = std::mem::take(&mut self.kept);
+        fs::rename(kept, self.file)
+    }
+}
+
+impl Drop for Fresh<'_> {
+    /// Where something went wrong in between.
+    fn drop(&mut self) {
+        if !self.kept.as_os_str().is_empty() {
+            let _ = fs::rename(&self.kept, self.file);
+        }
     }
 }
 
@@ -332,7 +343,11 @@ mod tests {
         for id in [7, 8] {
             let fresh = Fresh::put(&file, id).unwrap();
             assert!(contents.insert(fs::read(&file).unwrap()));
-            fresh.put_back().unwrap();
+            // Also where nobody comes to do it.
+            match id {
+                7 => fresh.put_back().unwrap(),
+                _ => drop(fresh),
+            }
             assert_eq!(fs::read(&file).unwrap(), b"program");
             assert_eq!(fs::metadata(&file).unwrap().ino(), inode);
         }
