@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{kernels, machine, process};
@@ -38,9 +39,12 @@ const TUNED: &str = "tuned";
 impl Costs {
     /// Runs both matrices and writes the page.
     pub fn run(self) -> Result<()> {
+        machine::make_ready()?;
+        let execlab = process::execlab(process::Profile::Release)?;
+        let rows = rows(&execlab)?;
         let (closed, burst) = match &self.from {
             Some(dirs) => (dirs[0].clone(), dirs[1].clone()),
-            None => self.measure()?,
+            None => self.measure(&execlab, &rows)?,
         };
         let lines = |dir: &Path| -> Result<Vec<Value>> {
             let file = dir.join("results.jsonl");
@@ -50,7 +54,7 @@ impl Costs {
                 .map(|line| serde_json::from_str(line).context("a line of results is no JSON"))
                 .collect()
         };
-        let page = page(&lines(&closed)?, &lines(&burst)?)?;
+        let page = page(&rows, &lines(&closed)?, &lines(&burst)?)?;
         let path = process::workspace().join(PAGE);
         fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
         if self.from.is_none() {
@@ -63,30 +67,23 @@ impl Costs {
         Ok(())
     }
 
-    fn measure(&self) -> Result<(PathBuf, PathBuf)> {
-        machine::make_ready()?;
-        let execlab = process::execlab(process::Profile::Release)?;
+    fn measure(&self, execlab: &Path, rows: &[Row]) -> Result<(PathBuf, PathBuf)> {
         let folder = process::workspace().join("target/costs");
         if self.fresh && folder.exists() {
             fs::remove_dir_all(&folder)
                 .with_context(|| format!("cannot remove {}", folder.display()))?;
         }
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let mut list = Command::new(&execlab);
-        list.args(["list", "backends", "--format", "json"]);
-        let rows: Vec<Value> = serde_json::from_str(&process::output(&mut list)?)
-            .context("`execlab list backends` printed no JSON")?;
-        let names = rows.iter().filter_map(|row| row["name"].as_str());
-        let backends: Vec<String> = names
-            .filter(|name| *name != "none")
-            .flat_map(|name| [name.to_owned(), format!("{name}+{TUNED}")])
+        let backends: Vec<String> = rows
+            .iter()
+            .flat_map(|row| [row.name.clone(), format!("{}+{TUNED}", row.name)])
             .collect();
-        let kernels = kernels::every_series(&execlab)?;
+        let kernels = kernels::every_series(execlab)?;
         let ends = [kernels.first(), kernels.last()];
         let ends: Vec<String> = ends.into_iter().flatten().cloned().collect();
         let go = |name: &str, kernels: &[String], rest: &[&str]| -> Result<PathBuf> {
             let dir = folder.join(name);
-            let mut run = Command::new(&execlab);
+            let mut run = Command::new(execlab);
             run.current_dir(process::workspace()).arg("run");
             if dir.exists() {
                 run.arg("--resume").arg(&dir);
@@ -116,6 +113,22 @@ impl Costs {
     }
 }
 
+/// A backend, as `execlab list backends` has it.
+#[derive(Debug, Deserialize)]
+struct Row {
+    name: String,
+    family: String,
+}
+
+/// All that watch, in the order of the registry.
+fn rows(execlab: &Path) -> Result<Vec<Row>> {
+    let mut list = Command::new(execlab);
+    list.args(["list", "backends", "--format", "json"]);
+    let rows: Vec<Row> = serde_json::from_str(&process::output(&mut list)?)
+        .context("`execlab list backends` printed something else than its rows")?;
+    Ok(rows.into_iter().filter(|row| row.name != "none").collect())
+}
+
 /// Backend, variant, kernel.
 type Key = (String, String, String);
 
@@ -138,7 +151,7 @@ fn cells(lines: &[Value], of: impl Fn(&Value) -> Option<f64>) -> BTreeMap<Key, V
     cells
 }
 
-fn page(closed: &[Value], bursts: &[Value]) -> Result<String> {
+fn page(rows: &[Row], closed: &[Value], bursts: &[Value]) -> Result<String> {
     let added = cells(closed, |line| line["cost"]["added_per_exec"].as_f64());
     let kernels = kernels_of(closed);
     let first = closed.first().context("the run has no results")?;
@@ -148,32 +161,30 @@ fn page(closed: &[Value], bursts: &[Value]) -> Result<String> {
         .collect();
     let releases: Vec<&str> = releases.into_iter().collect();
     let qemu = first["provenance"]["qemu"].as_str().unwrap_or("unknown");
-    let mut names: Vec<&str> = Vec::new();
-    for line in closed {
-        let name = line["backend"]["name"].as_str().unwrap_or_default();
-        if name != "none" && !names.contains(&name) {
-            names.push(name);
-        }
-    }
     let mut text = format!(
         "# Costs\n\n\
          <!-- Written by `cargo xtask costs`. -->\n\n\
          What each backend adds to an exec, in guest instructions, against the baseline of the same kernel, workload and \
          seed: scenario `absolute`, load `closed`, {EXECS} execs, {SEEDS} seeds, lab `exact` ({qemu}, TCG, one `qemu64` CPU). \
          The median of the seeds; behind it half of their range. `dearer` marks where the tuned variant costs more than the \
-         default one by more than both ranges; `-` is a kernel on which it does not attach. Kernels: {}.\n\n\
+         default one by more than both ranges; what is in bold is the cheapest of its family there; `-` is a kernel on which it does \
+         not attach. Kernels: {}.\n\n\
          [Backends](backends.md) has the settings of both variants; the description of each says what is bought for what it \
          costs more than the cheapest of its family.\n\n",
         releases.join(", ")
     );
-    let _ = writeln!(text, "| backend | variant | {} |", kernels.join(" | "));
-    let _ = writeln!(text, "|---|---|{}", "---:|".repeat(kernels.len()));
-    for name in &names {
+    let _ = writeln!(
+        text,
+        "| family | backend | variant | {} |",
+        kernels.join(" | ")
+    );
+    let _ = writeln!(text, "|---|---|---|{}", "---:|".repeat(kernels.len()));
+    let least = cheapest(rows, &added);
+    for Row { name, family } in rows {
         for variant in [DEFAULT, TUNED] {
             let cell = |kernel: &String| {
-                let of = |variant: &str| {
-                    added.get(&((*name).to_owned(), variant.to_owned(), kernel.clone()))
-                };
+                let of =
+                    |variant: &str| added.get(&(name.clone(), variant.to_owned(), kernel.clone()));
                 let Some(values) = of(variant) else {
                     return "-".to_owned();
                 };
@@ -184,33 +195,40 @@ fn page(closed: &[Value], bursts: &[Value]) -> Result<String> {
                         middle - other > spread + wide
                     });
                 let dearer = if dearer { " dearer" } else { "" };
-                format!("{} ± {}{dearer}", grouped(middle), grouped(spread))
+                let cost = format!("{} ± {}", grouped(middle), grouped(spread));
+                let is_least = least.get(&(family.as_str(), kernel.as_str())) == Some(&middle);
+                let bold = if is_least { "**" } else { "" };
+                format!("{bold}{cost}{bold}{dearer}")
             };
             let row: Vec<String> = kernels.iter().map(cell).collect();
-            let _ = writeln!(text, "| `{name}` | {variant} | {} |", row.join(" | "));
+            let _ = writeln!(
+                text,
+                "| {family} | `{name}` | {variant} | {} |",
+                row.join(" | ")
+            );
         }
     }
-    text += &burst_section(bursts, &names);
+    text += &burst_section(bursts, rows);
     Ok(text)
 }
 
 /// What bursts make of both variants: what was seen, and whether the rest is known.
-fn burst_section(lines: &[Value], names: &[&str]) -> String {
+fn burst_section(lines: &[Value], rows: &[Row]) -> String {
     let seen = cells(lines, |line| line["completeness"]["seen"].as_f64());
     let added = cells(lines, |line| line["cost"]["added_per_exec"].as_f64());
     let said = cells(lines, |line| line["loss"]["self_reported"].as_f64());
     let kernels = kernels_of(lines);
     let mut text = format!(
         "\n## Under a burst\n\nThe same scenario, {BURST} execs at once, one seed: how many were seen, how many the backend itself \
-         says that it lost (`?`: it does not know, or not the number), and what it adds to an exec. `fewer` marks where the \
-         tuned variant saw less than the default one.\n\n| backend | variant | {} |\n|---|---|{}\n",
+         says that it lost (`?`: it does not know, or not the number), and what it adds to an exec. `fewer` and \
+         `dearer` mark where the tuned variant saw less or cost more than the default one.\n\n| backend | variant | {} |\n|---|---|{}\n",
         kernels.join(" | "),
         "---|".repeat(kernels.len())
     );
-    for name in names {
+    for Row { name, .. } in rows {
         for variant in [DEFAULT, TUNED] {
             let cell = |kernel: &String| {
-                let key = |variant: &str| ((*name).to_owned(), variant.to_owned(), kernel.clone());
+                let key = |variant: &str| (name.clone(), variant.to_owned(), kernel.clone());
                 let one = |of: &BTreeMap<Key, Vec<f64>>, variant: &str| {
                     of.get(&key(variant))
                         .and_then(|values| values.first().copied())
@@ -222,14 +240,35 @@ fn burst_section(lines: &[Value], names: &[&str]) -> String {
                     variant == TUNED && one(&seen, DEFAULT).is_some_and(|other| count < other);
                 let fewer = if fewer { " fewer" } else { "" };
                 let said = one(&said, variant).map_or_else(|| "?".to_owned(), grouped);
-                let added = one(&added, variant).map_or_else(String::new, grouped);
-                format!("{}{fewer}; says {said}; {added}", grouped(count))
+                let cost = one(&added, variant);
+                let dearer = variant == TUNED && cost > one(&added, DEFAULT);
+                let dearer = if dearer { " dearer" } else { "" };
+                let cost = cost.map_or_else(String::new, grouped);
+                format!("{}{fewer}; says {said}; {cost}{dearer}", grouped(count))
             };
             let row: Vec<String> = kernels.iter().map(cell).collect();
             let _ = writeln!(text, "| `{name}` | {variant} | {} |", row.join(" | "));
         }
     }
     text
+}
+
+/// The least of all medians of a family on a kernel, whatever the variant.
+fn cheapest<'a>(
+    rows: &'a [Row],
+    added: &'a BTreeMap<Key, Vec<f64>>,
+) -> BTreeMap<(&'a str, &'a str), f64> {
+    let mut least = BTreeMap::new();
+    for ((name, _, kernel), values) in added {
+        if let Some(row) = rows.iter().find(|row| row.name == *name) {
+            let (middle, _) = middle(values);
+            let known = least
+                .entry((row.family.as_str(), kernel.as_str()))
+                .or_insert(middle);
+            *known = f64::min(*known, middle);
+        }
+    }
+    least
 }
 
 /// In the order of the plan, which is the oldest first.
@@ -300,13 +339,17 @@ mod tests {
     fn medians_stand_with_half_of_their_range_and_what_is_dearer_is_marked() {
         let mut closed = vec![line("6.12", "tuned", 3000.0), line("5.10", "default", 7.0)];
         closed.extend([100.0, 120.0, 110.0].map(|added| line("6.12", "default", added)));
-        let page = page(&closed, &[line("5.10", "default", 1.0)]).unwrap();
-        let rows: Vec<_> = page.lines().filter(|l| l.starts_with("| `x`")).collect();
+        let rows = [Row {
+            name: "x".into(),
+            family: "letters".into(),
+        }];
+        let page = page(&rows, &closed, &[line("5.10", "default", 1.0)]).unwrap();
+        let rows: Vec<_> = page.lines().filter(|l| l.contains("| `x`")).collect();
         assert_eq!(
             rows,
             [
-                "| `x` | default | 7 ± 0 | 110 ± 10 |",
-                "| `x` | tuned | - | 3,000 ± 0 dearer |",
+                "| letters | `x` | default | **7 ± 0** | **110 ± 10** |",
+                "| letters | `x` | tuned | - | 3,000 ± 0 dearer |",
                 "| `x` | default | 9; says ?; 1 |",
                 "| `x` | tuned | - |",
             ]
