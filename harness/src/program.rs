@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use execlab_model::plan::CanaryKind;
+use execlab_model::plan::{CanaryKind, PROGRAM_PREFIX};
 use serde::{Deserialize, Serialize};
 
 mod files;
@@ -16,7 +16,7 @@ mod files;
 pub use files::{Gathered, gather};
 
 /// Before the name or the command of a program, where backends are named.
-pub const PREFIX: &str = "exec:";
+pub const PREFIX: &str = PROGRAM_PREFIX;
 
 /// One program, as it stands in a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

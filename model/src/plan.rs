@@ -115,6 +115,9 @@ pub const CPU_QUOTA: &str = "cpu-quota";
 /// Setting of every monitor: MiB of memory that its cgroup gets (`memory.max`).
 pub const MEMORY_LIMIT: &str = "memory-limit";
 
+/// What the names of backends begin with that are programs of somebody else.
+pub const PROGRAM_PREFIX: &str = "exec:";
+
 /// How a program that is not ours is run as the monitor: what it says are lines on its standard output
 /// ([`crate::seam::Message::decode_lines`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

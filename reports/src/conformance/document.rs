@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use execlab_model::{
     exit::ExitCode,
-    plan::BackendSpec,
+    plan::{BackendSpec, PROGRAM_PREFIX},
     result::{Lab, Status, TrialResult},
     workload::Spawn,
 };
@@ -123,6 +123,7 @@ pub(crate) fn of_bounded(results: &[TrialResult], held: &Held) -> Conformance {
     let mut table = Table::default();
     let mut contradictions = Vec::new();
     let mut unheld = Vec::new();
+    let mut of_users = 0;
     for ((scenario, backend, kernel), (measured, evidence)) in &found.cells {
         let cell = Cell {
             scenario,
@@ -132,6 +133,7 @@ pub(crate) fn of_bounded(results: &[TrialResult], held: &Held) -> Conformance {
         table.put(cell, settle(held, cell, measured), evidence.as_deref());
         match held.table.get(cell) {
             Some(entry) => contradictions.extend(contradicted(cell, &entry.class, measured)),
+            None if backend.starts_with(PROGRAM_PREFIX) => of_users += 1,
             None => unheld.push(CellName::of(cell)),
         }
     }
@@ -142,7 +144,7 @@ pub(crate) fn of_bounded(results: &[TrialResult], held: &Held) -> Conformance {
         backends: backends.into_iter().map(str::to_owned).collect(),
         rows: rows(held, &table),
         contradictions,
-        compared: found.cells.len() - unheld.len(),
+        compared: found.cells.len() - unheld.len() - of_users,
         unheld,
         unmeasured: found.unmeasured,
         left_out: found.left_out,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use execlab_model::plan::PROGRAM_PREFIX;
+
 use super::{
     class::{Claim, Class, Measured},
     facet::Facet,
@@ -44,6 +46,10 @@ pub struct Standing {
 
 /// Holds a cell of the table against prediction and explanations.
 pub fn standing(held: &Held, cell: Cell<'_>, class: &Class) -> Standing {
+    // Nobody predicts what a program of the user does.
+    if cell.backend.starts_with(PROGRAM_PREFIX) {
+        return Standing::default();
+    }
     let seen = class.of(Facet::Seen);
     let raw = held.predicted(cell);
     let predicted = raw.given(seen).with(Facet::Seen, raw.of(Facet::Seen));

@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 
+use execlab_model::plan::PROGRAM_PREFIX;
 use serde::Deserialize;
 
 use super::{
@@ -111,7 +112,9 @@ impl Table {
     #[must_use]
     pub fn renewed_by(&self, measured: &Self) -> Self {
         let mut renewed = self.clone();
-        for (cell, entry) in measured.iter() {
+        // Programs of a user's own are no rows of it.
+        let ours = |cell: &Cell| !cell.backend.starts_with(PROGRAM_PREFIX);
+        for (cell, entry) in measured.iter().filter(|(cell, _)| ours(cell)) {
             renewed.put(cell, entry.class, entry.evidence.as_deref());
         }
         renewed

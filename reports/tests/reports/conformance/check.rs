@@ -78,6 +78,25 @@ fn what_is_not_in_the_table_is_told_and_is_not_agreement() {
     assert_eq!(against(&[]).exit_code(), ExitCode::NoBaseline);
 }
 
+/// Nothing is predicted of it, and the table has no rows for it.
+#[test]
+fn a_program_of_the_user_is_shown_and_held_against_nothing() {
+    let mut trials = as_predicted();
+    for trial in &mut trials {
+        trial.backend.name.insert_str(0, "exec:");
+    }
+    let run = against(&trials);
+    assert!(!run.rows.is_empty());
+    assert!(
+        run.rows
+            .iter()
+            .all(|row| row.unexplained.is_empty() && row.predicted.is_empty())
+    );
+    assert_eq!((run.compared, run.unheld.len()), (0, 0));
+    let held = held("", "");
+    assert_eq!(run.renewed(&held), Some(held.table.toml()));
+}
+
 #[test]
 fn a_trial_without_a_measurement_is_a_failure_and_makes_no_table() {
     for (status, code) in [

@@ -136,9 +136,9 @@ impl<'a> Builder<'a> {
                     folder.display()
                 ))
                 .args(ARGUMENTS)
-                // What a make above this one would have it do is not meant for it.
-                .env_remove("MAKEFLAGS")
-                .env_remove("MAKELEVEL")
+                // Variables of the environment are variables of make: none of the user's is meant for it.
+                .env_clear()
+                .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
                 .env("LC_ALL", "C"),
         )?;
         let made = read(folder).map_err(at(folder))?;
