@@ -13,6 +13,12 @@ use execlab_harness::{
 };
 use execlab_model::{exit::ExitCode, result::Lab};
 
+mod kernels;
+mod list;
+
+pub use kernels::{KernelStoreArgs, Kernels};
+pub use list::{BackendsFormat, List, ListArgs, ListFormat};
+
 /// Starts storms of execs whose truth it knows, lets monitors watch them on real kernels, and says,
 /// exec by exec, what each monitor saw, missed and cost.
 #[derive(Debug, Parser)]
@@ -177,18 +183,6 @@ pub struct RunArgs {
     pub sabotage: Option<String>,
 }
 
-/// Where kernels are kept and come from.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Kernels")]
-pub struct KernelStoreArgs {
-    /// Directory where kernels are kept [default: the user's cache directory]
-    #[arg(long, value_name = "DIR", env = "EXECLAB_CACHE")]
-    pub cache: Option<PathBuf>,
-    /// Debian mirror to fetch from [default: the host's own]
-    #[arg(long, value_name = "URL", env = execlab_vm::kernels::MIRROR_VARIABLE)]
-    pub mirror: Option<String>,
-}
-
 #[derive(Debug, Args)]
 pub struct WatchArgs {
     /// What watches: one of `execlab list backends`, with `+tuned` where it is not to be as it comes
@@ -201,103 +195,6 @@ pub struct WatchArgs {
     /// with it
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<std::ffi::OsString>,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum ListFormat {
-    #[default]
-    Terminal,
-    Json,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum BackendsFormat {
-    #[default]
-    Terminal,
-    Json,
-    /// The tables of `docs/backends.md`
-    Markdown,
-}
-
-#[derive(Debug, Clone, Copy, Args)]
-pub struct ListBackends {
-    /// How the list is printed
-    #[arg(long, value_enum, default_value_t, env = "EXECLAB_LIST_FORMAT")]
-    pub format: BackendsFormat,
-}
-
-#[derive(Debug, Clone, Copy, Args)]
-pub struct ListArgs {
-    /// How the list is printed
-    #[arg(long, value_enum, default_value_t, env = "EXECLAB_LIST_FORMAT")]
-    pub format: ListFormat,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum List {
-    /// Ways to watch: how each works, what it needs and from which kernel on, what it knows of its losses, whom it
-    /// reaches, and its settings
-    Backends(ListBackends),
-    /// Ways in which execs are made
-    Workloads(ListArgs),
-    /// Locked kernels
-    Kernels {
-        #[command(flatten)]
-        store: KernelStoreArgs,
-        #[command(flatten)]
-        list: ListArgs,
-    },
-    /// Trials of a matrix, in the order in which `run` would run them
-    Trials {
-        #[command(flatten)]
-        selection: Box<SelectionArgs>,
-        #[command(flatten)]
-        list: ListArgs,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Kernels {
-    /// Fetch kernels into the cache
-    Fetch {
-        /// Series, releases or `path:IMAGE` [default: the first of every locked series]
-        names: Vec<String>,
-        /// Take the first locked version of a series that can still be had, and say which
-        #[arg(long)]
-        first_available: bool,
-        #[command(flatten)]
-        store: KernelStoreArgs,
-        #[command(flatten)]
-        list: ListArgs,
-    },
-    /// Renew the lock from the archive's signed indexes, and show what changed
-    Lock {
-        /// File to write the new lock to [default: show the changes only]
-        #[arg(long, value_name = "FILE", env = "EXECLAB_LOCK_OUT")]
-        out: Option<PathBuf>,
-        /// Keyring to trust, may be given more than once [default: the host's Debian keyrings]
-        #[arg(long, value_name = "FILE", env = "EXECLAB_KEYRING")]
-        keyring: Vec<PathBuf>,
-        /// Lock the packages of which guests get programs (`vm/userland.lock`), not the kernels
-        #[arg(long)]
-        userland: bool,
-        /// Lock the packages that kernel modules are built from (`vm/headers.lock`), not the kernels
-        #[arg(long, conflicts_with = "userland")]
-        headers: bool,
-        #[command(flatten)]
-        store: KernelStoreArgs,
-        #[command(flatten)]
-        list: ListArgs,
-    },
-    /// Compare what is in the cache with what was unpacked
-    Verify {
-        /// Series or releases [default: all that are locked]
-        names: Vec<String>,
-        #[command(flatten)]
-        store: KernelStoreArgs,
-        #[command(flatten)]
-        list: ListArgs,
-    },
 }
 
 #[derive(Debug, Args)]

@@ -1,0 +1,58 @@
+//! Arguments of `execlab list`.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{KernelStoreArgs, SelectionArgs};
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    #[default]
+    Terminal,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum BackendsFormat {
+    #[default]
+    Terminal,
+    Json,
+    /// The tables of `docs/backends.md`
+    Markdown,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ListBackends {
+    /// How the list is printed
+    #[arg(long, value_enum, default_value_t, env = "EXECLAB_LIST_FORMAT")]
+    pub format: BackendsFormat,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ListArgs {
+    /// How the list is printed
+    #[arg(long, value_enum, default_value_t, env = "EXECLAB_LIST_FORMAT")]
+    pub format: ListFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum List {
+    /// Ways to watch: how each works, what it needs and from which kernel on, what it knows of its losses, whom it
+    /// reaches, and its settings
+    Backends(ListBackends),
+    /// Ways in which execs are made
+    Workloads(ListArgs),
+    /// Locked kernels
+    Kernels {
+        #[command(flatten)]
+        store: KernelStoreArgs,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// Trials of a matrix, in the order in which `run` would run them
+    Trials {
+        #[command(flatten)]
+        selection: Box<SelectionArgs>,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+}
