@@ -20,6 +20,8 @@
 //!   an exec that there was none of, and nothing tells it from another.
 //! - Where events were overwritten, a line `CPU:0 [LOST 12 EVENTS]` says so; how many in all is read from
 //!   `per_cpu/cpuN/stats`.
+//! - A line of more than a page has no room up to 6.7: of a path within some hundred bytes of the longest that an event
+//!   takes the kernel prints `[LINE TOO BIG]`, and the exec is reported as lost.
 //!
 //! Sources: `Documentation/trace/ftrace.rst`, `kernel/trace/trace.c` (`tracing_read_pipe`, `print_trace_line`).
 
@@ -31,7 +33,7 @@ use std::{
     rc::Rc,
 };
 
-use execlab_model::sighting::{LossUnit, Sighting};
+use execlab_model::sighting::{LossReport, LossUnit, Sighting};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{
@@ -75,7 +77,7 @@ impl Backend for TracefsExecText {
             needs: super::NEEDS,
             since: super::SINCE,
             loss_signals: &[
-                "lines `CPU:N [LOST K EVENTS]`",
+                "lines `CPU:N [LOST K EVENTS]`, and lines that end in `[LINE TOO BIG]`",
                 "overrun, commit overrun and dropped events in per_cpu/cpuN/stats",
             ],
             reach: Reach::System,
@@ -182,7 +184,8 @@ impl Pipe {
                         ..Sighting::default()
                     });
                 }
-                Item::Exec { .. } => {}
+                Item::TooBig { time_us } if result.is_ok() => result = seam.loss(too_big(time_us)),
+                Item::Exec { .. } | Item::TooBig { .. } => {}
                 Item::Lost(_) => *told = true,
             });
             result?;
@@ -204,6 +207,20 @@ impl Pipe {
             }
         }
         Ok(())
+    }
+}
+
+/// What the text says of an exec whose line had no room.
+fn too_big(time_us: u64) -> LossReport {
+    let time_ns = time_us.saturating_mul(1000);
+    LossReport {
+        source: "trace_pipe: [LINE TOO BIG]".into(),
+        unit: LossUnit::Exec,
+        count: Some(1),
+        window_ns: (
+            time_ns.saturating_sub(TOLERANCE_NS),
+            time_ns.saturating_add(TOLERANCE_NS),
+        ),
     }
 }
 
