@@ -197,7 +197,12 @@ mod tests {
     #[test]
     fn a_line_that_had_no_room_is_an_exec_that_is_gone() {
         let gone = b"   sh-7   [000] ....     5.000006: sched_process_exec: [LINE TOO BIG]\n";
-        let named = line(b"x", 1, 8, b"/a\n 5.000006: sched_process_exec: [LINE TOO BIG]\nb");
+        let named = line(
+            b"x",
+            1,
+            8,
+            b"/a\n 5.000006: sched_process_exec: [LINE TOO BIG]\nb",
+        );
         let other = b"[LINE TOO BIG]\n";
         let (items, odd) = read(&[gone, &named, other]);
         let name = b"/a\n 5.000006: sched_process_exec: [LINE TOO BIG]\nb".to_vec();

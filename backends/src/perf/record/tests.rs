@@ -69,6 +69,7 @@ fn write(record: &Record) -> (u32, u16, Vec<u8>) {
             }
             (NAMESPACES, 0, body)
         }
+        What::LostSamples(number) => (LOST_SAMPLES, 0, number.to_ne_bytes().to_vec()),
         What::Lost(number) => (LOST, 0, [[9; 8], number.to_ne_bytes()].concat()),
         What::Other => (5, 0, vec![1; 24]),
     };
@@ -87,6 +88,7 @@ fn some_what() -> impl Strategy<Value = What> {
         any::<u32>().prop_map(|pid| What::Exit { pid }),
         any::<[u32; 3]>().prop_map(|[pid, mount, pids]| What::Namespaces { pid, mount, pids }),
         any::<u64>().prop_map(What::Lost),
+        any::<u64>().prop_map(What::LostSamples),
         Just(What::Other),
     ]
 }
