@@ -80,6 +80,7 @@ pub(super) struct Attached {
     lost: u64,
     malformed: u64,
     reads: u64,
+    notes: Vec<String>,
 }
 
 /// Loads a module with the settings that all have, and opens its device: from then on it records.
@@ -126,6 +127,7 @@ pub(super) fn attach(
         lost: 0,
         malformed: 0,
         reads: 0,
+        notes: Vec::new(),
     })
 }
 
@@ -133,11 +135,15 @@ const STOP: u64 = 0;
 const RECORDS: u64 = 1;
 
 impl Attached {
-    /// The module's counter of calls that came by it.
-    pub(super) fn calls(&self) -> Result<u64, AttachError> {
-        self.module
-            .parameter("calls")
-            .map_err(AttachError::call("read the module's parameter calls"))
+    /// A number that the module tells.
+    pub(super) fn parameter(&self, name: &str) -> Result<u64, AttachError> {
+        let call = format!("read the module's parameter {name}");
+        self.module.parameter(name).map_err(AttachError::call(call))
+    }
+
+    /// What is worth telling at the end as well.
+    pub(super) fn add_note(&mut self, note: String) {
+        self.notes.push(note);
     }
 
     /// More that proves that it is attached.
@@ -282,7 +288,9 @@ impl Monitor for Attached {
     }
 
     fn notes(&self) -> Vec<String> {
-        vec![format!("{} reads", self.reads)]
+        let mut notes = self.notes.clone();
+        notes.push(format!("{} reads", self.reads));
+        notes
     }
 }
 
