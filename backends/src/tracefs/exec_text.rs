@@ -154,14 +154,25 @@ struct Pipe {
     instance: Instance,
 }
 
+/// So often is read at most before somebody looks whether to stop.
+const READS: usize = 64;
+
 impl Pipe {
-    fn drain(&mut self, seam: &mut Seam) -> Result<(), MonitorError> {
+    /// Reads what is there, up to [`READS`] times; whether there may be more.
+    fn drain(&mut self, seam: &mut Seam) -> Result<bool, MonitorError> {
         let mut buffer = [0; 16 << 10];
-        loop {
+        let mut more = true;
+        for _ in 0..READS {
             let length = match self.file.read(&mut buffer) {
-                Ok(0) => break,
+                Ok(0) => {
+                    more = false;
+                    break;
+                }
                 Ok(length) => length,
-                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    more = false;
+                    break;
+                }
                 Err(e) if e.kind() == ErrorKind::Interrupted => continue,
                 Err(e) => return Err(MonitorError::call("read of trace_pipe")(e)),
             };
@@ -190,7 +201,8 @@ impl Pipe {
             });
             result?;
         }
-        self.report(seam, false)
+        self.report(seam, false)?;
+        Ok(more)
     }
 
     /// Reads the counters where a line told of a loss, where a buffer can have been half full, and at the `end`.
@@ -246,7 +258,7 @@ impl Monitor for Pipe {
             }
         }
         self.instance.stop()?;
-        self.drain(seam)?;
+        while self.drain(seam)? {}
         self.report(seam, true)?;
         Ok(seam.flush()?)
     }
