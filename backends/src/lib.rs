@@ -53,6 +53,8 @@ pub mod setting;
 pub mod stop;
 #[cfg(feature = "tracefs")]
 pub mod tracefs;
+#[cfg(any(feature = "perf", feature = "tracefs"))]
+pub mod tracing_fs;
 
 pub use execlab_model::plan::CanaryKind;
 pub use portrait::{Family, Portrait, Reach, Since};

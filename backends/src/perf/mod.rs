@@ -5,7 +5,7 @@
 //! and, by `use_clockid`, a `CLOCK_MONOTONIC` time. Nothing is formatted and nothing is copied by a read.
 //!
 //! - **Numbers and layouts** of tracepoints are read from tracefs, which is mounted for the monitor alone
-//!   ([`tracefs`]): a machine without it gets none.
+//!   ([`tracepoint`]): a machine without it gets none.
 //! - **Cgroup.** `PERF_SAMPLE_CGROUP` (5.7) gives the id of the process's cgroup v2 with each sample. perf is
 //!   an implicit controller: where no controller is enabled in the parent's `cgroup.subtree_control`, the id
 //!   is that of the nearest group above that has one, down to the root's. It stands in the sighting as the
@@ -36,14 +36,13 @@ pub mod exec;
 pub mod sideband;
 pub mod syscalls;
 
-mod format;
 #[cfg(feature = "look")]
 mod look;
 mod monitor;
 mod record;
 mod resolver;
 mod rings;
-mod tracefs;
+mod tracepoint;
 
 use crate::{Kind, Offers, Setting};
 

@@ -17,7 +17,7 @@ use crate::{AttachError, Settings};
 #[derive(Debug, Clone, Copy)]
 pub enum Event {
     /// A tracepoint, by its number.
-    Tracepoint(u64),
+    Tracepoint(u16),
     /// No event at all, and what the kernel tells beside: names, mappings, forks, ends, namespaces.
     Sideband,
 }
@@ -158,7 +158,7 @@ impl Rings {
     fn builder(&self, event: Event, cpu: usize) -> Builder<'static> {
         let mut builder = match event {
             Event::Tracepoint(id) => {
-                let mut builder = Builder::new(Tracepoint::with_id(id));
+                let mut builder = Builder::new(Tracepoint::with_id(id.into()));
                 builder
                     .sample(SampleFlag::RAW | SampleFlag::CGROUP)
                     .sample_period(1);

@@ -41,13 +41,12 @@ use super::{
     exec::EVENT,
     instance::Instance,
     losses::Losses,
-    mount::Tracefs,
     rings::{cpus, stats},
     text::{Item, Text},
 };
 use crate::{
     AttachError, Backend, Family, Monitor, MonitorError, Offers, Portrait, Reach, Remains, Seam,
-    Setting, Settings, Stop, clock::monotonic_ns,
+    Setting, Settings, Stop, clock::monotonic_ns, tracing_fs::Tracefs,
 };
 
 /// See the module.
