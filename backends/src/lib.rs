@@ -55,6 +55,8 @@ pub mod stop;
 pub mod tracefs;
 #[cfg(any(feature = "perf", feature = "tracefs"))]
 pub mod tracing_fs;
+#[cfg(any(feature = "ebpf", feature = "kmod", feature = "tracefs"))]
+pub mod waiter;
 
 pub use execlab_model::plan::CanaryKind;
 pub use portrait::{Family, Portrait, Reach, Since};

@@ -3,7 +3,7 @@
 use std::io;
 
 use aya::maps::{Array, MapData};
-use execlab_model::sighting::{LossReport, LossUnit};
+use execlab_model::sighting::LossUnit;
 
 use super::attached::Attached;
 use super::load::{take, unusable};
@@ -61,13 +61,7 @@ impl Counts {
         let count = count.saturating_sub(self.before);
         match self.meaning {
             Meaning::Note(what) => notes.push(format!("{count} {what}")),
-            Meaning::Execs(source) if count > 0 => seam.loss(LossReport {
-                source: source.to_owned(),
-                unit: LossUnit::Exec,
-                count: Some(count),
-                window_ns,
-            })?,
-            Meaning::Execs(_) => {}
+            Meaning::Execs(source) => seam.lost(source, LossUnit::Exec, count, window_ns)?,
         }
         Ok(())
     }
