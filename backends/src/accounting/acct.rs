@@ -47,7 +47,7 @@ use crate::{
 
 mod ledger;
 mod other;
-mod record;
+pub(super) mod record;
 
 use ledger::Ledger;
 

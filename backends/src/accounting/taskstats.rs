@@ -37,7 +37,7 @@ use crate::{
 };
 
 mod socket;
-mod wire;
+pub(super) mod wire;
 
 use socket::{Batch, Listener};
 

@@ -36,6 +36,9 @@ pub mod exec;
 pub mod sideband;
 pub mod syscalls;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "look")]
 mod look;
 mod monitor;

@@ -176,3 +176,5 @@ fn u64_at(raw: &[u8], at: usize) -> Option<u64> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod written;

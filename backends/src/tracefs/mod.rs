@@ -26,6 +26,9 @@ mod dynamic;
 pub mod exec;
 pub mod exec_text;
 mod folders;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod instance;
 pub mod kprobe;
 pub mod kretprobe;
