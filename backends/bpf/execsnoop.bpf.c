@@ -25,14 +25,16 @@ struct {
 	__uint(max_entries, 1);
 } empty SEC(".maps");
 
+// A call that never leaves under its own number stays in here: of a thread that is not the first, of one that dies
+// of its exec, of one whose new image is of 32 bits. So the map makes room by itself, by forgetting the oldest.
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__type(key, __u32);
 	__type(value, struct call);
 	__uint(max_entries, 1024);
 } calls SEC(".maps");
 
-// Calls of each CPU for which there was no room above.
+// Execs of each CPU of which nothing was kept above.
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
@@ -75,7 +77,6 @@ SEC("tracepoint/syscalls/sys_enter_execve")
 int enter(struct enter *ctx)
 {
 	__u32 zero = 0, tid = bpf_get_current_pid_tgid();
-	__u32 cpu = bpf_get_smp_processor_id();
 	struct task_struct *task, *parent;
 	struct call *call = bpf_map_lookup_elem(&empty, &zero);
 	const char *const *argv = ctx->argv;
@@ -85,13 +86,8 @@ int enter(struct enter *ctx)
 
 	if (!call)
 		return 0;
-	if (bpf_map_update_elem(&calls, &tid, call, 0)) {
-		__u64 *count = bpf_map_lookup_elem(&counts, &cpu);
-
-		if (count)
-			*count += 1;
+	if (bpf_map_update_elem(&calls, &tid, call, 0))
 		return 0;
-	}
 	call = bpf_map_lookup_elem(&calls, &tid);
 	if (!call)
 		return 0;
@@ -127,19 +123,26 @@ int leave(struct exit *ctx)
 	__u32 tid = bpf_get_current_pid_tgid();
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct call *call = bpf_map_lookup_elem(&calls, &tid);
-	struct cpu *counts = bpf_map_lookup_elem(&cpus, &cpu);
+	struct cpu *state = bpf_map_lookup_elem(&cpus, &cpu);
 	__u64 size;
 
-	if (!call || !counts)
+	if (!call) {
+		__u64 *count = bpf_map_lookup_elem(&counts, &cpu);
+
+		if (!ctx->result && count)
+			*count += 1;
+		return 0;
+	}
+	if (!state)
 		return 0;
 	if (!ctx->result) {
 		call->time = time;
 		call->cpu = cpu;
-		call->lost = counts->lost;
+		call->lost = state->lost;
 		size = (__u64)call->given_len + call->argv_len;
 		PIN(size);
 		if (size <= CALL_BYTES && to_ring(call, __builtin_offsetof(struct call, text) + size))
-			counts->lost++;
+			state->lost++;
 	}
 	bpf_map_delete_elem(&calls, &tid);
 	return 0;

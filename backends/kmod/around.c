@@ -42,13 +42,15 @@ const char __user *filename_of(int which, const struct pt_regs *regs)
  */
 static long around(int which, const struct pt_regs *regs)
 {
-	char *given = kmalloc(PATH_MAX, GFP_KERNEL);
+	char *given;
 	/* Only compared: it is gone when an exec has succeeded. */
 	const struct mm_struct *before = current->mm;
 	long length = -1, result;
 
+	/* Before anything that may sleep: see wait_until_all_are_out. */
 	atomic_inc(&inside);
 	WRITE_ONCE(calls, calls + 1);
+	given = kmalloc(PATH_MAX, GFP_KERNEL);
 	if (given)
 		length = strncpy_from_user(given, filename_of(which, regs), PATH_MAX);
 	result = ((handler_t)handlers[which])(regs);
@@ -91,7 +93,8 @@ const handler_t ours[HANDLERS] = {
 };
 
 /*
- * A task can be between our first instruction and the counter, or between the counter and our last instruction, but
+ * Everybody who may sleep in here, and above all the exec itself may, is counted: nobody returns into memory that was
+ * freed. A task can be between our first instruction and the counter, or between the counter and our last instruction, but
  * it does not sleep there: `synchronize_rcu_tasks` waits until each task has slept or been in user mode.
  */
 void wait_until_all_are_out(void)

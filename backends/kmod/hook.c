@@ -29,6 +29,18 @@ static const char *const names[HANDLERS] = {
 	"__ia32_compat_sys_execveat",
 };
 
+/* All that this kernel has: it may have been built without calls of 32-bit programs. */
+enum { WANTED = IS_ENABLED(CONFIG_IA32_EMULATION) ? HANDLERS : COMPAT_EXECVE };
+
+static int get_wanted(char *buffer, const struct kernel_param *parameter)
+{
+	return scnprintf(buffer, PAGE_SIZE, "%d\n", WANTED);
+}
+
+static const struct kernel_param_ops wanted_ops = { .get = get_wanted };
+module_param_cb(wanted, &wanted_ops, NULL, 0444);
+MODULE_PARM_DESC(wanted, "how many handlers are hooked: 4, or 2 where there are none of 32-bit callers");
+
 /* Return probes. A page is the most that one may keep between a call and its return (since 6.1). */
 struct kept {
 	const struct mm_struct *before; /* of the image that called */
@@ -178,11 +190,12 @@ static int add_all(void)
 {
 	int which, error;
 
-	for (which = 0; which < HANDLERS; which++) {
+	for (which = 0; which < WANTED; which++) {
 		error = with_ftrace ? add_hook(which) : add_probe(which);
 		taken[which] = !error;
-		/* A kernel may have been built without calls of 32-bit programs. */
-		if (error && which < COMPAT_EXECVE) {
+		/* Half of them is no less work, and nobody would know which half. */
+		if (error) {
+			pr_err("execlab_hook: %s: %d\n", names[which], error);
 			remove_all();
 			return error;
 		}

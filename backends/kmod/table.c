@@ -6,6 +6,7 @@
  * to look them up (since 5.7). A place is taken only where the handler stands in it that was told as well.
  */
 
+#include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/uaccess.h>
@@ -48,13 +49,22 @@ static int put(unsigned long *at, unsigned long value)
 	return 0;
 }
 
+/* Until nobody comes here any more, this module may not go: whatever it takes. */
 static void put_back(void)
 {
 	int which;
 
-	for (which = 0; which < HANDLERS; which++)
-		if (place(which) && READ_ONCE(*place(which)) == (unsigned long)ours[which])
-			WARN_ON(put(place(which), handlers[which]));
+	for (which = 0; which < HANDLERS; which++) {
+		unsigned long *at = place(which), there;
+
+		while (at && (there = READ_ONCE(*at)) != handlers[which]) {
+			/* Someone who took the place after us calls us. He has to go first, and then it is ours again. */
+			if (there == (unsigned long)ours[which] && !put(at, handlers[which]))
+				continue;
+			/* Or there was no memory for the mapping. */
+			msleep(1);
+		}
+	}
 	wait_until_all_are_out();
 }
 

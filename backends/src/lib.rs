@@ -1,4 +1,4 @@
-//! The ways to watch execs, one file or folder for each, and the registry that lists them.
+//! The ways to watch execs, one file or folder for each, and the [registry] that lists them.
 //!
 //! A backend runs as its own process (`execlab-monitor`), attaches, says through the [`seam`] by
 //! what it knows that it is attached, and then reports [sightings](execlab_model::sighting) until it
@@ -13,7 +13,7 @@
 //!
 //! To add one: write its file, name its feature, add its lines to the modules and to [`BACKENDS`].
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 #[cfg(feature = "accounting")]
 pub mod accounting;
@@ -47,142 +47,25 @@ pub mod priority;
 pub mod procfs_lookup;
 #[cfg(feature = "ptrace")]
 pub mod ptrace;
+pub mod registry;
 pub mod remains;
 pub mod seam;
 pub mod setting;
 pub mod stop;
 #[cfg(feature = "tracefs")]
 pub mod tracefs;
+#[cfg(any(feature = "perf", feature = "tracefs"))]
+pub mod tracing_fs;
+#[cfg(any(feature = "ebpf", feature = "kmod", feature = "tracefs"))]
+pub mod waiter;
 
 pub use execlab_model::plan::CanaryKind;
 pub use portrait::{Family, Portrait, Reach, Since};
+pub use registry::{BACKENDS, find, variant};
 pub use remains::Remains;
 pub use seam::Seam;
 pub use setting::{BadSetting, COMMON_SETTINGS, Kind, Setting, Settings};
 pub use stop::Stop;
-
-/// Every backend of this build, in the order in which lists and reports show them.
-pub const BACKENDS: &[&dyn Backend] = &[
-    &none::NoMonitor,
-    #[cfg(feature = "polling")]
-    &polling::ps::Ps,
-    #[cfg(feature = "polling")]
-    &polling::proc_poll::ProcPoll,
-    #[cfg(feature = "polling")]
-    &polling::proc_poll_start::ProcPollStart,
-    #[cfg(feature = "polling")]
-    &polling::proc_poll_pidfd::ProcPollPidfd,
-    #[cfg(feature = "netlink")]
-    &netlink::Netlink,
-    #[cfg(feature = "netlink")]
-    &netlink::NetlinkPlain,
-    #[cfg(feature = "netlink")]
-    &netlink::NetlinkFilter,
-    #[cfg(feature = "netlink")]
-    &netlink::NetlinkEventFilter,
-    #[cfg(feature = "netlink")]
-    &netlink::NetlinkResync,
-    #[cfg(feature = "netlink")]
-    &netlink::NetlinkTable,
-    #[cfg(feature = "netlink")]
-    &netlink::NetlinkThread,
-    #[cfg(feature = "netlink")]
-    &netlink::NetlinkPerCpu,
-    #[cfg(feature = "accounting")]
-    &accounting::taskstats::Taskstats,
-    #[cfg(feature = "accounting")]
-    &accounting::acct::Acct,
-    #[cfg(feature = "audit")]
-    &audit::AuditRules,
-    #[cfg(feature = "audit")]
-    &audit::multicast::Multicast,
-    #[cfg(feature = "audit")]
-    &audit::sixty_four::SixtyFourBit,
-    #[cfg(feature = "audit")]
-    &audit::seccomp::SeccompLog,
-    #[cfg(feature = "audit")]
-    &audit::apparmor::AppArmor,
-    #[cfg(feature = "tracefs")]
-    &tracefs::exec::TracefsExec,
-    #[cfg(feature = "tracefs")]
-    &tracefs::exec_text::TracefsExecText,
-    #[cfg(feature = "tracefs")]
-    &tracefs::syscalls::TracefsSyscalls,
-    #[cfg(feature = "tracefs")]
-    &tracefs::cwd::TracefsCwd,
-    #[cfg(feature = "tracefs")]
-    &tracefs::kprobe::TracefsKprobe,
-    #[cfg(feature = "tracefs")]
-    &tracefs::kretprobe::TracefsKretprobe,
-    #[cfg(feature = "perf")]
-    &perf::exec::Exec,
-    #[cfg(feature = "perf")]
-    &perf::syscalls::Calls,
-    #[cfg(feature = "perf")]
-    &perf::sideband::Sideband,
-    #[cfg(feature = "ebpf")]
-    &ebpf::EbpfProgram,
-    #[cfg(feature = "ebpf")]
-    &ebpf::RawTracepoint,
-    #[cfg(feature = "ebpf")]
-    &ebpf::Tracepoint,
-    #[cfg(feature = "ebpf")]
-    &ebpf::Kprobe,
-    #[cfg(feature = "ebpf")]
-    &ebpf::Kretprobe,
-    #[cfg(feature = "ebpf")]
-    &ebpf::Fentry,
-    #[cfg(feature = "ebpf")]
-    &ebpf::Fexit,
-    #[cfg(feature = "ebpf")]
-    &ebpf::LsmCheck,
-    #[cfg(feature = "ebpf")]
-    &ebpf::Lsm,
-    #[cfg(feature = "ebpf")]
-    &ebpf::LsmSleepable,
-    #[cfg(feature = "ebpf")]
-    &ebpf::PathKfunc,
-    #[cfg(feature = "ebpf")]
-    &ebpf::DPath,
-    #[cfg(feature = "ebpf")]
-    &ebpf::Proc,
-    #[cfg(feature = "ebpf")]
-    &ebpf::Execsnoop,
-    #[cfg(feature = "ebpf")]
-    &ebpf::PerfBuffer,
-    #[cfg(feature = "ebpf")]
-    &ebpf::Filter,
-    #[cfg(feature = "ptrace")]
-    &ptrace::Ptrace,
-    #[cfg(feature = "ptrace")]
-    &ptrace::notify::SeccompNotify,
-    #[cfg(feature = "ptrace")]
-    &ptrace::seccomp_trace::SeccompTrace,
-    #[cfg(feature = "ptrace")]
-    &ptrace::traceme::PtraceTraceme,
-    #[cfg(feature = "fanotify")]
-    &fanotify::filesystem::Filesystem,
-    #[cfg(feature = "fanotify")]
-    &fanotify::mount::Mount,
-    #[cfg(feature = "fanotify")]
-    &fanotify::perm::Permission,
-    #[cfg(feature = "fanotify")]
-    &fanotify::with_pidfd::WithPidfd,
-    #[cfg(feature = "preload")]
-    &preload::environment::Preload,
-    #[cfg(feature = "preload")]
-    &preload::file::PreloadFile,
-    #[cfg(feature = "lsm")]
-    &lsm::tomoyo::Tomoyo,
-    #[cfg(feature = "lsm")]
-    &lsm::ima::Ima,
-    #[cfg(feature = "kmod")]
-    &kmod::KmodTracepoint,
-    #[cfg(feature = "kmod")]
-    &kmod::KmodSyscallTable,
-    #[cfg(feature = "kmod")]
-    &kmod::KmodSyscallHook,
-];
 
 /// A technique with its reader.
 pub trait Backend: Sync {
@@ -391,77 +274,6 @@ impl MonitorError {
         move |error| Self::Call {
             call,
             source: error.into(),
-        }
-    }
-}
-
-/// The backend of that name.
-pub fn find(name: &str) -> Option<&'static dyn Backend> {
-    BACKENDS
-        .iter()
-        .copied()
-        .find(|backend| backend.name() == name)
-}
-
-/// The named settings (`default` or `tuned`) of a backend, as text; `None` for another name.
-pub fn variant(backend: &dyn Backend, name: &str) -> Option<BTreeMap<String, String>> {
-    let pick: fn(&Setting) -> &'static str = match name {
-        "default" => |s| s.default,
-        "tuned" => |s| s.tuned,
-        _ => return None,
-    };
-    Some(
-        backend
-            .settings()
-            .iter()
-            .map(|s| (s.name.to_owned(), pick(s).to_owned()))
-            .collect(),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn names_are_unique_and_fit_into_trial_ids() {
-        let names: BTreeSet<_> = BACKENDS.iter().map(|b| b.name()).collect();
-        assert_eq!(names.len(), BACKENDS.len());
-        for name in names {
-            assert!(
-                name.bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
-                "{name}"
-            );
-        }
-    }
-
-    /// A kernel cuts names at 15 bytes; a longer one would match no thread, and its cost would be
-    /// nobody's.
-    #[test]
-    fn names_of_kernel_threads_are_such_as_a_kernel_has() {
-        for backend in BACKENDS {
-            for name in backend.kernel_threads() {
-                assert!((1..=15).contains(&name.len()), "{name}");
-            }
-        }
-    }
-
-    #[cfg(feature = "audit")]
-    #[test]
-    fn the_kernel_thread_of_audit_is_told() {
-        assert_eq!(find("audit").unwrap().kernel_threads(), ["kauditd"]);
-    }
-
-    #[test]
-    fn every_default_and_tuned_value_is_one_that_the_setting_takes() {
-        for backend in BACKENDS {
-            for name in ["default", "tuned"] {
-                let values = variant(*backend, name).unwrap();
-                Settings::new(backend.settings(), values).unwrap();
-            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{arch::asm, fs::File, io::Write};
 
 use execlab_model::{
     seam::Message,
-    sighting::{LossReport, Sighting},
+    sighting::{LossReport, LossUnit, Sighting},
 };
 
 /// The seam could not be written.
@@ -69,6 +69,25 @@ impl Seam {
     /// Hands over one loss report.
     pub fn loss(&mut self, report: LossReport) -> Result<(), SeamWriteError> {
         self.message(&Message::Loss(report))
+    }
+
+    /// Hands over a loss of so many, unless there was none.
+    pub fn lost(
+        &mut self,
+        source: &str,
+        unit: LossUnit,
+        count: u64,
+        window_ns: (u64, u64),
+    ) -> Result<(), SeamWriteError> {
+        if count == 0 {
+            return Ok(());
+        }
+        self.loss(LossReport {
+            source: source.to_owned(),
+            unit,
+            count: Some(count),
+            window_ns,
+        })
     }
 
     /// Hands over any message.

@@ -47,7 +47,7 @@ use crate::{
 
 mod ledger;
 mod other;
-mod record;
+pub(super) mod record;
 
 use ledger::Ledger;
 
@@ -193,6 +193,20 @@ fn watch(ledger: &Ledger) -> Result<Inotify, AttachError> {
     Ok(inotify)
 }
 
+/// So often is read at most before somebody looks whether to stop.
+const READS: usize = 64;
+
+/// How far the file was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Read {
+    /// As far as the record that was awaited.
+    Awaited,
+    /// To its end.
+    All,
+    /// There may be more.
+    More,
+}
+
 #[derive(Debug)]
 struct Accounting {
     ledger: Ledger,
@@ -206,28 +220,34 @@ struct Accounting {
 }
 
 impl Accounting {
-    /// Reads what is new. Whether a record of `awaited` was in it.
-    fn read(&mut self, seam: &mut Seam, awaited: Option<u32>) -> Result<bool, MonitorError> {
-        let mut came = false;
+    /// Reads what is new, as far as a record of `awaited`; at most [`READS`] times, so that somebody looks whether to stop.
+    fn read(&mut self, seam: &mut Seam, awaited: Option<u32>) -> Result<Read, MonitorError> {
+        let mut came = Read::More;
         let begun = monotonic_ns();
-        loop {
+        for _ in 0..READS {
             let records = self
                 .ledger
                 .take()
                 .map_err(MonitorError::call("pread of the accounting file"))?;
             if records.is_empty() {
+                came = Read::All;
                 break;
             }
             let now = monotonic_ns();
+            let mut is_it = false;
             // The version was looked at when it was attached; the kernel has one only.
             for ended in records.iter().flat_map(record::parse) {
                 self.records += 1;
-                came |= Some(ended.pid) == awaited;
+                is_it |= Some(ended.pid) == awaited;
                 if ended.called_exec() {
                     seam.sighting(ended.sighting(now))?;
                 } else {
                     self.forks += 1;
                 }
+            }
+            if is_it {
+                came = Read::Awaited;
+                break;
             }
         }
         // Before the space is given back: that is how little there was.
@@ -283,9 +303,14 @@ impl Monitor for Accounting {
 
     fn run(&mut self, seam: &mut Seam, stop: &Stop) -> Result<(), MonitorError> {
         loop {
-            self.read(seam, None)?;
+            let read = self.read(seam, None)?;
             seam.flush()?;
-            if self.wait(stop)? {
+            // Of what is there still nobody is told again.
+            let stopped = match read {
+                Read::More => stop.raised(),
+                _ => self.wait(stop)?,
+            };
+            if stopped {
                 break;
             }
         }
@@ -293,7 +318,13 @@ impl Monitor for Accounting {
             MonitorError::call("a child of the monitor")(std::io::Error::other(error.to_string()))
         })?;
         let since = self.read_ns;
-        if !self.read(seam, Some(child))? {
+        let read = loop {
+            match self.read(seam, Some(child))? {
+                Read::More => seam.flush()?,
+                read => break read,
+            }
+        };
+        if read != Read::Awaited {
             self.read_ns = since;
             self.lost(seam, "the record of the monitor's child did not come")?;
         }

@@ -12,6 +12,9 @@ use nix::{
 use crate::{AttachError, Offers};
 
 pub mod acct;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "look")]
 mod look;
 pub mod taskstats;

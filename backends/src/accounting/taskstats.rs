@@ -37,7 +37,7 @@ use crate::{
 };
 
 mod socket;
-mod wire;
+pub(super) mod wire;
 
 use socket::{Batch, Listener};
 
@@ -113,6 +113,7 @@ impl Backend for Taskstats {
         let (listener, evidence) = Listener::open(bytes, settings.word("overflow") == "go-on")?;
         Ok(Box::new(Told {
             counted: listener.drops()?,
+            most: batches_in(bytes),
             listener,
             gather: Duration::from_millis(settings.number("gather-ms")),
             evidence,
@@ -133,10 +134,22 @@ pub(super) fn family() -> Result<u16, AttachError> {
     Ok(socket::open()?.1)
 }
 
+/// So many batches are taken at most before somebody looks whether to stop.
+const BATCHES: usize = 64;
+
+/// How many batches there can be in a queue of so many bytes. One that is not full has found its end.
+fn batches_in(bytes: usize) -> usize {
+    /// A message is of more than 300 bytes, and each is counted with the 200 and more of its `sk_buff`.
+    const MESSAGE: usize = 512;
+    bytes.div_ceil(MESSAGE * socket::BATCH) + 1
+}
+
 #[derive(Debug)]
 struct Told {
     listener: Listener,
     gather: Duration,
+    /// So many batches the queue holds at most.
+    most: usize,
     evidence: Vec<String>,
     /// When the queue was last seen empty.
     empty_ns: u64,
@@ -146,10 +159,10 @@ struct Told {
 }
 
 impl Told {
-    /// Reads until the queue is empty, and says what was lost.
-    fn drain(&mut self, seam: &mut Seam) -> Result<(), MonitorError> {
-        let mut overflowed = false;
-        loop {
+    /// Reads until the queue is empty, or so many batches, and says what was lost. Whether it was seen empty.
+    fn drain(&mut self, seam: &mut Seam, batches: usize) -> Result<bool, MonitorError> {
+        let (mut overflowed, mut empty) = (false, false);
+        for _ in 0..batches {
             match self
                 .listener
                 .read_batch()
@@ -166,7 +179,10 @@ impl Told {
                     self.overflows += 1;
                     overflowed = true;
                 }
-                Batch::Empty => break,
+                Batch::Empty => {
+                    empty = true;
+                    break;
+                }
             }
         }
         let now = monotonic_ns();
@@ -186,8 +202,11 @@ impl Told {
                 window_ns: (self.empty_ns, now),
             })?;
         }
-        (self.counted, self.empty_ns) = (counted, now);
-        Ok(())
+        self.counted = counted;
+        if empty {
+            self.empty_ns = now;
+        }
+        Ok(empty)
     }
 }
 
@@ -198,8 +217,14 @@ impl Monitor for Told {
 
     fn run(&mut self, seam: &mut Seam, stop: &Stop) -> Result<(), MonitorError> {
         loop {
-            self.drain(seam)?;
+            let empty = self.drain(seam, BATCHES)?;
             seam.flush()?;
+            if !empty {
+                if stop.raised() {
+                    break;
+                }
+                continue;
+            }
             let mut fds = [
                 PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
                 PollFd::new(stop.fd(), PollFlags::POLLIN),
@@ -213,7 +238,8 @@ impl Monitor for Told {
                 break;
             }
         }
-        self.drain(seam)?;
+        // What the queue can hold, and no more: whoever ends from now on is nobody's any more.
+        self.drain(seam, self.most)?;
         Ok(seam.flush()?)
     }
 
@@ -222,5 +248,17 @@ impl Monitor for Told {
             "the queue overflowed {} times (ENOBUFS)",
             self.overflows
         )]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_is_emptied_by_a_number_of_batches_that_its_size_bounds() {
+        // 512 bytes a message: 416 of them are six and a half batches of 64, and one says that it is empty.
+        assert_eq!(batches_in(212_992), 8);
+        assert_eq!(batches_in(1), 2);
     }
 }

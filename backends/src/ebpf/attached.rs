@@ -1,13 +1,13 @@
 //! Programs that are attached: takes their records, keeps the books, and lets them go.
 
-use std::{os::fd::AsFd, time::Duration};
+use std::time::Duration;
 
 use aya::{
     Ebpf,
     maps::{Array, MapData, RingBuf, perf::PerfEvent, perf::PerfEventArrayBuffer},
 };
-use execlab_model::sighting::{LossReport, LossUnit};
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use execlab_model::sighting::LossUnit;
+use nix::sys::epoll::EpollTimeout;
 
 use super::{
     counts::Counts,
@@ -17,7 +17,10 @@ use super::{
     record::Record,
     statistics,
 };
-use crate::{Monitor, MonitorError, Seam, Stop, clock};
+use crate::{
+    Monitor, MonitorError, Seam, Stop, clock,
+    waiter::{Waiter, Wakes},
+};
 
 /// Where the records come from.
 pub(super) enum Source {
@@ -62,7 +65,7 @@ impl Monitor for Attached {
     }
 
     fn run(&mut self, seam: &mut Seam, stop: &Stop) -> Result<(), MonitorError> {
-        let epoll = self.epoll(stop)?;
+        let waiter = self.waiter(stop)?;
         loop {
             // Before the first wait as well: asking a perf buffer whether it can be read takes its
             // signal away, so records from before the epoll would wait for the next one.
@@ -72,13 +75,13 @@ impl Monitor for Attached {
                 0 => EpollTimeout::NONE,
                 millis => millis.into(),
             };
-            let mut stopped = wait(&epoll, patience)?;
+            let mut stopped = waiter.wait(patience)?;
             // While the reader lingers it has taken nothing, so the kernel's half wakes it no more:
             // one wake-up for all that comes. Only a buffer that is half full wakes it early.
             // A perf buffer signals each record, so there only the stop is waited for.
             if !stopped && self.linger_ms > 0 && self.batch_ms == 0 {
                 stopped = match self.source {
-                    Source::Ring(_) => wait(&epoll, self.linger_ms.into())?,
+                    Source::Ring(_) => waiter.wait(self.linger_ms)?,
                     Source::Perf(_) => stop.wait(Duration::from_millis(self.linger_ms.into())),
                 };
             }
@@ -96,41 +99,19 @@ impl Monitor for Attached {
     }
 }
 
-/// Waits until something is there; whether that is the stop.
-fn wait(epoll: &Epoll, timeout: EpollTimeout) -> Result<bool, MonitorError> {
-    let mut events = [EpollEvent::empty(); 8];
-    match epoll.wait(&mut events, timeout) {
-        Ok(ready) => Ok(events[..ready].iter().any(|event| event.data() == STOP)),
-        Err(nix::Error::EINTR) => Ok(false),
-        Err(error) => Err(MonitorError::call("epoll_wait")(error)),
-    }
-}
-
-const STOP: u64 = 0;
-const RECORDS: u64 = 1;
-
 impl Attached {
-    /// The buffers edge-triggered, so that lingering is not cut short by what is there already.
-    fn epoll(&self, stop: &Stop) -> Result<Epoll, MonitorError> {
-        let failed = |call: &'static str| MonitorError::call::<nix::Error>(call);
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(failed("epoll_create1"))?;
-        epoll
-            .add(stop.fd(), EpollEvent::new(EpollFlags::EPOLLIN, STOP))
-            .map_err(failed("epoll_ctl(ADD, signalfd)"))?;
-        let readable = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, RECORDS);
+    /// Woken by news of the buffers, so that lingering is not cut short by what is there already.
+    fn waiter(&self, stop: &Stop) -> Result<Waiter, MonitorError> {
+        let waiter = Waiter::new(stop)?;
         match &self.source {
-            Source::Ring(ring) => epoll
-                .add(ring.as_fd(), readable)
-                .map_err(failed("epoll_ctl(ADD, ring buffer)"))?,
+            Source::Ring(ring) => waiter.add(ring, "ring buffer", Wakes::ForNews)?,
             Source::Perf(buffers) => {
                 for buffer in buffers {
-                    epoll
-                        .add(buffer.as_fd(), readable)
-                        .map_err(failed("epoll_ctl(ADD, perf buffer)"))?;
+                    waiter.add(buffer, "perf buffer", Wakes::ForNews)?;
                 }
             }
         }
-        Ok(epoll)
+        Ok(waiter)
     }
 
     /// Takes everything that is there.
@@ -206,18 +187,12 @@ impl Attached {
         if let Some(counts) = &self.counts {
             counts.tell(seam, window_ns, &mut self.notes)?;
         }
-        let mut report = |source: &str, unit, count| {
-            if count == 0 {
-                return Ok(());
-            }
-            seam.loss(LossReport {
-                source: source.to_owned(),
-                unit,
-                count: Some(count),
-                window_ns,
-            })
-        };
-        report("records that are none", LossUnit::Exec, self.malformed)?;
+        seam.lost(
+            "records that are none",
+            LossUnit::Exec,
+            self.malformed,
+            window_ns,
+        )?;
         for (hook, probe_misses) in self.hooks.iter().zip(&self.misses) {
             let mut misses = vec![(format!("missed of {}", hook.at), probe_misses.unwrap_or(0))];
             match statistics::statistics(hook.of(&mut self.ebpf)) {
@@ -230,7 +205,7 @@ impl Attached {
             }
             for (source, count) in misses {
                 match hook.loses {
-                    Some(unit) => report(&source, unit, count)?,
+                    Some(unit) => seam.lost(&source, unit, count, window_ns)?,
                     None if count > 0 => self.notes.push(format!("{count} {source}")),
                     None => {}
                 }

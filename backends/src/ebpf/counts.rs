@@ -1,7 +1,9 @@
 //! What programs count, by CPU, in a map beside their losses.
 
+use std::io;
+
 use aya::maps::{Array, MapData};
-use execlab_model::sighting::{LossReport, LossUnit};
+use execlab_model::sighting::LossUnit;
 
 use super::attached::Attached;
 use super::load::{take, unusable};
@@ -11,6 +13,8 @@ use crate::{AttachError, MonitorError, Seam};
 pub(super) struct Counts {
     map: Array<MapData, u64>,
     meaning: Meaning,
+    /// Counted before all programs were attached.
+    before: u64,
 }
 
 /// What is counted.
@@ -18,8 +22,18 @@ pub(super) struct Counts {
 pub(super) enum Meaning {
     /// Something that is as it should be, in these words.
     Note(&'static str),
-    /// Events that are lost, each perhaps an exec, with the name of their source.
-    Events(&'static str),
+    /// Execs that are lost, with the name of their source.
+    Execs(&'static str),
+}
+
+const LOOKUP: &str = "bpf(MAP_LOOKUP_ELEM, counts)";
+
+/// Of all CPUs.
+fn sum(map: &Array<MapData, u64>) -> io::Result<u64> {
+    (0..map.len()).try_fold(0u64, |sum, cpu| {
+        let more = map.get(&cpu, 0).map_err(io::Error::other)?;
+        Ok(sum.saturating_add(more))
+    })
 }
 
 impl Counts {
@@ -27,7 +41,12 @@ impl Counts {
     pub(super) fn add(attached: &mut Attached, meaning: Meaning) -> Result<(), AttachError> {
         let map = take(&mut attached.ebpf, "counts");
         let map = Array::try_from(map).map_err(|error| unusable(&error))?;
-        attached.counts = Some(Self { map, meaning });
+        let before = sum(&map).map_err(AttachError::call(LOOKUP))?;
+        attached.counts = Some(Self {
+            map,
+            meaning,
+            before,
+        });
         Ok(())
     }
 
@@ -38,22 +57,11 @@ impl Counts {
         window_ns: (u64, u64),
         notes: &mut Vec<String>,
     ) -> Result<(), MonitorError> {
-        let mut count = 0u64;
-        for cpu in 0..self.map.len() {
-            let more = self.map.get(&cpu, 0).map_err(|error| {
-                MonitorError::call("bpf(MAP_LOOKUP_ELEM, counts)")(std::io::Error::other(error))
-            })?;
-            count = count.saturating_add(more);
-        }
+        let count = sum(&self.map).map_err(MonitorError::call(LOOKUP))?;
+        let count = count.saturating_sub(self.before);
         match self.meaning {
             Meaning::Note(what) => notes.push(format!("{count} {what}")),
-            Meaning::Events(source) if count > 0 => seam.loss(LossReport {
-                source: source.to_owned(),
-                unit: LossUnit::Event,
-                count: Some(count),
-                window_ns,
-            })?,
-            Meaning::Events(_) => {}
+            Meaning::Execs(source) => seam.lost(source, LossUnit::Exec, count, window_ns)?,
         }
         Ok(())
     }

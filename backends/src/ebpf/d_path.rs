@@ -6,6 +6,9 @@
 //! all others are put aside at once, though the program is called for them. The path is the one that the kernel
 //! writes in `/proc/PID/exe`.
 //!
+//! What is bought against `ebpf`: the kernel's own path, under its own locks and with no walk of ours to keep in step,
+//! already on 5.10. Every file that anybody opens pays for it.
+//!
 //! # Needs
 //!
 //! Besides what `ebpf` needs: `CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS`, no lockdown, Linux 5.10.

@@ -21,10 +21,20 @@
 //! - Strings that are not in memory at the entry: a program that may not sleep cannot fetch them (up to 6.18
 //!   the kernel allows no other).
 //! - What the kernel executed, where another thread rewrites the strings between the entry and the kernel's own copy.
-//! - Calls beyond those that it can keep at once (`in-flight`; execsnoop: 10,240): counted.
+//! - Calls beyond those that it can keep at once (`in-flight`; execsnoop: 10,240). Calls that never leave stay in the map
+//!   (of threads, of processes that die of their exec, of those whose new image is of 32 bits), and fill that of
+//!   execsnoop for good. Here the map forgets the oldest instead (`BPF_MAP_TYPE_LRU_HASH`, 4.10), up to 128 at once. As the
+//!   kernel sets aside 128 free places for each CPU, there are 256 for each CPU at least.
+//!
+//! An exec that leaves and was not kept is counted, exactly, whatever the reason; so it knows how many it missed of those
+//! that it cannot see but for images of 32 bits, and of the kernel's own.
+//!
+//! What is bought against `ebpf`: it is here because many tools are built so. Strings and arguments are read while the
+//! caller waits, whether the call will succeed or not, and two programs run instead of one; no more is seen for it.
 //!
 //! Sources: iovisor/bcc `libbpf-tools/execsnoop.bpf.c`; `kernel/trace/trace_syscalls.c`.
 
+use aya::util::nr_cpus;
 use execlab_model::sighting::LossUnit;
 
 use super::{
@@ -80,6 +90,14 @@ const SETTINGS: &[Setting] = &[
     },
 ];
 
+/// How many calls the map holds: as many as are wanted, and so many that free places of one CPU are not taken from
+/// what another one keeps (`LOCAL_FREE_TARGET`, `kernel/bpf/bpf_lru_list.c`).
+fn places(wanted: u32, cpus: usize) -> u32 {
+    const OF_EACH_CPU: u32 = 256;
+    let cpus = u32::try_from(cpus).unwrap_or(u32::MAX);
+    wanted.max(cpus.saturating_mul(OF_EACH_CPU))
+}
+
 impl Backend for Execsnoop {
     fn name(&self) -> &'static str {
         "ebpf-execsnoop"
@@ -104,7 +122,7 @@ impl Backend for Execsnoop {
             },
             loss_signals: &[
                 LOST_COUNT,
-                "its own counter of calls that could not be kept",
+                "its own counter of execs whose call was not kept",
                 MISSES,
             ],
             reach: Reach::System,
@@ -126,11 +144,13 @@ impl Backend for Execsnoop {
         let number = |name| u32::try_from(settings.number(name)).unwrap_or(u32::MAX);
         let mut plan =
             Plan::ring(TECHNIQUE, settings)?.with("max_args", Global::U32(number("max-args")));
-        plan.sizes.push(("calls", number("in-flight")));
+        let cpus = nr_cpus().map_err(|(path, error)| AttachError::call(path)(error))?;
+        plan.sizes
+            .push(("calls", places(number("in-flight"), cpus)));
         let mut attached = load::attach(&plan)?;
         Counts::add(
             &mut attached,
-            Meaning::Events("calls that could not be kept"),
+            Meaning::Execs("execs whose call was not kept"),
         )?;
         Ok(Box::new(attached))
     }
@@ -138,5 +158,17 @@ impl Backend for Execsnoop {
     #[cfg(feature = "look")]
     fn look(&self, roots: &crate::look::Roots) -> Vec<crate::look::Finding> {
         super::look::look(roots, TECHNIQUE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cpu_has_to_forget_what_another_one_keeps() {
+        assert_eq!(places(1024, 2), 1024);
+        assert_eq!(places(1024, 64), 64 * 256);
+        assert_eq!(places(1, usize::MAX), u32::MAX);
     }
 }

@@ -7,6 +7,9 @@
 //! call from there, and elsewhere a breakpoint; either costs more than a tracepoint, and all members are read
 //! through helpers.
 //!
+//! What is bought against `ebpf`: it needs no tracepoint at the place, so the same program can stand at any function and
+//! at kernels whose tracepoints are not made for an exec (programs on kprobes: 4.1). Of an exec it sees no more.
+//!
 //! # Needs
 //!
 //! Besides what `ebpf` needs: `CONFIG_KPROBES`, and no lockdown (integrity forbids kprobes). The function is no

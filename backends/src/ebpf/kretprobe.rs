@@ -11,6 +11,9 @@
 //! not the leader comes back with the leader's number (`de_thread`). So calls are kept by the address of their
 //! `task_struct`.
 //!
+//! What is bought against `ebpf-kprobe`, which costs one probe less: the string that was passed to the call. It is here
+//! because many tools are built so.
+//!
 //! # Why kretprobes lose
 //!
 //! The return is caught by a changed return address, and the right one has to be kept somewhere until then: in

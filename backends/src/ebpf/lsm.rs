@@ -7,6 +7,9 @@
 //! The environment stands behind them and is copied with them, up to `argv-bytes`; the reader drops it. That makes
 //! its records larger than those of `ebpf`.
 //!
+//! What is bought against `ebpf`: nothing of the exec itself. It is the place where a monitor stands that may also refuse,
+//! or use what security hooks alone may call (`ebpf-lsm-sleepable`, `ebpf-path-kfunc`), and no tracepoint is needed.
+//!
 //! # Needs
 //!
 //! Besides what `ebpf` needs: `CONFIG_BPF_LSM` and `bpf` among the active security modules (Debian: from 6.1

@@ -5,6 +5,9 @@
 //! out of its reach (`bpf_copy_from_user`). The path is the one that the kernel writes in `/proc/PID/exe`, by
 //! its own function under its own locks: no mixture of old and new names, ` (deleted)` where it belongs.
 //!
+//! What is bought against `ebpf-lsm`: arguments and a path that are never missing because of memory or a rename; a
+//! program that may sleep costs more to enter, and so does a path under locks.
+//!
 //! # Needs
 //!
 //! Besides what `ebpf-lsm` needs: `bpf_d_path` on this hook, which 5.10 refuses.

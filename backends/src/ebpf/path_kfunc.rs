@@ -6,6 +6,9 @@
 //! only pointers that are known to be held, so that it cannot meet a file that is being freed. It may be called
 //! on security hooks alone.
 //!
+//! What is bought against `ebpf-lsm`: the kernel's own path without sleeping; against `ebpf-lsm-sleepable`: a way to it
+//! that the verifier proves safe, and that the kernel still adds to.
+//!
 //! # Needs
 //!
 //! Besides what `ebpf-lsm` needs: Linux 6.12. Kernel functions have no stable numbers; the running kernel's

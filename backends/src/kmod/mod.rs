@@ -43,6 +43,9 @@
 //!
 //! Sources: `kernel/module`, `kernel/tracepoint.c`, `fs/d_path.c`, `fs/exec.c` (`exec_binprm`) of Linux.
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "look")]
 mod look;
 mod module;

@@ -6,8 +6,8 @@ use std::{
     os::unix::fs::OpenOptionsExt,
 };
 
-use execlab_model::sighting::{LossReport, LossUnit};
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use execlab_model::sighting::LossUnit;
+use nix::sys::epoll::EpollTimeout;
 
 use super::{
     module::Module,
@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     AttachError, BadSetting, Kind, Monitor, MonitorError, Seam, Setting, Settings, Stop, clock,
+    waiter::{Waiter, Wakes},
 };
 
 const PAGE: u64 = 4096;
@@ -80,6 +81,7 @@ pub(super) struct Attached {
     lost: u64,
     malformed: u64,
     reads: u64,
+    notes: Vec<String>,
 }
 
 /// Loads a module with the settings that all have, and opens its device: from then on it records.
@@ -126,18 +128,20 @@ pub(super) fn attach(
         lost: 0,
         malformed: 0,
         reads: 0,
+        notes: Vec::new(),
     })
 }
 
-const STOP: u64 = 0;
-const RECORDS: u64 = 1;
-
 impl Attached {
-    /// The module's counter of calls that came by it.
-    pub(super) fn calls(&self) -> Result<u64, AttachError> {
-        self.module
-            .parameter("calls")
-            .map_err(AttachError::call("read the module's parameter calls"))
+    /// A number that the module tells.
+    pub(super) fn parameter(&self, name: &str) -> Result<u64, AttachError> {
+        let call = format!("read the module's parameter {name}");
+        self.module.parameter(name).map_err(AttachError::call(call))
+    }
+
+    /// What is worth telling at the end as well.
+    pub(super) fn add_note(&mut self, note: String) {
+        self.notes.push(note);
     }
 
     /// More that proves that it is attached.
@@ -190,16 +194,13 @@ impl Attached {
         let began = self.last_ns.min(now_ns);
         self.last_ns = now_ns;
         let count = lost.saturating_sub(self.lost);
-        if count > 0 {
-            self.lost = lost;
-            seam.loss(LossReport {
-                source: "records that found no room in the module's ring".into(),
-                unit: LossUnit::Exec,
-                count: Some(count),
-                window_ns: (began, now_ns),
-            })?;
-        }
-        Ok(())
+        self.lost = self.lost.max(lost);
+        Ok(seam.lost(
+            "records that found no room in the module's ring",
+            LossUnit::Exec,
+            count,
+            (began, now_ns),
+        )?)
     }
 
     /// What no later record tells any more.
@@ -211,21 +212,11 @@ impl Attached {
             .map_err(MonitorError::call("read the module's parameter lost"))?;
         self.settle(lost, now, seam)?;
         let window_ns = (self.since_ns, now);
-        let mut report = |source: &str, unit, count| {
-            if count == 0 {
-                return Ok(());
-            }
-            seam.loss(LossReport {
-                source: source.to_owned(),
-                unit,
-                count: Some(count),
-                window_ns,
-            })
-        };
-        report(
+        seam.lost(
             "batches that end in no record",
             LossUnit::Record,
             self.malformed,
+            window_ns,
         )?;
         if let Some(counter) = self.counter {
             let count = self
@@ -233,7 +224,7 @@ impl Attached {
                 .parameter(counter.parameter)
                 .map_err(MonitorError::call("read a counter of the module"))?;
             // A call that was missed may have failed: not every one is an exec.
-            report(counter.source, LossUnit::Event, count)?;
+            seam.lost(counter.source, LossUnit::Event, count, window_ns)?;
         }
         Ok(())
     }
@@ -245,21 +236,15 @@ impl Monitor for Attached {
     }
 
     fn run(&mut self, seam: &mut Seam, stop: &Stop) -> Result<(), MonitorError> {
-        let failed = |call: &'static str| MonitorError::call::<nix::Error>(call);
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(failed("epoll_create1"))?;
-        epoll
-            .add(stop.fd(), EpollEvent::new(EpollFlags::EPOLLIN, STOP))
-            .map_err(failed("epoll_ctl(ADD, signalfd)"))?;
-        // Edge-triggered where it lingers, so that this is not cut short by what is there already: while the reader has
-        // not taken all, the module wakes it only once more, when the ring is half full.
-        let mut readable = EpollFlags::EPOLLIN;
-        if self.linger_ms > 0 {
-            readable |= EpollFlags::EPOLLET;
-        }
-        let readable = EpollEvent::new(readable, RECORDS);
-        epoll
-            .add(&self.device, readable)
-            .map_err(failed("epoll_ctl(ADD, the module's device)"))?;
+        let waiter = Waiter::new(stop)?;
+        // Where it lingers, for news: while the reader has not taken all, the module wakes it only once more, when the ring
+        // is half full.
+        let wakes = if self.linger_ms > 0 {
+            Wakes::ForNews
+        } else {
+            Wakes::WhileReadable
+        };
+        waiter.add(&self.device, "the module's device", wakes)?;
         loop {
             let more = self.drain(seam)?;
             seam.flush()?;
@@ -268,9 +253,9 @@ impl Monitor for Attached {
             } else {
                 EpollTimeout::NONE
             };
-            let mut stopped = wait(&epoll, patience)?;
+            let mut stopped = waiter.wait(patience)?;
             if !stopped && self.linger_ms > 0 {
-                stopped = wait(&epoll, self.linger_ms.into())?;
+                stopped = waiter.wait(self.linger_ms)?;
             }
             if stopped {
                 break;
@@ -282,16 +267,8 @@ impl Monitor for Attached {
     }
 
     fn notes(&self) -> Vec<String> {
-        vec![format!("{} reads", self.reads)]
-    }
-}
-
-/// Waits until something is there; whether that is the stop.
-fn wait(epoll: &Epoll, timeout: EpollTimeout) -> Result<bool, MonitorError> {
-    let mut events = [EpollEvent::empty(); 2];
-    match epoll.wait(&mut events, timeout) {
-        Ok(ready) => Ok(events[..ready].iter().any(|event| event.data() == STOP)),
-        Err(nix::Error::EINTR) => Ok(false),
-        Err(error) => Err(MonitorError::call("epoll_wait")(error)),
+        let mut notes = self.notes.clone();
+        notes.push(format!("{} reads", self.reads));
+        notes
     }
 }

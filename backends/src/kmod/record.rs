@@ -159,8 +159,8 @@ impl<'a> Record<'a> {
 }
 
 /// What a module would write of an exec with these texts.
-#[cfg(test)]
-fn record(path: &[u8], given: &[u8], argv: &[u8], flags: u32) -> Vec<u8> {
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn record(path: &[u8], given: &[u8], argv: &[u8], flags: u32) -> Vec<u8> {
     let length = |text: &[u8]| u32::try_from(text.len()).expect("a short text");
     let texts = [path, given, argv];
     let header = u32::try_from(HEADER).expect("a small number");

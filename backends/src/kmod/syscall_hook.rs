@@ -11,6 +11,9 @@
 //! - `ftrace` (tuned): ftrace calls our function in the handler's place (`FTRACE_OPS_FL_IPMODIFY`, as live patches do),
 //!   which calls the handler. It may sleep, follows any number of calls, misses none, and traps nowhere.
 //!
+//! A module that cannot hook one of the handlers is not loaded, so none is left out in silence; a kernel that was built
+//! without calls of 32-bit programs has two of them only, and the evidence says so.
+//!
 //! In both ways the rest is read when the call has succeeded, from the new image: the path of `/proc/PID/exe`,
 //! arguments, ids.
 //!
@@ -46,6 +49,21 @@ use crate::{
 pub struct KmodSyscallHook;
 
 const MODULE: &str = "execlab_hook";
+
+/// Of 64-bit and of 32-bit callers, two each (`kmod/around.h`).
+const HANDLERS: u64 = 4;
+
+const NO_32_BIT: &str =
+    "this kernel was built without system calls of 32-bit programs (CONFIG_IA32_EMULATION)";
+
+/// What the module says that it hooked, for people. It refuses to be loaded where it cannot hook all that there are.
+fn hooks(hooked: u64) -> String {
+    if hooked < HANDLERS {
+        format!("{hooked} handlers are hooked, of 64-bit callers alone: {NO_32_BIT}")
+    } else {
+        format!("{hooked} handlers are hooked, of 64-bit and of 32-bit callers")
+    }
+}
 
 const SETTINGS: &[Setting] = &[
     Setting {
@@ -129,12 +147,28 @@ impl Backend for KmodSyscallHook {
             parameter: "missed",
             source: "nmissed of the return probes",
         };
-        let attached = monitor::attach(MODULE, settings, &parameters, Some(missed))?;
+        let mut attached = monitor::attach(MODULE, settings, &parameters, Some(missed))?;
+        let hooked = attached.parameter("wanted")?;
+        attached.add_evidence(hooks(hooked));
+        if hooked < HANDLERS {
+            attached.add_note(NO_32_BIT.into());
+        }
         Ok(Box::new(attached))
     }
 
     #[cfg(feature = "look")]
     fn look(&self, roots: &crate::look::Roots) -> Vec<crate::look::Finding> {
         super::look::look(roots)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_without_calls_of_32_bit_programs_is_told() {
+        assert!(!hooks(HANDLERS).contains(NO_32_BIT));
+        assert!(hooks(2).contains(NO_32_BIT));
     }
 }

@@ -50,6 +50,9 @@ pub struct KmodSyscallTable;
 
 const MODULE: &str = "execlab_table";
 
+/// The module's counter of calls that came by it.
+const CALLS: &str = "calls";
+
 const SETTINGS: &[Setting] = &[BUFFER_PAGES, LINGER, ARGV_BYTES];
 
 /// Tables, then handlers in the order of `kmod/around.h`.
@@ -142,16 +145,13 @@ impl Backend for KmodSyscallTable {
             ));
         }
         attached.add_evidence("a call of execve came by the table's new entry".into());
-        if ia32_table.is_some() {
-            let came_by = test(&attached, call_of_32_bit)?;
-            attached.add_evidence(format!(
-                "a 32-bit call of execve {} the new entry of ia32_sys_call_table",
-                if came_by {
-                    "came by"
-                } else {
-                    "did not come by"
-                }
-            ));
+        let came_by = match ia32_table {
+            Some(_) => Some(test(&attached, call_of_32_bit)?),
+            None => None,
+        };
+        attached.add_evidence(calls_of_32_bit(came_by).into());
+        if came_by != Some(true) {
+            attached.add_note(calls_of_32_bit(came_by).into());
         }
         Ok(Box::new(attached))
     }
@@ -164,11 +164,24 @@ impl Backend for KmodSyscallTable {
     }
 }
 
+/// What is known of 32-bit programs, for people: whether a call of theirs came by, where they have a table.
+fn calls_of_32_bit(came_by: Option<bool>) -> &'static str {
+    match came_by {
+        Some(true) => "a 32-bit call of execve came by the new entry of ia32_sys_call_table",
+        Some(false) => {
+            "a 32-bit call of execve did not come by the new entry of ia32_sys_call_table: such calls are not seen"
+        }
+        None => {
+            "this kernel has no ia32_sys_call_table: calls of 32-bit programs, if it has any, are not seen"
+        }
+    }
+}
+
 /// Whether a call came by the module.
 fn test(attached: &Attached, call: fn() -> bool) -> Result<bool, AttachError> {
-    let before = attached.calls()?;
+    let before = attached.parameter(CALLS)?;
     // Whether it failed as it had to is the caller's affair: the counter alone is the proof.
-    Ok(call() && attached.calls()? > before)
+    Ok(call() && attached.parameter(CALLS)? > before)
 }
 
 /// Calls execve with no path at all, which executes nothing. Whether it failed as it must.

@@ -15,16 +15,16 @@ use execlab_model::sighting::{ContainerHint, LossUnit, Sighting};
 
 use super::{
     LOSS_SIGNALS, NEEDS, OFFERS, SETTINGS,
-    format::Field,
     monitor::{Reader, Reading},
     record::{Record, What},
     resolver::Resolver,
     rings::Event,
-    tracefs::Tracefs,
+    tracepoint::Tracepoint,
 };
 use crate::{
     AttachError, Backend, Family, Monitor, Offers, Portrait, Reach, Setting, Settings, Since,
     clock::monotonic_ns,
+    tracing_fs::{Tracefs, format::Field},
 };
 
 const TRACEPOINT: &str = "sched/sched_process_exec";
@@ -69,12 +69,12 @@ impl Backend for Exec {
     }
 
     fn attach(&self, settings: &Settings) -> Result<Box<dyn Monitor>, AttachError> {
-        let tracepoint = Tracefs::mount()?.tracepoint(TRACEPOINT)?;
+        let tracepoint = Tracepoint::find(&Tracefs::alone()?, TRACEPOINT)?;
         let reader = Execs {
             filename: tracepoint.field("filename")?,
         };
         Reading::attach(
-            &[Event::Tracepoint(tracepoint.id)],
+            &[Event::Tracepoint(tracepoint.id())],
             reader,
             LossUnit::Exec,
             vec![tracepoint.evidence()],

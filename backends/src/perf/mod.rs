@@ -5,15 +5,16 @@
 //! and, by `use_clockid`, a `CLOCK_MONOTONIC` time. Nothing is formatted and nothing is copied by a read.
 //!
 //! - **Numbers and layouts** of tracepoints are read from tracefs, which is mounted for the monitor alone
-//!   ([`tracefs`]): a machine without it gets none.
+//!   ([`tracepoint`]): a machine without it gets none.
 //! - **Cgroup.** `PERF_SAMPLE_CGROUP` (5.7) gives the id of the process's cgroup v2 with each sample. perf is
 //!   an implicit controller: where no controller is enabled in the parent's `cgroup.subtree_control`, the id
 //!   is that of the nearest group above that has one, down to the root's. It stands in the sighting as the
 //!   kernel gives it.
 //! - **Loss.** A record that has no room in the ring is dropped and counted. LOST records tell of it, but
 //!   only in front of the next record that fits; so where the kernel has it the count is read
-//!   (`PERF_FORMAT_LOST`, 6.0, and Debian's 5.10 and 6.1), after each look that found a ring half full, and
-//!   at the end. Paths up to `PATH_MAX` fit into a record: the limit is 8 KiB (`PERF_MAX_TRACE_SIZE`), and a
+//!   (`PERF_FORMAT_LOST`, 6.0, and Debian's 5.10 and 6.1), after each look that found a ring half full or a LOST
+//!   record in it, and at the end, when the events are disabled and the rings empty. `LOST_SAMPLES` records (4.2) tell of
+//!   samples that never came to the ring; they are added. Paths up to `PATH_MAX` fit into a record: the limit is 8 KiB (`PERF_MAX_TRACE_SIZE`), and a
 //!   larger one is dropped without a word.
 //! - **Lookup.** With `lookup=full` what an event does not carry (arguments, parent, user, the path where
 //!   there is only the string of the call) is read from `/proc`. It is put aside where a later exec of the
@@ -35,14 +36,16 @@ pub mod exec;
 pub mod sideband;
 pub mod syscalls;
 
-mod format;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "look")]
 mod look;
 mod monitor;
 mod record;
 mod resolver;
 mod rings;
-mod tracefs;
+mod tracepoint;
 
 use crate::{Kind, Offers, Setting};
 
@@ -124,4 +127,8 @@ const OFFERS: Offers = Offers {
 };
 
 const NEEDS: &[&str] = &["CONFIG_PERF_EVENTS", "CAP_PERFMON or CAP_SYS_ADMIN"];
-const LOSS_SIGNALS: &[&str] = &["PERF_RECORD_LOST", "PERF_FORMAT_LOST"];
+const LOSS_SIGNALS: &[&str] = &[
+    "PERF_RECORD_LOST",
+    "PERF_RECORD_LOST_SAMPLES",
+    "PERF_FORMAT_LOST",
+];

@@ -18,6 +18,8 @@ use crate::{
 
 /// A reader that is not woken for each record looks all the same so often.
 const LOOK_MS: u8 = 50;
+/// So many ring fulls are taken at most before somebody looks whether to stop.
+const ROUNDS: usize = 16;
 
 /// What a row makes of records.
 pub trait Reader {
@@ -38,6 +40,7 @@ pub struct Reading<R> {
     unit: LossUnit,
     evidence: Vec<String>,
     records: Vec<Record>,
+    since_ns: u64,
     /// When the rings were last seen empty.
     empty_ns: u64,
     _scheduling: Option<Priority>,
@@ -63,6 +66,7 @@ impl<R: Reader + 'static> Reading<R> {
         if scheduling.is_some() {
             evidence.push("scheduled SCHED_FIFO, priority 1".into());
         }
+        let since_ns = monotonic_ns();
         Ok(Box::new(Self {
             rings,
             reader,
@@ -70,14 +74,20 @@ impl<R: Reader + 'static> Reading<R> {
             unit,
             evidence,
             records: Vec::new(),
-            empty_ns: monotonic_ns(),
+            since_ns,
+            empty_ns: since_ns,
             _scheduling: scheduling,
         }))
     }
 
-    /// Reads until the rings are empty.
-    fn drain(&mut self, seam: &mut Seam, last: bool) -> Result<(), MonitorError> {
-        while self.rings.drain(&mut self.records) {
+    /// Reads until the rings are empty, or so often that somebody should look whether to stop; whether they were seen
+    /// empty. What is held meanwhile stays held: a later exec in a ring may say that a lookup came too late.
+    fn round(&mut self, seam: &mut Seam) -> Result<bool, MonitorError> {
+        for _ in 0..ROUNDS {
+            if !self.rings.drain(&mut self.records) {
+                self.resolver.hand_over(seam)?;
+                return Ok(true);
+            }
             for record in self.records.drain(..) {
                 self.reader.take(record, &mut self.resolver);
             }
@@ -86,10 +96,10 @@ impl<R: Reader + 'static> Reading<R> {
                 self.resolver.hand_over(seam)?;
             }
         }
-        if last {
-            self.reader.finish(&mut self.resolver);
-        }
-        self.resolver.hand_over(seam)?;
+        Ok(false)
+    }
+
+    fn report(&mut self, seam: &mut Seam, empty: bool, last: bool) -> Result<(), MonitorError> {
         let lost = self
             .rings
             .lost(last)
@@ -103,8 +113,27 @@ impl<R: Reader + 'static> Reading<R> {
                 window_ns: (self.empty_ns, now),
             })?;
         }
-        self.empty_ns = now;
+        if empty {
+            self.empty_ns = now;
+        }
         Ok(())
+    }
+
+    /// After the last round.
+    fn close_the_books(&mut self, seam: &mut Seam) -> Result<(), MonitorError> {
+        self.reader.finish(&mut self.resolver);
+        self.resolver.hand_over(seam)?;
+        self.report(seam, true, true)?;
+        let malformed = self.rings.malformed();
+        if malformed > 0 {
+            seam.loss(LossReport {
+                source: "records that are none".into(),
+                unit: LossUnit::Record,
+                count: Some(malformed),
+                window_ns: (self.since_ns, self.empty_ns),
+            })?;
+        }
+        Ok(seam.flush()?)
     }
 }
 
@@ -115,12 +144,14 @@ impl<R: Reader + 'static> Monitor for Reading<R> {
 
     fn run(&mut self, seam: &mut Seam, stop: &Stop) -> Result<(), MonitorError> {
         loop {
-            self.drain(seam, false)?;
+            let empty = self.round(seam)?;
+            self.report(seam, empty, false)?;
             seam.flush()?;
-            let patience = if self.rings.wakes_for_each() {
-                PollTimeout::NONE
-            } else {
-                PollTimeout::from(LOOK_MS)
+            // Whoever polls hears of new records alone, not of those that are there still.
+            let patience = match (empty, self.rings.wakes_for_each()) {
+                (false, _) => PollTimeout::ZERO,
+                (true, true) => PollTimeout::NONE,
+                (true, false) => PollTimeout::from(LOOK_MS),
             };
             let mut fds = vec![PollFd::new(stop.fd(), PollFlags::POLLIN)];
             let rings = self.rings.fds();
@@ -133,8 +164,11 @@ impl<R: Reader + 'static> Monitor for Reading<R> {
                 break;
             }
         }
-        self.drain(seam, true)?;
-        Ok(seam.flush()?)
+        self.rings
+            .stop()
+            .map_err(MonitorError::call("ioctl PERF_EVENT_IOC_DISABLE"))?;
+        while !self.round(seam)? {}
+        self.close_the_books(seam)
     }
 
     fn notes(&self) -> Vec<String> {

@@ -67,6 +67,8 @@ pub enum What {
     },
     /// Records had no room in the ring.
     Lost(u64),
+    /// Samples that never came as far as the ring (4.2).
+    LostSamples(u64),
     /// Something that was not asked for.
     Other,
 }
@@ -118,7 +120,7 @@ pub fn parse(kind: u32, misc: u16, body: &[u8]) -> Option<Record> {
             pids: namespace(body, PID_NS)?,
         },
         LOST => What::Lost(u64_at(body, 8)?),
-        LOST_SAMPLES => What::Lost(u64_at(body, 0)?),
+        LOST_SAMPLES => What::LostSamples(u64_at(body, 0)?),
         _ => What::Other,
     };
     // Of the first three the record itself says whom it is of.
@@ -174,3 +176,5 @@ fn u64_at(raw: &[u8], at: usize) -> Option<u64> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod written;

@@ -17,7 +17,7 @@ use crate::{AttachError, Settings};
 #[derive(Debug, Clone, Copy)]
 pub enum Event {
     /// A tracepoint, by its number.
-    Tracepoint(u64),
+    Tracepoint(u16),
     /// No event at all, and what the kernel tells beside: names, mappings, forks, ends, namespaces.
     Sideband,
 }
@@ -29,6 +29,8 @@ pub struct Rings {
     counted: bool,
     size: usize,
     wakeup: usize,
+    /// Records that are none.
+    malformed: u64,
 }
 
 /// One CPU's.
@@ -36,12 +38,30 @@ struct Ring {
     sampler: Sampler,
     /// The events that write into it beside the sampler's own.
     others: Vec<Counter>,
+    losses: Losses,
+    /// It was half full at the last look, or more, or something had no room in it.
+    pressed: bool,
+}
+
+/// What one ring lost.
+#[derive(Debug, Clone, Copy, Default)]
+struct Losses {
+    /// As LOST records say: of what had no room.
+    recorded: u64,
+    /// The same as `read(2)` says, where it does: of what no record could tell of yet, too.
+    counted: u64,
+    /// As `LOST_SAMPLES` records say: what never came as far as the ring, and is in neither of the others.
+    before: u64,
     /// Lost and told already.
     told: u64,
-    /// Lost as LOST records say.
-    recorded: u64,
-    /// It was half full at the last look, or more.
-    pressed: bool,
+}
+
+impl Losses {
+    /// How many are new.
+    fn take(&mut self) -> u64 {
+        let now = self.recorded.max(self.counted) + self.before;
+        now.saturating_sub(std::mem::replace(&mut self.told, now))
+    }
 }
 
 impl std::fmt::Debug for Rings {
@@ -50,6 +70,14 @@ impl std::fmt::Debug for Rings {
             .field("rings", &self.of_cpus.len())
             .field("counted", &self.counted)
             .finish_non_exhaustive()
+    }
+}
+
+impl Ring {
+    /// The events that write into it.
+    fn counters(&mut self) -> impl Iterator<Item = &mut Counter> {
+        let sampler: &mut Counter = self.sampler.as_counter_mut();
+        [sampler].into_iter().chain(&mut self.others)
     }
 }
 
@@ -63,20 +91,26 @@ impl Rings {
             counted: true,
             size: pages * 4096,
             wakeup,
+            malformed: 0,
         };
         for cpu in online()? {
             let ring = rings.ring(events, cpu)?;
             rings.of_cpus.push(ring);
         }
         for ring in &mut rings.of_cpus {
-            let sampler = ring.sampler.as_counter_mut();
-            for counter in [sampler].into_iter().chain(&mut ring.others) {
+            for counter in ring.counters() {
                 counter
                     .enable()
                     .map_err(AttachError::call("ioctl PERF_EVENT_IOC_ENABLE"))?;
             }
         }
         Ok(rings)
+    }
+
+    /// Nothing more comes; what is in the rings stays.
+    pub fn stop(&mut self) -> io::Result<()> {
+        let mut counters = self.of_cpus.iter_mut().flat_map(Ring::counters);
+        counters.try_for_each(Counter::disable)
     }
 
     fn ring(&mut self, events: &[Event], cpu: usize) -> Result<Ring, AttachError> {
@@ -97,8 +131,7 @@ impl Rings {
         Ok(Ring {
             others: others.collect::<Result<_, AttachError>>()?,
             sampler,
-            told: 0,
-            recorded: 0,
+            losses: Losses::default(),
             pressed: false,
         })
     }
@@ -125,7 +158,7 @@ impl Rings {
     fn builder(&self, event: Event, cpu: usize) -> Builder<'static> {
         let mut builder = match event {
             Event::Tracepoint(id) => {
-                let mut builder = Builder::new(Tracepoint::with_id(id));
+                let mut builder = Builder::new(Tracepoint::with_id(id.into()));
                 builder
                     .sample(SampleFlag::RAW | SampleFlag::CGROUP)
                     .sample_period(1);
@@ -153,7 +186,8 @@ impl Rings {
         builder
     }
 
-    /// Takes what is in the rings; whether there was anything. Records of several CPUs come in the order of their times.
+    /// Takes what is in the rings, a ring full of each at most; whether there was anything. Records of several CPUs come
+    /// in the order of their times.
     pub fn drain(&mut self, into: &mut Vec<Record>) -> bool {
         let before = into.len();
         let mut sources = 0;
@@ -164,14 +198,21 @@ impl Rings {
                 && let Some(record) = ring.sampler.next_record()
             {
                 taken += record.len();
-                let parsed = parse(record.ty(), record.misc(), &record.to_contiguous());
-                match parsed {
-                    Some(Record {
-                        what: What::Lost(number),
-                        ..
-                    }) => ring.recorded += number,
-                    Some(record) => into.push(record),
-                    None => {}
+                let Some(parsed) = parse(record.ty(), record.misc(), &record.to_contiguous())
+                else {
+                    self.malformed += 1;
+                    continue;
+                };
+                match parsed.what {
+                    What::Lost(number) => {
+                        ring.losses.recorded += number;
+                        ring.pressed = true;
+                    }
+                    What::LostSamples(number) => {
+                        ring.losses.before += number;
+                        ring.pressed = true;
+                    }
+                    _ => into.push(parsed),
                 }
             }
             ring.pressed |= taken >= self.size / 2;
@@ -180,30 +221,32 @@ impl Rings {
         if sources > 1 {
             into[before..].sort_by_key(|record| record.time_ns);
         }
-        into.len() > before
+        sources > 0
     }
 
-    /// How many records were lost since the last call. The kernel is asked only where a ring was at least half full,
-    /// or `always`.
+    /// How many records were lost since the last call. The kernel is asked only where a ring was at least half full or
+    /// has told of losses itself, or `always`.
     pub fn lost(&mut self, always: bool) -> io::Result<u64> {
         let mut lost = 0;
         for ring in &mut self.of_cpus {
-            let mut now = ring.recorded;
-            if self.counted {
-                if !ring.pressed && !always {
-                    continue;
-                }
-                now = 0;
-                let sampler = ring.sampler.as_counter_mut();
-                for counter in [sampler].into_iter().chain(&mut ring.others) {
-                    now += counter.read_full()?.lost().unwrap_or(0);
-                }
+            if !(always || std::mem::take(&mut ring.pressed)) {
+                continue;
             }
-            ring.pressed = false;
-            lost += now.saturating_sub(ring.told);
-            ring.told = now;
+            if self.counted {
+                let mut counted = 0;
+                for counter in ring.counters() {
+                    counted += counter.read_full()?.lost().unwrap_or(0);
+                }
+                ring.losses.counted = counted;
+            }
+            lost += ring.losses.take();
         }
         Ok(lost)
+    }
+
+    /// How many records were none.
+    pub fn malformed(&self) -> u64 {
+        self.malformed
     }
 
     /// What is to be polled.
@@ -266,6 +309,21 @@ fn cpus(list: &str) -> Option<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_two_ways_tell_of_is_counted_once_and_nothing_twice() {
+        let mut losses = Losses {
+            recorded: 3,
+            ..Losses::default()
+        };
+        assert_eq!(losses.take(), 3);
+        losses.counted = 5;
+        assert_eq!(losses.take(), 2);
+        losses.recorded = 5;
+        assert_eq!(losses.take(), 0);
+        losses.before = 4;
+        assert_eq!((losses.take(), losses.take()), (4, 0));
+    }
 
     #[test]
     fn lists_of_cpus_are_read() {

@@ -14,6 +14,10 @@
 //! `syscall_user_buf_size` (63) bytes (`trace_user_fault_read`, `kernel/trace/trace_syscalls.c`); one that
 //! fills them is reported as cut.
 //!
+//! What is bought against `perf-exec` for four tracepoints instead of one, and a look-up for each exec: nothing of execs
+//! that succeed. It is here because many tools watch these events, and to show what that costs; calls that fail come by as
+//! well, and are put aside.
+//!
 //! What it cannot see, beside what the family cannot ([`super`]): calls of 32-bit programs, which these
 //! tracepoints leave out (`arch_trace_is_compat_syscall`): seen is the exit of an exec that ends in a 64-bit
 //! program, without a string. An exec of a 32-bit program has no exit, so it is never known to have
@@ -28,16 +32,20 @@ use execlab_model::{
 
 use super::{
     LOSS_SIGNALS, NEEDS, OFFERS, SETTINGS_OF_CALLS,
-    format::Field,
     monitor::{Reader, Reading},
     record::{Record, What},
     resolver::Resolver,
     rings::Event,
-    tracefs::{Tracefs, Tracepoint},
+    tracepoint::Tracepoint,
 };
 use crate::{
     AttachError, Backend, Family, Monitor, Offers, Portrait, Reach, Setting, Settings, Since,
     clock::monotonic_ns,
+    tracing_fs::{
+        Tracefs,
+        format::{Field, event_id},
+        pending::Pending,
+    },
 };
 
 const ENTRIES: [&str; 2] = ["syscalls/sys_enter_execve", "syscalls/sys_enter_execveat"];
@@ -87,27 +95,27 @@ impl Backend for Calls {
     }
 
     fn attach(&self, settings: &Settings) -> Result<Box<dyn Monitor>, AttachError> {
-        let tracefs = Tracefs::mount()?;
+        let tracefs = Tracefs::alone()?;
         let find = |names: [&'static str; 2]| -> Result<Vec<Tracepoint>, AttachError> {
             names
                 .into_iter()
-                .map(|name| tracefs.tracepoint(name))
+                .map(|name| Tracepoint::find(&tracefs, name))
                 .collect()
         };
         let (entries, exits) = (find(ENTRIES)?, find(EXITS)?);
         let mut kinds = BTreeMap::new();
         for entry in &entries {
             let string = entry.optional("__filename_val");
-            kinds.insert(number(entry)?, Kind::Entry(string));
+            kinds.insert(entry.id(), Kind::Entry(string));
         }
         let [execve, execveat] = &exits[..] else {
             unreachable!("as many as there are names");
         };
-        kinds.insert(number(execve)?, Kind::Exit(execve.field("ret")?));
-        kinds.insert(number(execveat)?, Kind::NoExec);
+        kinds.insert(execve.id(), Kind::Exit(execve.field("ret")?));
+        kinds.insert(execveat.id(), Kind::NoExec);
         let strings = entries[0].optional("__filename_val").is_some();
         let all: Vec<_> = entries.iter().chain(&exits).collect();
-        let events: Vec<_> = all.iter().map(|t| Event::Tracepoint(t.id)).collect();
+        let events: Vec<_> = all.iter().map(|t| Event::Tracepoint(t.id())).collect();
         let mut evidence: Vec<_> = all.iter().map(|t| t.evidence()).collect();
         evidence.push(if strings {
             "entries carry the string of the call".into()
@@ -115,9 +123,8 @@ impl Backend for Calls {
             "entries carry the address of the string, not the string".into()
         });
         let reader = Joiner {
-            kind: all[0].field("common_type")?,
             kinds,
-            entered: BTreeMap::new(),
+            entered: Pending::new(MOST),
         };
         Reading::attach(&events, reader, LossUnit::Event, evidence, settings)
     }
@@ -126,12 +133,6 @@ impl Backend for Calls {
     fn look(&self, roots: &crate::look::Roots) -> Vec<crate::look::Finding> {
         super::look::look(roots, &[ENTRIES, EXITS].concat())
     }
-}
-
-/// A tracepoint's number as its records carry it.
-fn number(tracepoint: &Tracepoint) -> Result<u16, AttachError> {
-    u16::try_from(tracepoint.id)
-        .map_err(|_| AttachError::Unsupported(format!("{}: too large", tracepoint.evidence())))
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -154,10 +155,8 @@ struct Entered {
 /// See the module.
 #[derive(Debug)]
 struct Joiner {
-    kind: Field,
     kinds: BTreeMap<u16, Kind>,
-    /// By thread.
-    entered: BTreeMap<u32, Entered>,
+    entered: Pending<Entered>,
 }
 
 impl Reader for Joiner {
@@ -165,27 +164,24 @@ impl Reader for Joiner {
         let What::Sample { raw, cgroup_id } = record.what else {
             return;
         };
-        // The low half: the number is unsigned.
-        let Some(number) = self.kind.number(&raw) else {
-            return;
-        };
-        match self.kinds.get(&u16::from_ne_bytes(low(number))).copied() {
+        let kind = event_id(&raw).and_then(|id| self.kinds.get(&id));
+        match kind.copied() {
             Some(Kind::Entry(string)) => {
-                if self.entered.len() >= MOST {
-                    self.entered.clear();
-                }
                 let given = string.and_then(|string| string.string(&raw));
                 let entered = Entered {
                     pid: record.pid,
                     given: given.map(Into::into),
                 };
-                self.entered.insert(record.tid, entered);
+                self.entered.begin(record.tid, entered);
             }
             Some(Kind::Exit(result)) => {
-                let given = self.left(record.pid, record.tid).and_then(|e| e.given);
                 if result.number(&raw) != Some(0) {
+                    self.entered.forget(record.tid);
                     return;
                 }
+                // Where another thread than the first called, it has the first one's id now.
+                let entered = self.entered.end_of(record.tid, |e| e.pid == record.pid);
+                let given = entered.and_then(|entered| entered.given);
                 out.push(Sighting {
                     pid: Some(record.pid),
                     time_ns: Some(record.time_ns),
@@ -203,58 +199,10 @@ impl Reader for Joiner {
                     ..Sighting::default()
                 });
             }
-            Some(Kind::NoExec) => drop(self.left(record.pid, record.tid)),
+            Some(Kind::NoExec) => self.entered.forget(record.tid),
             None => {}
         }
     }
 
     fn finish(&mut self, _: &mut Resolver) {}
-}
-
-impl Joiner {
-    /// The entry of a call that ended.
-    fn left(&mut self, pid: u32, tid: u32) -> Option<Entered> {
-        self.entered.remove(&tid).or_else(|| {
-            // Another thread than the first called, and has the first one's id now.
-            let mut all = self.entered.iter();
-            let caller = all.find_map(|(tid, entered)| (entered.pid == pid).then_some(*tid));
-            self.entered.remove(&caller?)
-        })
-    }
-}
-
-fn low(number: i64) -> [u8; 2] {
-    let [a, b, ..] = number.to_le_bytes();
-    u16::from_le_bytes([a, b]).to_ne_bytes()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn joiner(calls: &[(u32, u32)]) -> Joiner {
-        let entered = calls.iter().map(|&(pid, tid)| {
-            let given = Some(tid.to_string().as_str().into());
-            (tid, Entered { pid, given })
-        });
-        let common = "field:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;";
-        Joiner {
-            kind: Field::find(common, "common_type").unwrap(),
-            kinds: BTreeMap::new(),
-            entered: entered.collect(),
-        }
-    }
-
-    #[test]
-    fn an_exit_is_of_its_thread_or_of_its_process() {
-        let mut joiner = joiner(&[(7, 7), (8, 9), (5, 6)]);
-        let left = joiner.left(7, 7).unwrap();
-        assert_eq!(left.given, Some("7".into()));
-        // The thread 9 of process 8 is its first one now.
-        let left = joiner.left(8, 8).unwrap();
-        assert_eq!(left.given, Some("9".into()));
-        // A helper of the kernel.
-        assert!(joiner.left(77, 77).is_none());
-        assert_eq!(joiner.entered.len(), 1);
-    }
 }

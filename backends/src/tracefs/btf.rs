@@ -40,6 +40,8 @@ const TYPE_TAG: u32 = 18;
 const HEAD: usize = 12;
 /// How deep structures without names and typedefs are looked into.
 const DEEPEST: u32 = 32;
+/// How many of those are looked into for one member; in a real kernel's types a few.
+const MOST: u32 = 4096;
 
 impl Btf {
     /// Reads them; `None` for what is no type information, or has kinds of types that are newer than this reader.
@@ -77,7 +79,7 @@ impl Btf {
             kind: self.structure(structure)?,
         };
         for name in path.split('.') {
-            let inner = self.find(found.kind, name, 0)?;
+            let inner = self.find(found.kind, name, 0, &mut 0)?;
             found = Member {
                 bits: found.bits.checked_add(inner.bits)?,
                 kind: inner.kind,
@@ -102,9 +104,11 @@ impl Btf {
     }
 
     /// A member of a type, also of the structures without a name in it.
-    fn find(&self, number: u32, name: &str, depth: u32) -> Option<Member> {
+    fn find(&self, number: u32, name: &str, depth: u32, looked: &mut u32) -> Option<Member> {
         let number = self.plain(number)?;
-        if depth > DEEPEST || !matches!(self.kind(number)?, STRUCT | UNION) {
+        // Types that hold each other would never come to an end.
+        *looked += 1;
+        if depth > DEEPEST || *looked > MOST || !matches!(self.kind(number)?, STRUCT | UNION) {
             return None;
         }
         let info = self.word(number, 4)?;
@@ -122,7 +126,7 @@ impl Btf {
                 return Some(Member { bits, kind });
             }
             if own.is_empty()
-                && let Some(inner) = self.find(kind, name, depth + 1)
+                && let Some(inner) = self.find(kind, name, depth + 1, looked)
             {
                 return Some(Member {
                     bits: bits.checked_add(inner.bits)?,
@@ -255,6 +259,24 @@ mod tests {
             (bits("x"), bits("named.y"), btf.size("outer")),
             (None, None, Some(24))
         );
+    }
+
+    /// Number 1 is a structure that holds itself, 200 times and without a name.
+    #[test]
+    fn types_that_hold_each_other_come_to_an_end() {
+        let members = 200u32;
+        let mut types = vec![1, STRUCT << 24 | members, 0];
+        types.extend((0..members).flat_map(|_| [0, 1, 0]));
+        let strings = b"\0s\0";
+        let length = 4 * u32::try_from(types.len()).unwrap();
+        let mut raw = 0xeb9f_u16.to_ne_bytes().to_vec();
+        raw.extend([1, 0]);
+        let header = [24, 0, length, length, 3];
+        raw.extend(header.iter().chain(&types).flat_map(|w| w.to_ne_bytes()));
+        raw.extend(strings);
+        let btf = Btf::parse(&raw).unwrap();
+        assert_eq!(btf.size("s"), Some(0));
+        assert!(btf.member("s", "x").is_none());
     }
 
     #[test]

@@ -39,11 +39,9 @@ use execlab_model::{
 
 use super::{
     BUFFERS,
-    exec::{EVENT, Exec, event_id},
+    exec::{EVENT, Exec},
     folders::Folders,
-    format::{Field, Format},
     instance::Instance,
-    mount::Tracefs,
     start,
     syscalls::{Enter, Exit, strings},
     watch::{Row, Watch},
@@ -51,6 +49,11 @@ use super::{
 use crate::{
     AttachError, Backend, Family, Monitor, MonitorError, Offers, Portrait, Reach, Remains, Seam,
     Setting, Settings,
+    tracing_fs::{
+        Tracefs,
+        format::{Field, Format, event_id},
+        pending::Pending,
+    },
 };
 
 const FORK: &str = "task/task_newtask";
@@ -125,7 +128,7 @@ impl Backend for TracefsCwd {
             exits: [chdir?, fchdir?],
             enter,
             longest,
-            entered: BTreeMap::new(),
+            entered: Pending::new(MOST),
             folders: Folders::new(Path::new("/proc")),
             relative: 0,
             resolved: 0,
@@ -182,6 +185,9 @@ enum Step {
     Exec(u32, Box<Sighting>),
 }
 
+/// As many threads cannot be in a call at once.
+const MOST: usize = 1 << 16;
+
 #[derive(Debug)]
 struct Cwd {
     fork: Fork,
@@ -191,7 +197,7 @@ struct Cwd {
     enter: Option<Enter>,
     longest: usize,
     /// Strings of calls that are under way.
-    entered: BTreeMap<u32, Bytes>,
+    entered: Pending<Bytes>,
     folders: Folders,
     relative: u64,
     resolved: u64,
@@ -258,13 +264,13 @@ impl Row for Cwd {
                     flags,
                 } => self.folders.forked(parent, child, flags),
                 Step::Enter(tid, Some(string)) => {
-                    self.entered.insert(tid, string);
+                    self.entered.begin(tid, string);
                 }
                 Step::Enter(tid, None) | Step::Stayed(tid) => {
-                    self.entered.remove(&tid);
+                    self.entered.forget(tid);
                 }
                 Step::Changed(tid) => {
-                    let string = self.entered.remove(&tid);
+                    let string = self.entered.end(tid);
                     let further = last.get(&tid) != Some(&index);
                     self.folders.changed(tid, string.as_ref(), further);
                 }

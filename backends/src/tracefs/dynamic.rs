@@ -8,12 +8,12 @@ use std::{io, rc::Rc};
 
 use execlab_model::sighting::{LossReport, LossUnit};
 
-use super::{
-    btf::Btf,
-    instance::write,
-    mount::{Tracefs, read},
+use super::{btf::Btf, instance::write};
+use crate::{
+    AttachError, MonitorError, Seam,
+    clock::monotonic_ns,
+    tracing_fs::mount::{Tracefs, read},
 };
-use crate::{AttachError, MonitorError, Seam, clock::monotonic_ns};
 
 /// The group of all events of ours.
 pub const GROUP: &str = "execlab";

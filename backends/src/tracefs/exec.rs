@@ -46,16 +46,18 @@ use execlab_model::sighting::{LossUnit, Sighting};
 
 use super::{
     BUFFERS,
-    format::{Field, Format},
     instance::Instance,
     lookup::Lookup,
-    mount::Tracefs,
     start,
     watch::{Row, Watch},
 };
 use crate::{
     AttachError, Backend, Family, Kind, Monitor, MonitorError, Offers, Portrait, Reach, Remains,
     Seam, Setting, Settings,
+    tracing_fs::{
+        Tracefs,
+        format::{Field, Format, event_id},
+    },
 };
 
 /// The tracepoint.
@@ -194,11 +196,6 @@ impl Exec {
     pub fn caller(self, raw: &[u8]) -> Option<u32> {
         self.old_pid.word(raw)
     }
-}
-
-/// What stands first in every event (`common_type`).
-pub fn event_id(raw: &[u8]) -> Option<u16> {
-    raw.first_chunk().map(|id| u16::from_ne_bytes(*id))
 }
 
 #[derive(Debug)]

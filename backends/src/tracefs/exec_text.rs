@@ -20,6 +20,8 @@
 //!   an exec that there was none of, and nothing tells it from another.
 //! - Where events were overwritten, a line `CPU:0 [LOST 12 EVENTS]` says so; how many in all is read from
 //!   `per_cpu/cpuN/stats`.
+//! - A line of more than a page has no room up to 6.7: of a path within some hundred bytes of the longest that an event
+//!   takes the kernel prints `[LINE TOO BIG]`, and the exec is reported as lost.
 //!
 //! Sources: `Documentation/trace/ftrace.rst`, `kernel/trace/trace.c` (`tracing_read_pipe`, `print_trace_line`).
 
@@ -31,7 +33,7 @@ use std::{
     rc::Rc,
 };
 
-use execlab_model::sighting::{LossUnit, Sighting};
+use execlab_model::sighting::{LossReport, LossUnit, Sighting};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{
@@ -39,13 +41,12 @@ use super::{
     exec::EVENT,
     instance::Instance,
     losses::Losses,
-    mount::Tracefs,
     rings::{cpus, stats},
     text::{Item, Text},
 };
 use crate::{
     AttachError, Backend, Family, Monitor, MonitorError, Offers, Portrait, Reach, Remains, Seam,
-    Setting, Settings, Stop, clock::monotonic_ns,
+    Setting, Settings, Stop, clock::monotonic_ns, tracing_fs::Tracefs,
 };
 
 /// See the module.
@@ -75,7 +76,7 @@ impl Backend for TracefsExecText {
             needs: super::NEEDS,
             since: super::SINCE,
             loss_signals: &[
-                "lines `CPU:N [LOST K EVENTS]`",
+                "lines `CPU:N [LOST K EVENTS]`, and lines that end in `[LINE TOO BIG]`",
                 "overrun, commit overrun and dropped events in per_cpu/cpuN/stats",
             ],
             reach: Reach::System,
@@ -152,14 +153,25 @@ struct Pipe {
     instance: Instance,
 }
 
+/// So often is read at most before somebody looks whether to stop.
+const READS: usize = 64;
+
 impl Pipe {
-    fn drain(&mut self, seam: &mut Seam) -> Result<(), MonitorError> {
+    /// Reads what is there, up to [`READS`] times; whether there may be more.
+    fn drain(&mut self, seam: &mut Seam) -> Result<bool, MonitorError> {
         let mut buffer = [0; 16 << 10];
-        loop {
+        let mut more = true;
+        for _ in 0..READS {
             let length = match self.file.read(&mut buffer) {
-                Ok(0) => break,
+                Ok(0) => {
+                    more = false;
+                    break;
+                }
                 Ok(length) => length,
-                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    more = false;
+                    break;
+                }
                 Err(e) if e.kind() == ErrorKind::Interrupted => continue,
                 Err(e) => return Err(MonitorError::call("read of trace_pipe")(e)),
             };
@@ -182,12 +194,14 @@ impl Pipe {
                         ..Sighting::default()
                     });
                 }
-                Item::Exec { .. } => {}
+                Item::TooBig { time_us } if result.is_ok() => result = seam.loss(too_big(time_us)),
+                Item::Exec { .. } | Item::TooBig { .. } => {}
                 Item::Lost(_) => *told = true,
             });
             result?;
         }
-        self.report(seam, false)
+        self.report(seam, false)?;
+        Ok(more)
     }
 
     /// Reads the counters where a line told of a loss, where a buffer can have been half full, and at the `end`.
@@ -204,6 +218,20 @@ impl Pipe {
             }
         }
         Ok(())
+    }
+}
+
+/// What the text says of an exec whose line had no room.
+fn too_big(time_us: u64) -> LossReport {
+    let time_ns = time_us.saturating_mul(1000);
+    LossReport {
+        source: "trace_pipe: [LINE TOO BIG]".into(),
+        unit: LossUnit::Exec,
+        count: Some(1),
+        window_ns: (
+            time_ns.saturating_sub(TOLERANCE_NS),
+            time_ns.saturating_add(TOLERANCE_NS),
+        ),
     }
 }
 
@@ -229,7 +257,7 @@ impl Monitor for Pipe {
             }
         }
         self.instance.stop()?;
-        self.drain(seam)?;
+        while self.drain(seam)? {}
         self.report(seam, true)?;
         Ok(seam.flush()?)
     }

@@ -10,8 +10,10 @@ use std::{
     rc::Rc,
 };
 
-use super::mount::{Tracefs, read};
-use crate::{AttachError, MonitorError, Settings};
+use crate::{
+    AttachError, MonitorError, Settings,
+    tracing_fs::{Tracefs, mount::read},
+};
 
 /// What the names of ours begin with; the process id follows.
 pub const PREFIX: &str = "execlab-";

@@ -46,8 +46,6 @@ use super::{
     btf::Btf,
     chain::{Arguments, Offsets},
     dynamic::{PROBE_CHANGES, PROBE_NEEDS, PROBE_SIGNALS, Probes, types},
-    format::Format,
-    mount::Tracefs,
     start,
     task::{Task, fetch},
     watch::Watch,
@@ -55,6 +53,7 @@ use super::{
 use crate::{
     AttachError, Backend, Family, Kind, Monitor, Offers, Portrait, Reach, Remains, Setting,
     Settings, Since,
+    tracing_fs::{Tracefs, format::Format},
 };
 
 /// The function.

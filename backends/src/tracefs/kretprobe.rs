@@ -34,7 +34,7 @@
 //!
 //! Sources: `Documentation/trace/kprobetrace.rst`, `Documentation/trace/kprobes.rst`, `kernel/trace/trace_kprobe.c`.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::rc::Rc;
 
 use execlab_model::{
     Bytes,
@@ -45,16 +45,19 @@ use super::{
     BUFFERS,
     chain::{Arguments, Chain, Offsets},
     dynamic::{PROBE_CHANGES, PROBE_NEEDS, PROBE_SIGNALS, Probes, types},
-    exec::event_id,
-    format::{Field, Format},
     instance::Instance,
-    mount::Tracefs,
     start,
     watch::{Row, Watch},
 };
 use crate::{
     AttachError, Backend, Family, Kind, Monitor, MonitorError, Offers, Portrait, Reach, Remains,
-    Seam, Setting, Settings, Since, procfs_lookup::name_instead_of_path,
+    Seam, Setting, Settings, Since,
+    procfs_lookup::name_instead_of_path,
+    tracing_fs::{
+        Tracefs,
+        format::{Field, Format, event_id},
+        pending::Pending,
+    },
 };
 
 const FUNCTION: &str = "bprm_execve";
@@ -164,8 +167,7 @@ impl Backend for TracefsKretprobe {
         let row = Calls {
             entry: Entry::of(&instance, &entry)?,
             ret: Return::of(&instance, &ret)?,
-            begun: BTreeMap::new(),
-            alone: 0,
+            begun: Pending::new(MOST),
         };
         instance.set(&format!("events/{ret}/filter"), "result == 0")?;
         instance.enable(&entry)?;
@@ -254,13 +256,11 @@ struct Calls {
     entry: Entry,
     ret: Return,
     /// The last call of each thread, and whether it only checks. Those that failed stay until the next.
-    begun: BTreeMap<u32, (Bytes, bool)>,
-    /// Returns without a begin.
-    alone: u64,
+    begun: Pending<(Bytes, bool)>,
 }
 
 /// Threads that failed and then ended are forgotten when there are so many.
-const FORGET_AT: usize = 1 << 16;
+const MOST: usize = 1 << 16;
 
 impl Row for Calls {
     type Event = Call;
@@ -290,13 +290,12 @@ impl Row for Calls {
         for (time_ns, call) in events {
             let (tid, name) = match call {
                 Call::Begun { tid, given, checks } => {
-                    self.begun.insert(tid, (given, checks));
+                    self.begun.begin(tid, (given, checks));
                     continue;
                 }
                 Call::Done { tid, name } => (tid, name),
             };
-            let begun = self.begun.remove(&tid);
-            self.alone += u64::from(begun.is_none());
+            let begun = self.begun.end(tid);
             if let Some((_, true)) = begun {
                 continue;
             }
@@ -312,13 +311,10 @@ impl Row for Calls {
             name_instead_of_path(&name.0, &mut sighting);
             seam.sighting(sighting)?;
         }
-        if self.begun.len() > FORGET_AT {
-            self.begun.clear();
-        }
         Ok(())
     }
 
     fn notes(&self) -> Vec<String> {
-        vec![format!("{} returns without a begin", self.alone)]
+        vec![self.begun.note()]
     }
 }

@@ -1,9 +1,10 @@
 //! What the rows of this family need of a machine.
 
-use super::{dynamic, mount::Tracefs};
+use super::dynamic;
 use crate::{
     AttachError,
     look::{Capability, Finding, Roots},
+    tracing_fs::Tracefs,
 };
 
 /// Opens tracefs and looks whether these events are there; changes nothing.

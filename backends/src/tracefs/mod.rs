@@ -16,8 +16,8 @@ use std::rc::Rc;
 
 use execlab_model::sighting::LossUnit;
 
-use self::{instance::Instance, mount::Tracefs, rings::Rings};
-use crate::{AttachError, Kind, Setting, Settings, Since};
+use self::{instance::Instance, rings::Rings};
+use crate::{AttachError, Kind, Setting, Settings, Since, tracing_fs::Tracefs};
 
 mod btf;
 mod chain;
@@ -26,7 +26,9 @@ mod dynamic;
 pub mod exec;
 pub mod exec_text;
 mod folders;
-mod format;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod instance;
 pub mod kprobe;
 pub mod kretprobe;
@@ -34,7 +36,6 @@ pub mod kretprobe;
 mod look;
 mod lookup;
 mod losses;
-mod mount;
 mod page;
 mod remains;
 mod rings;

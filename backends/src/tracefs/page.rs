@@ -4,7 +4,7 @@
 //! `events/header_event` describes (`kernel/trace/ring_buffer.c`, `include/linux/ring_buffer.h`). Nothing here
 //! panics on any input.
 
-use super::format::{fields, find};
+use crate::tracing_fs::format::{fields, find};
 
 /// In `commit`, above the length: events were lost before this page, and how many stands behind its last event
 /// (`RB_MISSED_EVENTS`, `RB_MISSED_STORED`).

@@ -5,9 +5,12 @@ use std::fs;
 use super::{
     dynamic::{self, GROUP},
     instance::PREFIX,
-    mount::{Tracefs, read},
 };
-use crate::{AttachError, remains::Remains};
+use crate::{
+    AttachError,
+    remains::Remains,
+    tracing_fs::mount::{Tracefs, read},
+};
 
 /// See the module.
 #[derive(Debug)]

@@ -11,10 +11,9 @@ use execlab_model::sighting::{LossReport, LossUnit};
 use super::{
     instance::Instance,
     losses::{Losses, Stats},
-    mount::read,
     page::{Layout, Page, is_known_encoding},
 };
-use crate::{AttachError, MonitorError, Seam, clock::monotonic_ns};
+use crate::{AttachError, MonitorError, Seam, clock::monotonic_ns, tracing_fs::mount::read};
 
 /// The reader of one CPU's buffer.
 #[derive(Debug)]

@@ -34,7 +34,7 @@
 //!
 //! Sources: `kernel/trace/trace_syscalls.c`, `Documentation/trace/events.rst`.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::rc::Rc;
 
 use execlab_model::{
     Bytes,
@@ -43,16 +43,18 @@ use execlab_model::{
 
 use super::{
     BUFFERS,
-    exec::event_id,
-    format::{Field, Format},
     instance::Instance,
-    mount::Tracefs,
     start,
     watch::{Row, Watch},
 };
 use crate::{
     AttachError, Backend, Family, Kind, Monitor, MonitorError, Offers, Portrait, Reach, Remains,
     Seam, Setting, Settings,
+    tracing_fs::{
+        Tracefs,
+        format::{Field, Format, event_id},
+        pending::Pending,
+    },
 };
 
 const EVENTS: [&str; 4] = [
@@ -137,8 +139,7 @@ impl Backend for TracefsSyscalls {
             enters: [execve?, execveat?],
             exit,
             longest: strings(&instance, settings.number("string-bytes"))?,
-            entered: BTreeMap::new(),
-            alone: 0,
+            entered: Pending::new(MOST),
         };
         for event in EVENTS {
             instance.enable(event)?;
@@ -239,6 +240,9 @@ fn format_of(instance: &Instance, event: &str) -> Result<(Format, Field), Attach
         .ok_or_else(|| AttachError::Unsupported(format!("the format of {event} is: {text}")))
 }
 
+/// As many threads cannot be in a call at once that takes a millisecond.
+const MOST: usize = 1 << 16;
+
 #[derive(Debug)]
 enum Call {
     Enter(u32, Option<Bytes>),
@@ -254,9 +258,7 @@ struct Calls {
     exit: Exit,
     /// Longer strings are cut.
     longest: usize,
-    entered: BTreeMap<u32, Option<Bytes>>,
-    /// Exits without an enter.
-    alone: u64,
+    entered: Pending<Option<Bytes>>,
 }
 
 impl Row for Calls {
@@ -283,15 +285,13 @@ impl Row for Calls {
         for (time_ns, call) in events {
             match call {
                 Call::Enter(tid, string) => {
-                    self.entered.insert(tid, string);
+                    self.entered.begin(tid, string);
                 }
                 Call::NoExec(tid) | Call::Exit(tid, false) => {
-                    self.entered.remove(&tid);
+                    self.entered.forget(tid);
                 }
                 Call::Exit(tid, true) => {
-                    let entered = self.entered.remove(&tid);
-                    self.alone += u64::from(entered.is_none());
-                    let string = entered.flatten();
+                    let string = self.entered.end(tid).flatten();
                     seam.sighting(Sighting {
                         // After an exec the thread is its process's first.
                         pid: Some(tid),
@@ -305,21 +305,10 @@ impl Row for Calls {
                 }
             }
         }
-        // A thread that entered and never left (a 32-bit image, or a process that died of its exec).
-        if self.entered.len() > FORGET_AT {
-            self.entered.clear();
-        }
         Ok(())
     }
 
     fn notes(&self) -> Vec<String> {
-        vec![format!(
-            "{} execs left without having entered, {} entered and did not leave",
-            self.alone,
-            self.entered.len()
-        )]
+        vec![self.entered.note()]
     }
 }
-
-/// As many threads cannot be in a call at once that takes a millisecond.
-const FORGET_AT: usize = 1 << 16;

@@ -4,12 +4,13 @@ use execlab_model::sighting::{Argv, ContainerHint, Sighting};
 
 use super::{
     chain::{Arguments, Chain, Offsets},
-    exec::event_id,
-    format::{Field, Format},
     walk::{self, Walk},
     watch::Row,
 };
-use crate::{MonitorError, Seam};
+use crate::{
+    MonitorError, Seam,
+    tracing_fs::format::{Field, Format, event_id},
+};
 
 /// How many PID namespaces deep a process's own id is looked for.
 const LEVELS: u32 = 4;

@@ -2,7 +2,8 @@
 //!
 //! A line is `COMM-TID [CPU] SECONDS.MICROS: sched_process_exec: filename=NAME pid=N old_pid=N`
 //! (`trace_print_context`, `kernel/trace/trace_output.c`; the event's own `print fmt`), and where something was lost
-//! `CPU:N [LOST K EVENTS]` stands between two of them (`print_trace_line`). Nothing is escaped: the name of the process and
+//! `CPU:N [LOST K EVENTS]` stands between two of them (`print_trace_line`). Where a line has no room in a `trace_seq` (a page;
+//! 8 KiB from 6.8 on), `[LINE TOO BIG]` stands in the place of its fields. Nothing is escaped: the name of the process and
 //! that of the file may hold anything but NUL, newlines among it. A file's name that does is put together again
 //! from its lines; one that looks like an event itself cannot be told from one.
 
@@ -20,9 +21,16 @@ pub enum Item<'a> {
     },
     /// Events of a CPU were overwritten; how many, if it says so.
     Lost(Option<u64>),
+    /// An exec whose line the kernel had no room for (`tracing_read_pipe`): its event is gone.
+    TooBig {
+        /// As of an exec.
+        time_us: u64,
+    },
 }
 
 const MARK: &[u8] = b": sched_process_exec: filename=";
+/// The fields of an event are printed as a whole or not at all, so this stands right behind its name.
+const TOO_BIG: &[u8] = b": sched_process_exec: [LINE TOO BIG]";
 
 /// No event has a longer text: a path of 4,096 bytes, and what stands around it.
 const LONGEST: usize = 8 << 10;
@@ -67,17 +75,12 @@ fn begins(text: &[u8]) -> bool {
 
 /// A complete one.
 fn item(text: &[u8]) -> Option<Item<'_>> {
-    exec(text).or_else(|| lost(text))
+    exec(text).or_else(|| lost(text)).or_else(|| too_big(text))
 }
 
 fn exec(text: &[u8]) -> Option<Item<'_>> {
     let mark = find(text, MARK)?;
-    let before = text[..mark].rsplit(|&b| b == b' ').next()?;
-    let mut parts = before.splitn(2, |&b| b == b'.');
-    let (seconds, micros) = (number(parts.next()?)?, parts.next()?);
-    let time_us = (micros.len() == 6)
-        .then(|| seconds.checked_mul(1_000_000)?.checked_add(number(micros)?))
-        .flatten()?;
+    let time_us = time(&text[..mark])?;
     let (text, old_pid) = last_word(&text[mark + MARK.len()..], b"old_pid=")?;
     number(old_pid)?;
     let (filename, pid) = last_word(text, b"pid=")?;
@@ -86,6 +89,25 @@ fn exec(text: &[u8]) -> Option<Item<'_>> {
         pid: number(pid)?.try_into().ok()?,
         filename,
     })
+}
+
+/// The time that ends what stands before an event's name.
+fn time(before: &[u8]) -> Option<u64> {
+    let word = before.rsplit(|&b| b == b' ').next()?;
+    let mut parts = word.splitn(2, |&b| b == b'.');
+    let (seconds, micros) = (number(parts.next()?)?, parts.next()?);
+    (micros.len() == 6)
+        .then(|| seconds.checked_mul(1_000_000)?.checked_add(number(micros)?))
+        .flatten()
+}
+
+fn too_big(text: &[u8]) -> Option<Item<'_>> {
+    // A name with a newline in it may end so, and its event is whole: it goes on.
+    if begins(text) {
+        return None;
+    }
+    let time_us = time(text.strip_suffix(TOO_BIG)?)?;
+    Some(Item::TooBig { time_us })
 }
 
 /// `text` without its last word and the space before it, and what follows `name` in that word.
@@ -125,6 +147,7 @@ mod tests {
     enum Owned {
         Exec(u64, u32, Vec<u8>),
         Lost(Option<u64>),
+        TooBig(u64),
     }
 
     fn read(pieces: &[&[u8]]) -> (Vec<Owned>, u64) {
@@ -138,6 +161,7 @@ mod tests {
                         filename,
                     } => Owned::Exec(time_us, pid, filename.to_vec()),
                     Item::Lost(count) => Owned::Lost(count),
+                    Item::TooBig { time_us } => Owned::TooBig(time_us),
                 });
             });
         }
@@ -167,6 +191,22 @@ mod tests {
             Owned::Lost(None),
             Owned::Exec(2_000_000, 6, b"./y pid=1 old_pid=1".to_vec()),
         ];
+        assert_eq!((items.as_slice(), odd), (&expected[..], 1));
+    }
+
+    #[test]
+    fn a_line_that_had_no_room_is_an_exec_that_is_gone() {
+        let gone = b"   sh-7   [000] ....     5.000006: sched_process_exec: [LINE TOO BIG]\n";
+        let named = line(
+            b"x",
+            1,
+            8,
+            b"/a\n 5.000006: sched_process_exec: [LINE TOO BIG]\nb",
+        );
+        let other = b"[LINE TOO BIG]\n";
+        let (items, odd) = read(&[gone, &named, other]);
+        let name = b"/a\n 5.000006: sched_process_exec: [LINE TOO BIG]\nb".to_vec();
+        let expected = [Owned::TooBig(5_000_006), Owned::Exec(1, 8, name)];
         assert_eq!((items.as_slice(), odd), (&expected[..], 1));
     }
 
@@ -207,7 +247,7 @@ mod tests {
         #[test]
         fn no_text_is_too_odd(
             pieces in prop::collection::vec(
-                "(: sched_process_exec: filename=|CPU:[0-9]{0,3} |\\[LOST |EVENTS\\]| pid=| old_pid=|[0-9]{1,25}|\\.|\n|x){0,12}", 0..4
+                "(: sched_process_exec: filename=|CPU:[0-9]{0,3} |\\[LOST |EVENTS\\]|: sched_process_exec: \\[LINE TOO BIG\\]| pid=| old_pid=|[0-9]{1,25}|\\.|\n|x){0,12}", 0..4
             ),
         ) {
             let pieces: Vec<&[u8]> = pieces.iter().map(String::as_bytes).collect();

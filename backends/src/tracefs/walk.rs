@@ -7,10 +7,8 @@
 
 use execlab_model::Bytes;
 
-use super::{
-    chain::{Arguments, Chain, Offsets},
-    format::{Field, Format},
-};
+use super::chain::{Arguments, Chain, Offsets};
+use crate::tracing_fs::format::{Field, Format};
 
 /// So many mounts are walked through. The file systems of most files are two or three deep.
 const MOUNTS: usize = 3;

@@ -2,10 +2,14 @@
 
 use std::{fmt::Debug, time::Duration};
 
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::epoll::EpollTimeout;
 
 use super::{dynamic::Probes, instance::Instance, rings::Rings};
-use crate::{Monitor, MonitorError, Seam, Stop, clock::monotonic_ns};
+use crate::{
+    Monitor, MonitorError, Seam, Stop,
+    clock::monotonic_ns,
+    waiter::{Waiter, Wakes},
+};
 
 /// So often the buffers are drained at most before somebody looks whether to stop.
 const ROUNDS: usize = 64;
@@ -73,18 +77,12 @@ impl<R: Row> Watch<R> {
         }
     }
 
-    fn epoll(&self, stop: &Stop) -> Result<Epoll, MonitorError> {
-        let failed = |call: &'static str| MonitorError::call::<nix::Error>(call);
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(failed("epoll_create1"))?;
-        epoll
-            .add(stop.fd(), EpollEvent::new(EpollFlags::EPOLLIN, STOP))
-            .map_err(failed("epoll_ctl(ADD, signalfd)"))?;
+    fn waiter(&self, stop: &Stop) -> Result<Waiter, MonitorError> {
+        let waiter = Waiter::new(stop)?;
         for fd in self.rings.fds() {
-            epoll
-                .add(fd, EpollEvent::new(EpollFlags::EPOLLIN, EVENTS))
-                .map_err(failed("epoll_ctl(ADD, trace_pipe_raw)"))?;
+            waiter.add(fd, "trace_pipe_raw", Wakes::WhileReadable)?;
         }
-        Ok(epoll)
+        Ok(waiter)
     }
 
     /// Takes everything that is there. With several CPUs an event is held until a later round has begun after
@@ -131,9 +129,6 @@ impl<R: Row> Watch<R> {
     }
 }
 
-const STOP: u64 = 0;
-const EVENTS: u64 = 1;
-
 impl<R: Row> Monitor for Watch<R> {
     fn evidence(&self) -> Vec<String> {
         let mut evidence = self.instance.evidence().to_vec();
@@ -147,16 +142,11 @@ impl<R: Row> Monitor for Watch<R> {
     }
 
     fn run(&mut self, seam: &mut Seam, stop: &Stop) -> Result<(), MonitorError> {
-        let epoll = self.epoll(stop)?;
+        let waiter = self.waiter(stop)?;
         loop {
             self.drain(seam)?;
             seam.flush()?;
-            let mut events = [EpollEvent::empty(); 16];
-            let mut stopped = match epoll.wait(&mut events, EpollTimeout::NONE) {
-                Ok(ready) => events[..ready].iter().any(|event| event.data() == STOP),
-                Err(nix::Error::EINTR) => false,
-                Err(error) => return Err(MonitorError::call("epoll_wait")(error)),
-            };
+            let mut stopped = waiter.wait(EpollTimeout::NONE)?;
             self.wakeups += 1;
             // While it lingers nobody waits for the buffers, so the kernel wakes nobody for what comes.
             if !stopped && self.linger_ms > 0 {

@@ -10,15 +10,19 @@
 //! To add one: write its module, its line in [`TARGETS`], its program in `fuzz_targets/` with its entry in
 //! `fuzz/Cargo.toml`, and some seeds; a test looks for all of them.
 
+pub mod accounting;
 pub mod audit;
 pub mod connector;
 mod file;
 pub mod kernels;
+pub mod kmod;
 pub mod matrix;
+pub mod perf;
 pub mod proc;
 pub mod record;
 pub mod results;
 pub mod ring;
+pub mod tracefs;
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +39,11 @@ pub struct Target {
 /// All of them.
 pub const TARGETS: &[Target] = &[
     Target {
+        name: "accounting",
+        run: accounting::run,
+        mutations: 20_000,
+    },
+    Target {
         name: "audit",
         run: audit::run,
         mutations: 4_000,
@@ -50,9 +59,19 @@ pub const TARGETS: &[Target] = &[
         mutations: 4_000,
     },
     Target {
+        name: "kmod",
+        run: kmod::run,
+        mutations: 20_000,
+    },
+    Target {
         name: "matrix",
         run: matrix::run,
         mutations: 400,
+    },
+    Target {
+        name: "perf",
+        run: perf::run,
+        mutations: 20_000,
     },
     Target {
         name: "proc",
@@ -73,5 +92,10 @@ pub const TARGETS: &[Target] = &[
         name: "ring",
         run: ring::run,
         mutations: 20_000,
+    },
+    Target {
+        name: "tracefs",
+        run: tracefs::run,
+        mutations: 4_000,
     },
 ];

@@ -74,6 +74,11 @@ fn run(name: &str) {
 }
 
 #[test]
+fn accounting() {
+    run("accounting");
+}
+
+#[test]
 fn audit() {
     run("audit");
 }
@@ -89,8 +94,18 @@ fn kernels() {
 }
 
 #[test]
+fn kmod() {
+    run("kmod");
+}
+
+#[test]
 fn matrix() {
     run("matrix");
+}
+
+#[test]
+fn perf() {
+    run("perf");
 }
 
 #[test]
@@ -111,6 +126,11 @@ fn results() {
 #[test]
 fn ring() {
     run("ring");
+}
+
+#[test]
+fn tracefs() {
+    run("tracefs");
 }
 
 #[test]

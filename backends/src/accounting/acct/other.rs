@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn a_record_counts_only_where_it_was_appended() {
         let mut file = tempfile::tempfile().unwrap();
-        let record = record::tests::record(&Ended {
+        let record = record::record(&Ended {
             flags: AFORK,
             pid: 7,
             ppid: 1,

@@ -44,28 +44,29 @@ pub fn parse(raw: &[u8; SIZE]) -> Result<Ended, OtherVersion> {
     })
 }
 
+/// As the kernel writes it (`fill_ac`, kernel/acct.c).
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn record(ended: &Ended) -> [u8; SIZE] {
+    let mut raw = [0; SIZE];
+    raw[at::FLAG] = ended.flags;
+    raw[at::VERSION] = VERSION;
+    for (at, number) in [
+        (at::UID, ended.uid),
+        (at::PID, ended.pid),
+        (at::PPID, ended.ppid),
+    ] {
+        raw[at..at + 4].copy_from_slice(&number.to_ne_bytes());
+    }
+    let comm = ended.comm.as_slice();
+    raw[at::COMM..at::COMM + comm.len()].copy_from_slice(comm);
+    raw
+}
+
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    /// As the kernel writes it (`fill_ac`, kernel/acct.c).
-    pub fn record(ended: &Ended) -> [u8; SIZE] {
-        let mut raw = [0; SIZE];
-        raw[at::FLAG] = ended.flags;
-        raw[at::VERSION] = VERSION;
-        for (at, number) in [
-            (at::UID, ended.uid),
-            (at::PID, ended.pid),
-            (at::PPID, ended.ppid),
-        ] {
-            raw[at..at + 4].copy_from_slice(&number.to_ne_bytes());
-        }
-        let comm = ended.comm.as_slice();
-        raw[at::COMM..at::COMM + comm.len()].copy_from_slice(comm);
-        raw
-    }
 
     #[test]
     fn a_record_is_laid_out_as_in_the_header() {

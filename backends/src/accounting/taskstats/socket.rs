@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// So many messages are taken with one call.
-const BATCH: usize = 64;
+pub const BATCH: usize = 64;
 /// More than the longest message: two structures of some 700 bytes on Linux 7.3, where the last thread of
 /// several ends. Of a longer one the rest would be cut, which holds nothing of interest.
 const MESSAGE_SIZE: usize = 2048;

@@ -208,3 +208,5 @@ pub fn filter(family: u16) -> Vec<libc::sock_filter> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod written;

@@ -99,6 +99,11 @@ impl Format {
     }
 }
 
+/// What stands first in every event (`common_type`).
+pub fn event_id(raw: &[u8]) -> Option<u16> {
+    raw.first_chunk().map(|id| u16::from_ne_bytes(*id))
+}
+
 /// All fields of a text, with their names.
 pub fn fields(text: &str) -> Vec<(String, Field)> {
     text.lines().filter_map(field).collect()
@@ -136,13 +141,13 @@ fn field(line: &str) -> Option<(String, Field)> {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
     /// As Linux 6.18 prints it.
-    pub const EXEC: &str = "name: sched_process_exec
+    const EXEC: &str = "name: sched_process_exec
 ID: 365
 format:
 	field:unsigned short common_type;	offset:0;	size:2;	signed:0;
@@ -158,7 +163,7 @@ print fmt: \"filename=%s pid=%d old_pid=%d\", __get_str(filename), REC->pid, REC
 ";
 
     /// An event of that format.
-    pub fn exec(pid: u32, old_pid: u32, filename: &[u8]) -> Vec<u8> {
+    fn exec(pid: u32, old_pid: u32, filename: &[u8]) -> Vec<u8> {
         let mut event = 365u16.to_ne_bytes().to_vec();
         event.extend([0, 0]);
         event.extend(old_pid.to_ne_bytes());

@@ -35,10 +35,14 @@ impl Tracefs {
                 _mount: None,
             });
         }
+        Self::alone()
+    }
+
+    /// One of our own in any case.
+    pub fn alone() -> Result<Self, AttachError> {
         let mount = detached().map_err(|error| match error {
             Errno::ENODEV | Errno::ENOSYS => AttachError::Unsupported(format!(
-                "no tracefs at {USUAL}, and fsopen(tracefs) says {error}: a kernel without CONFIG_TRACING, or older \
-                 than 5.2"
+                "fsopen(tracefs) says {error}: a kernel without CONFIG_TRACING, or older than 5.2"
             )),
             error => AttachError::call("fsopen, fsconfig, fsmount of tracefs")(error),
         })?;

@@ -1,0 +1,6 @@
+//! Records of the kernel modules.
+
+/// What holds for them stands beside their parsers. Gives whether one of those took the input.
+pub fn run(input: &[u8]) -> bool {
+    execlab_backends::kmod::fuzzing::check(input)
+}
