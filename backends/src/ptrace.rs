@@ -45,6 +45,7 @@ use execlab_model::{
     sighting::{LossReport, LossUnit, Sighting},
 };
 
+mod apart;
 mod attach;
 mod call;
 mod filter;

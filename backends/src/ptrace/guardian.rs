@@ -39,7 +39,7 @@ impl Guardian {
 
 /// Never returns: it is another process by now.
 fn guard(monitor: &OwnedFd, listener: &Listener) -> ! {
-    keep_only([monitor.as_raw_fd(), listener.as_fd().as_raw_fd()]);
+    keep_only(&mut [monitor.as_raw_fd(), listener.as_fd().as_raw_fd()]);
     let _ = nix::unistd::setsid();
     let _ = nix::sys::prctl::set_name(c"execlab-guard");
     let mut end = [PollFd::new(monitor.as_fd(), PollFlags::POLLIN)];
@@ -51,10 +51,10 @@ fn guard(monitor: &OwnedFd, listener: &Listener) -> ! {
 }
 
 /// Closes everything else: whoever reads what the monitor prints waits for the last copy to close.
-fn keep_only(mut kept: [i32; 2]) {
+pub fn keep_only(kept: &mut [i32]) {
     kept.sort_unstable();
     let mut from = 0;
-    for fd in kept.map(i32::cast_unsigned) {
+    for fd in kept.iter().map(|fd| fd.cast_unsigned()) {
         if from < fd {
             close(from, fd - 1);
         }
