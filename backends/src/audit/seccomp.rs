@@ -198,17 +198,35 @@ impl Logged {
         if names_log(&before) {
             return Ok(None);
         }
-        fs::write(LOGGED, format!("{before} log"))?;
-        Ok(Some(Self { before }))
+        fs::write(LOGGED, as_list(before.split_whitespace().chain(["log"])))?;
+        let logged = Self { before };
+        // It takes what it knows, and says nothing of the rest.
+        let now = fs::read_to_string(LOGGED)?;
+        if names_log(&now) {
+            Ok(Some(logged))
+        } else {
+            Err(io::Error::other(format!(
+                "it takes no `log`, and reads `{}`",
+                now.trim()
+            )))
+        }
     }
 }
 
 impl Drop for Logged {
     fn drop(&mut self) {
-        if let Err(error) = fs::write(LOGGED, &self.before) {
+        let before = as_list(self.before.split_whitespace());
+        if let Err(error) = fs::write(LOGGED, before) {
             eprintln!("execlab-monitor: {LOGGED} is not put back: {error}");
         }
     }
+}
+
+/// A list as the kernel takes it: it stops at an empty word (`seccomp_names_to_actions_logged`, kernel/seccomp.c), and a
+/// write of no bytes changes nothing, so an empty list is an end of line.
+fn as_list<'a>(actions: impl Iterator<Item = &'a str>) -> String {
+    let actions: Vec<_> = actions.collect();
+    format!("{}\n", actions.join(" "))
 }
 
 /// Whether a list of logged actions has that of our filter.
@@ -243,7 +261,7 @@ impl Remains for OfSeccomp {
         let said = |error| format!("{LOGGED}: {error}");
         let now = fs::read_to_string(LOGGED).map_err(said)?;
         if names_log(&now) && !names_log(list) {
-            fs::write(LOGGED, list).map_err(said)?;
+            fs::write(LOGGED, as_list(list.split_whitespace())).map_err(said)?;
             done.push("seccomp: took `log` from the actions that are logged".into());
         }
         Ok(done)
@@ -278,6 +296,13 @@ mod tests {
         assert_eq!(told(&text.replace("7ffc", "8000")), Told::Other);
         assert_eq!(told(&text.replace("syscall=59", "syscall=60")), Told::Other);
         assert_eq!(told(&text.replace("pid=312", "pid=x")), Told::Malformed);
+    }
+
+    #[test]
+    fn a_list_has_no_empty_word_and_is_never_no_bytes() {
+        assert_eq!(as_list([].into_iter()), "\n");
+        assert_eq!(as_list("".split_whitespace().chain(["log"])), "log\n");
+        assert_eq!(as_list("trap  errno".split_whitespace()), "trap errno\n");
     }
 
     #[test]
