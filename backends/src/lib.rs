@@ -49,6 +49,8 @@ pub mod procfs_lookup;
 pub mod ptrace;
 pub mod remains;
 pub mod seam;
+#[cfg(any(feature = "audit", feature = "ptrace"))]
+pub mod seccomp_filter;
 pub mod setting;
 pub mod stop;
 #[cfg(feature = "tracefs")]

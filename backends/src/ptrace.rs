@@ -48,7 +48,6 @@ use execlab_model::{
 mod apart;
 mod attach;
 mod call;
-mod filter;
 mod follow;
 mod guardian;
 mod launched;
@@ -62,6 +61,7 @@ mod resolve;
 pub mod seccomp_trace;
 mod sys;
 pub mod traceme;
+mod walker;
 
 use attach::Attached;
 use follow::Tracing;

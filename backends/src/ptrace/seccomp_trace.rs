@@ -25,13 +25,12 @@
 //! Sources: ptrace(2), seccomp(2), strace(1), kernel/seccomp.c, kernel/ptrace.c.
 
 use super::{
-    filter,
     launched::{Launched, Manner},
     rendezvous::Visit,
 };
 use crate::{
     AttachError, Backend, Family, Kind, Monitor, Offers, Portrait, Reach, Setting, Settings, Since,
-    procfs_lookup::Depth,
+    procfs_lookup::Depth, seccomp_filter,
 };
 
 /// See the module.
@@ -106,13 +105,13 @@ impl Backend for SeccompTrace {
 
     fn launch(&self, _: &Settings) -> Result<(), AttachError> {
         Visit::pay()?.wait()?;
-        filter::install(libc::SECCOMP_RET_TRACE, 0)
+        seccomp_filter::install(libc::SECCOMP_RET_TRACE, 0)
             .map(drop)
             .map_err(AttachError::call("seccomp(SET_MODE_FILTER)"))
     }
 
     fn attach(&self, settings: &Settings) -> Result<Box<dyn Monitor>, AttachError> {
-        filter::available(libc::SECCOMP_RET_TRACE).map_err(|error| {
+        seccomp_filter::available(libc::SECCOMP_RET_TRACE).map_err(|error| {
             AttachError::Unsupported(format!("SECCOMP_GET_ACTION_AVAIL of TRACE: {error}"))
         })?;
         let said = "the kernel has SECCOMP_RET_TRACE; PTRACE_SEIZE with O_TRACESECCOMP when somebody is launched";
