@@ -10,12 +10,14 @@
 //! one may be what waits for the exec. From then on events are allowed, counted and thrown away, until there is room.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     os::fd::{AsFd, BorrowedFd},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::Duration,
 };
 
+use execlab_model::Bytes;
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
@@ -33,6 +35,9 @@ use crate::{AttachError, MonitorError, clock::monotonic_ns, priority::Priority};
 const ROOM: usize = 128;
 /// How long the first event waits for room.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// So many processes' last events are remembered, and so many files that name others; at these numbers all are forgotten together.
+const MOST_PROCESSES: usize = 4096;
+const MOST_FURTHER: usize = 4096;
 /// So many reads before the bell is heard again.
 const READS: usize = 16;
 /// So many reads after the stop at most: a storm makes new events all the time.
@@ -60,6 +65,8 @@ struct State {
     stuck: bool,
     /// Thrown away since that was last told, and since when.
     thrown: Option<(u64, u64)>,
+    /// Paths whose execs went on to open those files: interpreters and loaders, of which nothing has to be asked.
+    further: BTreeMap<Bytes, BTreeSet<Bytes>>,
     /// No more is to be told than what is queued now.
     finishing: bool,
     /// All of that is told.
@@ -107,7 +114,7 @@ impl Answering {
         let thread = std::thread::Builder::new().name("answers".into());
         let thread = thread.spawn(move || {
             // Where it is refused the monitor's own thread was refused it too, and says so.
-            let _priority = fifo.then(Priority::raise);
+            let _priority = fifo.then(|| Priority::raise(1));
             let failed = Thread::new(&theirs, &group, front).run();
             if let Err(error) = failed {
                 theirs.lock().news.push(News::Failed(error));
@@ -140,9 +147,16 @@ impl Answering {
         (news, state.finished)
     }
 
-    /// An exec was dealt with, and holds nothing open any more.
-    pub fn done(&self) {
+    /// An exec was dealt with, and holds nothing open any more. `learned` are two paths of which the second belonged
+    /// to the exec of the first.
+    pub fn done(&self, learned: Option<(Bytes, Bytes)>) {
         let mut state = self.shared.lock();
+        if let Some((first, second)) = learned {
+            if state.further.len() >= MOST_FURTHER {
+                state.further.clear();
+            }
+            state.further.entry(first).or_default().insert(second);
+        }
         state.in_flight = state.in_flight.saturating_sub(1);
         state.stuck = false;
         self.shared.room.notify_one();
@@ -173,6 +187,8 @@ struct Thread<'a> {
     shared: &'a Shared,
     group: &'a Group,
     front: Front,
+    /// The path of each process's last event.
+    last: BTreeMap<u32, Bytes>,
     /// When the queue was last seen empty.
     empty_ns: u64,
     silent: bool,
@@ -184,6 +200,7 @@ impl<'a> Thread<'a> {
             shared,
             group,
             front,
+            last: BTreeMap::new(),
             empty_ns: monotonic_ns(),
             silent: false,
         }
@@ -245,7 +262,10 @@ impl<'a> Thread<'a> {
     fn answer(&mut self, opened: Opened) -> Result<(), MonitorError> {
         let mut taken = self.front.begin(opened);
         if !self.silent {
-            self.front.look_up(&mut taken, &[], true);
+            Front::hold_root(&mut taken);
+            if !self.is_expected(&mut taken) {
+                self.front.look_up(&mut taken, &[], true);
+            }
         }
         if let Some(file) = &taken.file {
             match self.group.allow(file.as_fd()) {
@@ -258,6 +278,22 @@ impl<'a> Thread<'a> {
             self.hand_over(taken);
         }
         Ok(())
+    }
+
+    /// Whether an event belongs to the exec of the one before it, by all that was learned. Where that is wrong, because a file
+    /// became another one, its process is looked up after the answer.
+    fn is_expected(&mut self, taken: &mut Taken) -> bool {
+        let (Some(pid), Some(path)) = (taken.sighting.pid, &taken.sighting.path) else {
+            return false;
+        };
+        if self.last.len() >= MOST_PROCESSES {
+            self.last.clear();
+        }
+        taken.before = self.last.insert(pid, path.clone());
+        let state = self.shared.lock();
+        let further = taken.before.as_ref();
+        let further = further.and_then(|before| state.further.get(before));
+        further.is_some_and(|further| further.contains(path))
     }
 
     fn hand_over(&self, taken: Taken) {
@@ -327,7 +363,7 @@ mod tests {
                         let path = event.sighting.path.unwrap();
                         assert_eq!(path.as_slice(), file.as_os_str().as_encoded_bytes());
                         taken += 1;
-                        answering.done();
+                        answering.done(None);
                     }
                     News::Lost(_, count, _) => lost += count.unwrap(),
                     other => panic!("{other:?}"),

@@ -36,6 +36,8 @@ pub struct Taken {
     pub sighting: Sighting,
     pub file: Option<OwnedFd>,
     pidfd: Pidfd,
+    /// Of a process that waits: the path of its event before this one.
+    pub before: Option<Bytes>,
     /// The root of a process that waits: a name of a file may mean something else there.
     pub root: Option<OwnedFd>,
     pub looked: Looked,
@@ -105,10 +107,20 @@ impl Front {
             sighting,
             file,
             pidfd: opened.pidfd,
+            before: None,
             root: None,
             looked: Looked::Not,
             mounts: None,
         }
+    }
+
+    /// Holds on to the root of a process, which may be gone when it is needed.
+    pub fn hold_root(taken: &mut Taken) {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        taken.root = taken.sighting.pid.and_then(|pid| {
+            let root = format!("/proc/{pid}/root");
+            open(&*root, flags, Mode::empty()).ok()
+        });
     }
 
     /// Asks `/proc` of the process. `stopped` where it waits for us; else its image may be that of one of `files`.
@@ -123,9 +135,6 @@ impl Front {
         let mut before = None;
         if stopped {
             before = process.stat(&mut self.proc).map(|stat| stat.image);
-            let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-            let root = format!("/proc/{pid}/root");
-            taken.root = open(&*root, flags, Mode::empty()).ok();
         }
         let awaited = Awaited { process, before };
         let there = !stopped && self.image_is_there(&awaited, files, &mut taken.sighting);

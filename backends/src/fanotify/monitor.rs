@@ -57,7 +57,7 @@ pub fn attach(style: Style, settings: &Settings) -> Result<Box<dyn Monitor>, Att
         Source::Read(Buffer::default())
     };
     let marks = Marks::put(&group, style.on, elsewhere)?;
-    let scheduling = fifo.then(Priority::raise).transpose()?;
+    let scheduling = fifo.then(|| Priority::raise(1)).transpose()?;
     let mut evidence = group
         .evidence()
         .map_err(AttachError::call("read of /proc/self/fdinfo"))?;
@@ -155,7 +155,7 @@ impl Watcher {
                     let mounts = self.resolver.take(*taken);
                     self.mark(mounts.as_ref());
                     if let Source::Answered(answering) = &self.source {
-                        answering.done();
+                        answering.done(self.resolver.learned());
                     }
                 }
                 News::Overflow(since) => self.overflowed(seam, since)?,

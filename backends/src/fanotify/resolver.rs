@@ -44,6 +44,8 @@ pub struct Resolver {
     /// The first answer is kept.
     unopened: Option<(Errno, u64)>,
     refused_pidfds: u64,
+    /// Two paths of which the second belonged to the exec of the first, as they were last taken.
+    learned: Option<(Bytes, Bytes)>,
 }
 
 impl Resolver {
@@ -60,6 +62,7 @@ impl Resolver {
             unnamed: 0,
             unopened: None,
             refused_pidfds: 0,
+            learned: None,
         }
     }
 
@@ -91,6 +94,7 @@ impl Resolver {
                 taken.sighting.file = Some(id);
                 if part != Part::Another {
                     let mounts = taken.mounts.take();
+                    self.learned = taken.before.zip(taken.sighting.path.clone());
                     self.fold(taken.sighting, id, part);
                     return mounts;
                 }
@@ -119,6 +123,11 @@ impl Resolver {
             awaited,
         });
         taken.mounts
+    }
+
+    /// What is to be expected again: see [`Answering::done`](super::answer::Answering::done).
+    pub fn learned(&mut self) -> Option<(Bytes, Bytes)> {
+        self.learned.take()
     }
 
     /// A further event of an exec that has a sighting.
