@@ -179,7 +179,7 @@ impl Backend for AppArmor {
 }
 
 /// Reads an AVC record: the name of the file that a process of our profile was let execute.
-fn read(stamp: Stamp, text: &[u8]) -> Told {
+pub(super) fn read(stamp: Stamp, text: &[u8]) -> Told {
     let (mut pid, mut path) = (None, None);
     let (mut let_through, mut exec, mut ours) = (false, false, false);
     for (name, value) in fields(text) {

@@ -43,6 +43,9 @@
 //! Sources: fanotify(7), `fanotify_init(2)`, `fanotify_mark(2)`; `fs/notify/fanotify/`.
 
 pub mod filesystem;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod mount;
 pub mod perm;
 pub mod with_pidfd;

@@ -78,8 +78,8 @@ fn u32_at(raw: &[u8], at: usize) -> Option<u32> {
 }
 
 /// The kernel's side, for tests.
-#[cfg(test)]
-mod kernel {
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod kernel {
     use super::{Event, INFO_HEADER, INFO_PIDFD, METADATA, VERSION};
 
     /// An event as `copy_event_to_user` (`fs/notify/fanotify/fanotify_user.c`) writes it, behind a record of

@@ -48,6 +48,10 @@ mod place;
 mod remains;
 mod wire;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use wire::check as fuzz;
+
 /// What can be set.
 pub const SETTINGS: &[Setting] = &[
     Setting {

@@ -19,6 +19,7 @@ pub mod proc;
 pub mod record;
 pub mod results;
 pub mod ring;
+pub mod wires;
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +73,11 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "ring",
         run: ring::run,
+        mutations: 20_000,
+    },
+    Target {
+        name: "wires",
+        run: wires::run,
         mutations: 20_000,
     },
 ];
