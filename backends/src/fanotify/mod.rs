@@ -64,7 +64,7 @@ mod pidfd;
 mod resolver;
 mod wire;
 
-use crate::{Kind, Offers, Setting};
+use crate::{Family, Kind, Offers, Portrait, Reach, Setting, Since};
 
 /// What can be set on each row.
 pub const SETTINGS: &[Setting] = &[
@@ -111,3 +111,21 @@ const OFFERS: Offers = Offers {
 };
 
 const LOSS_SIGNALS: &[&str] = &["FAN_Q_OVERFLOW", "an error of read(2) in place of an event"];
+
+fn portrait(
+    mechanism: &'static str,
+    needs: &'static [&'static str],
+    release: &'static str,
+) -> Portrait {
+    Portrait {
+        family: Family::Fanotify,
+        mechanism,
+        needs,
+        since: Since {
+            release,
+            series: None,
+        },
+        loss_signals: LOSS_SIGNALS,
+        reach: Reach::System,
+    }
+}

@@ -25,10 +25,8 @@
 //! one place in it, so that takes more than 16,384 of them. What is bought for its price: the container and
 //! the parent of every exec, however short.
 
-use super::{LOSS_SIGNALS, OFFERS, SETTINGS, marks::On, monitor};
-use crate::{
-    AttachError, Backend, Family, Monitor, Offers, Portrait, Reach, Setting, Settings, Since,
-};
+use super::{OFFERS, SETTINGS, marks::On, monitor};
+use crate::{AttachError, Backend, Monitor, Offers, Portrait, Setting, Settings};
 
 /// See the module.
 #[derive(Debug)]
@@ -48,17 +46,11 @@ impl Backend for Permission {
     }
 
     fn portrait(&self) -> Portrait {
-        Portrait {
-            family: Family::Fanotify,
-            mechanism: "each file that is opened to be executed waits until the monitor has looked and allows it",
-            needs: &["CONFIG_FANOTIFY_ACCESS_PERMISSIONS", "CAP_SYS_ADMIN"],
-            since: Since {
-                release: "5.0 (FAN_OPEN_EXEC_PERM)",
-                series: None,
-            },
-            loss_signals: LOSS_SIGNALS,
-            reach: Reach::System,
-        }
+        super::portrait(
+            "each file that is opened to be executed waits until the monitor has looked and allows it",
+            &["CONFIG_FANOTIFY_ACCESS_PERMISSIONS", "CAP_SYS_ADMIN"],
+            "5.0 (FAN_OPEN_EXEC_PERM)",
+        )
     }
 
     fn settings(&self) -> &'static [Setting] {
