@@ -3,7 +3,7 @@
 // The constructor, which tells of the new image before its first line, and the way to the monitor.
 //
 // A report is one datagram: whole or not at all. A process waits while the monitor's queue is full, for a second at
-// most; then it counts itself as lost, where it can, and goes on. Where nobody listens it goes on at once.
+// most, or until a signal comes; then it counts itself as lost, where it can, and goes on. Where nobody listens it goes on at once.
 
 #include "preload.h"
 
@@ -14,7 +14,7 @@ __attribute__((used)) const volatile struct settings settings = {
 
 enum { MAGIC = 0x52504c58, AF_UNIX = 1, SOCK_DGRAM = 2, SOCK_CLOEXEC = O_CLOEXEC };
 enum { SOL_SOCKET = 1, SO_SNDTIMEO = 21, MSG_DONTWAIT = 0x40, MSG_NOSIGNAL = 0x4000 };
-enum { EAGAIN = 11, EMSGSIZE = 90 };
+enum { EINTR = 4, EAGAIN = 11, ENOMEM = 12, EMSGSIZE = 90, ENOBUFS = 105 };
 
 struct address {
 	u16 family;
@@ -80,6 +80,12 @@ static void count_loss(void)
 	call(SYS_CLOSE, fd, 0, 0);
 }
 
+// Whether somebody listens and the report did not get there all the same.
+static int is_lost(long sent)
+{
+	return sent == -EAGAIN || sent == -EMSGSIZE || sent == -ENOBUFS || sent == -ENOMEM || sent == -EINTR;
+}
+
 static long send(long fd, struct message *message)
 {
 	const struct timeval patience = { .seconds = 1 };
@@ -101,7 +107,7 @@ static long send_to_either(long fd, struct message *message)
 	message->name = &address;
 	message->name_length = sizeof(address);
 	sent = send(fd, message);
-	if (sent >= 0 || sent == -EAGAIN || sent == -EMSGSIZE)
+	if (sent >= 0 || is_lost(sent))
 		return sent;
 	// Another root, or another mount namespace: a name without a file, which belongs to the network's namespace.
 	address.path[0] = 0;
@@ -142,10 +148,13 @@ void hand_over(struct report *report, struct part texts[TEXTS], const struct par
 		report->argv += (u32)part->length;
 	}
 	fd = call(SYS_SOCKET, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
+	if (fd < 0) {
+		// No descriptor or no memory is left, so this may fail too.
+		count_loss();
 		return;
+	}
 	sent = send_to_either(fd, &message);
-	if (sent == -EAGAIN || sent == -EMSGSIZE)
+	if (is_lost(sent))
 		count_loss();
 	call(SYS_CLOSE, fd, 0, 0);
 }

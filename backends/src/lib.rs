@@ -50,6 +50,8 @@ pub mod ptrace;
 pub mod registry;
 pub mod remains;
 pub mod seam;
+#[cfg(any(feature = "audit", feature = "ptrace"))]
+pub mod seccomp_filter;
 pub mod setting;
 pub mod stop;
 #[cfg(feature = "tracefs")]

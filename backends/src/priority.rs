@@ -4,15 +4,17 @@ use std::io;
 
 use crate::AttachError;
 
-/// `SCHED_FIFO` with the lowest real-time priority, while it exists (`sched(7)`).
+/// The calling thread's, while it exists (`sched(7)`).
 #[derive(Debug)]
 pub struct Priority(());
 
 impl Priority {
-    /// Raises this thread; what it starts later begins as everybody else.
-    pub fn raise() -> Result<Self, AttachError> {
-        set_scheduler(libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, 1)
-            .map_err(AttachError::call("sched_setscheduler SCHED_FIFO 1"))?;
+    /// `SCHED_FIFO` for the calling thread; what it starts later begins as everybody else. 1 is the lowest and above
+    /// everything that has no real-time priority.
+    pub fn raise(priority: i32) -> Result<Self, AttachError> {
+        set_scheduler(libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, priority).map_err(
+            AttachError::call(format!("sched_setscheduler SCHED_FIFO {priority}")),
+        )?;
         Ok(Self(()))
     }
 }

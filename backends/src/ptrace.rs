@@ -45,9 +45,9 @@ use execlab_model::{
     sighting::{LossReport, LossUnit, Sighting},
 };
 
+mod apart;
 mod attach;
 mod call;
-mod filter;
 mod follow;
 mod guardian;
 mod launched;
@@ -61,6 +61,7 @@ mod resolve;
 pub mod seccomp_trace;
 mod sys;
 pub mod traceme;
+mod walker;
 
 use attach::Attached;
 use follow::Tracing;

@@ -45,8 +45,6 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &crate::audit::sixty_four::SixtyFourBit,
     #[cfg(feature = "audit")]
     &crate::audit::seccomp::SeccompLog,
-    #[cfg(feature = "audit")]
-    &crate::audit::apparmor::AppArmor,
     #[cfg(feature = "tracefs")]
     &crate::tracefs::exec::TracefsExec,
     #[cfg(feature = "tracefs")]
@@ -117,6 +115,8 @@ pub const BACKENDS: &[&dyn Backend] = &[
     &crate::preload::environment::Preload,
     #[cfg(feature = "preload")]
     &crate::preload::file::PreloadFile,
+    #[cfg(feature = "audit")]
+    &crate::audit::apparmor::AppArmor,
     #[cfg(feature = "lsm")]
     &crate::lsm::tomoyo::Tomoyo,
     #[cfg(feature = "lsm")]

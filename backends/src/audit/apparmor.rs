@@ -46,6 +46,10 @@
 use std::{
     fmt::Debug,
     fs, io,
+    os::{
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr, UnixDatagram},
+    },
     path::{Path, PathBuf},
 };
 
@@ -152,7 +156,7 @@ impl Backend for AppArmor {
     }
 
     fn attach(&self, settings: &Settings) -> Result<Box<dyn Monitor>, AttachError> {
-        let loaded = Loaded::load(Path::new(POLICY))?;
+        let loaded = Loaded::load(Path::new(POLICY), OWNER)?;
         let source = Source::Single(Single {
             kind: kind::AVC,
             read,
@@ -175,7 +179,7 @@ impl Backend for AppArmor {
 }
 
 /// Reads an AVC record: the name of the file that a process of our profile was let execute.
-fn read(stamp: Stamp, text: &[u8]) -> Told {
+pub(super) fn read(stamp: Stamp, text: &[u8]) -> Told {
     let (mut pid, mut path) = (None, None);
     let (mut let_through, mut exec, mut ours) = (false, false, false);
     for (name, value) in fields(text) {
@@ -199,14 +203,30 @@ fn read(stamp: Stamp, text: &[u8]) -> Told {
     }
 }
 
+/// Held by the monitor whose profile it is: an abstract name, which goes with its process.
+const OWNER: &str = "execlab-apparmor-profile";
+
+/// Takes that name; fails where a monitor has it that lives.
+fn own(name: &str) -> io::Result<UnixDatagram> {
+    UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(name)?)
+}
+
 /// The profile, loaded. Dropping it removes it, and unconfines whom it confined.
 #[derive(Debug)]
 struct Loaded {
     policy: PathBuf,
+    /// There is one profile, and one monitor may remove it.
+    _owner: UnixDatagram,
 }
 
 impl Loaded {
-    fn load(policy: &Path) -> Result<Self, AttachError> {
+    fn load(policy: &Path, owner: &str) -> Result<Self, AttachError> {
+        let owner = own(owner).map_err(|error| match error.raw_os_error() {
+            Some(libc::EADDRINUSE) => {
+                AttachError::Unsupported(format!("another monitor has the profile {NAME} loaded"))
+            }
+            _ => AttachError::call(format!("bind of the abstract name {owner}"))(error),
+        })?;
         let load = policy.join(".load");
         fs::write(&load, PROFILE).map_err(|error| match error.raw_os_error() {
             Some(libc::ENOENT) => AttachError::Unsupported(format!(
@@ -220,6 +240,7 @@ impl Loaded {
         })?;
         Ok(Self {
             policy: policy.to_owned(),
+            _owner: owner,
         })
     }
 }
@@ -246,7 +267,7 @@ fn is_loaded(policy: &Path) -> io::Result<bool> {
     Ok(names.any(|(name, _)| name == NAME))
 }
 
-/// What a killed monitor leaves: what [`super`] leaves, and the profile.
+/// What a killed monitor leaves: what [`super`] leaves, and the profile. That of a monitor that lives stays.
 #[derive(Debug)]
 struct OfAppArmor;
 
@@ -266,7 +287,8 @@ impl Remains for OfAppArmor {
             .ok_or("what was noted of AppArmor cannot be read")?;
         let mut done = super::remains::OfAudit.put_back(audit)?;
         let policy = Path::new(POLICY);
-        if profile == "profile false" && is_loaded(policy).map_err(said)? {
+        let ended = own(OWNER);
+        if profile == "profile false" && ended.is_ok() && is_loaded(policy).map_err(said)? {
             remove(policy).map_err(said)?;
             done.push(format!("apparmor: removed the profile {NAME}"));
         }
@@ -324,11 +346,16 @@ mod tests {
         assert!(!is_loaded(policy.path()).unwrap());
         list("execlab (complain)\n");
         assert!(is_loaded(policy.path()).unwrap());
-        let loaded = Loaded::load(policy.path()).unwrap();
+        let owner = format!("execlab-apparmor-test-{}", std::process::id());
+        let loaded = Loaded::load(policy.path(), &owner).unwrap();
         assert_eq!(fs::read(policy.path().join(".load")).unwrap(), PROFILE);
+        // Another monitor's is not touched.
+        let second = Loaded::load(policy.path(), &owner);
+        assert!(matches!(second, Err(AttachError::Unsupported(_))));
+        assert!(!policy.path().join(".remove").exists());
         drop(loaded);
         assert_eq!(fs::read(policy.path().join(".remove")).unwrap(), b"execlab");
-        let gone = Loaded::load(&policy.path().join("none"));
+        let gone = Loaded::load(&policy.path().join("none"), &owner);
         assert!(matches!(gone, Err(AttachError::Unsupported(_))));
     }
 

@@ -246,6 +246,7 @@ impl AuditMonitor {
             evidence.push("audit was off: processes older than this are not seen".into());
         }
         Ok(Self {
+            malformed: reader.malformed(),
             dropped: reader
                 .drops()
                 .map_err(AttachError::call("getsockopt(SO_MEMINFO)"))?,

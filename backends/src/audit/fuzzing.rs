@@ -11,6 +11,7 @@ use super::{
     kernel_text::{Told, event},
     record::{self, Stamp, Value},
     rules::Rule,
+    source::{self, Parser, Single, Source},
     when::When,
     wire::{HEADER, Message, Status, kind, request},
 };
@@ -26,6 +27,35 @@ pub fn check(input: &[u8]) -> bool {
         2 => stream(bytes),
         _ => round_trip(bytes),
     }
+}
+
+/// Single records of `AppArmor` and of seccomp: what is told of them stands there, also behind a stamp. Gives whether it is an exec.
+pub fn single(text: &[u8]) -> bool {
+    let stamp = Stamp {
+        millis: 1,
+        serial: 2,
+    };
+    let readers = [super::apparmor::read, super::seccomp::read];
+    let mut taken = false;
+    for (kind, read) in [(kind::AVC, readers[0]), (kind::SECCOMP, readers[1])] {
+        let told = read(stamp, text);
+        let mut parser = Parser::new(Source::Single(Single { kind, read }), false);
+        let mut outcomes = Vec::new();
+        let stamped = [b"audit(0.001:2):", text].concat();
+        parser.record(kind, &stamped, 0, |outcome| outcomes.push(outcome));
+        let malformed = u64::from(told == source::Told::Malformed);
+        assert_eq!(parser.malformed(), malformed);
+        match told {
+            source::Told::Exec(exec) => {
+                let path = exec.path.as_ref().map_or(0, |path| path.as_slice().len());
+                assert!(path <= text.len());
+                assert_eq!(outcomes, [Outcome::Exec(exec)]);
+                taken = true;
+            }
+            source::Told::Other | source::Told::Malformed => assert!(outcomes.is_empty()),
+        }
+    }
+    taken
 }
 
 /// The text of a record: fields are parts of it, one behind the other, and no value is longer than what

@@ -29,6 +29,8 @@ pub struct AuditMonitor {
     pub(super) attached: Status,
     pub(super) counted: Status,
     pub(super) dropped: u32,
+    /// Records that could not be read, as far as they are reported.
+    pub(super) malformed: u64,
     pub(super) counted_ns: u64,
     pub(super) problems: Vec<String>,
 }
@@ -73,6 +75,7 @@ impl AuditMonitor {
             })?;
         }
         self.count_drops(window_ns, seam)?;
+        self.count_malformed(window_ns, seam)?;
         (self.counted, self.counted_ns) = (status, now);
         Ok(status)
     }
@@ -96,6 +99,25 @@ impl AuditMonitor {
                 source: "ENOBUFS on the multicast socket".into(),
                 unit: LossUnit::Record,
                 count: Some(new.into()),
+                window_ns,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A record that cannot be read may have been an exec's.
+    fn count_malformed(
+        &mut self,
+        window_ns: (u64, u64),
+        seam: &mut Seam,
+    ) -> Result<(), MonitorError> {
+        let malformed = self.reader.malformed();
+        let new = malformed - std::mem::replace(&mut self.malformed, malformed);
+        if new > 0 {
+            seam.loss(LossReport {
+                source: "records that could not be read".into(),
+                unit: LossUnit::Record,
+                count: Some(new),
                 window_ns,
             })?;
         }
@@ -203,7 +225,6 @@ impl Monitor for AuditMonitor {
             (counts.overruns, "times the socket was full (ENOBUFS)"),
             (counts.earlier, "events from before the rules, in pieces"),
             (counts.cut, "records longer than their room"),
-            (self.reader.malformed(), "records that could not be read"),
         ] {
             if count > 0 {
                 notes.push(format!("{count} {what}"));

@@ -233,6 +233,7 @@ impl Reader {
         }
         let received_ns = clock::monotonic_ns();
         self.sink.when.refresh();
+        let malformed = self.parser.malformed();
         for (datagram, cut) in self.batch.datagrams() {
             let Some(message) = Message::parse(datagram) else {
                 continue;
@@ -252,6 +253,7 @@ impl Reader {
                 });
             handed_over?;
         }
+        self.sink.suspicious |= self.parser.malformed() > malformed;
         Ok(more)
     }
 

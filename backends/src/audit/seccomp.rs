@@ -51,10 +51,8 @@ use super::{
 };
 use crate::{
     AttachError, Backend, Family, Monitor, Offers, Portrait, Reach, Setting, Settings, Since,
-    remains::Remains,
+    remains::Remains, seccomp_filter,
 };
-
-mod filter;
 
 /// See the module.
 #[derive(Debug)]
@@ -121,7 +119,9 @@ impl Backend for SeccompLog {
     }
 
     fn launch(&self, _: &Settings) -> Result<(), AttachError> {
-        filter::install().map_err(AttachError::call("seccomp(SECCOMP_SET_MODE_FILTER)"))
+        seccomp_filter::install(RET_LOG, 0)
+            .map(drop)
+            .map_err(AttachError::call("seccomp(SECCOMP_SET_MODE_FILTER)"))
     }
 
     fn offers(&self) -> Offers {
@@ -136,7 +136,7 @@ impl Backend for SeccompLog {
     }
 
     fn attach(&self, settings: &Settings) -> Result<Box<dyn Monitor>, AttachError> {
-        filter::can_log().map_err(|error| {
+        seccomp_filter::available(RET_LOG).map_err(|error| {
             AttachError::Unsupported(format!(
                 "seccomp(SECCOMP_GET_ACTION_AVAIL, SECCOMP_RET_LOG): {error}"
             ))
@@ -161,7 +161,7 @@ impl Backend for SeccompLog {
 }
 
 /// Reads a SECCOMP record: whose call it was, if it was an exec that a filter had logged.
-fn read(stamp: Stamp, text: &[u8]) -> Told {
+pub(super) fn read(stamp: Stamp, text: &[u8]) -> Told {
     let (mut pid, mut uid, mut arch, mut call, mut code) = (None, None, None, None, None);
     for (name, value) in fields(text) {
         match name {
@@ -176,7 +176,7 @@ fn read(stamp: Stamp, text: &[u8]) -> Told {
     let (Some(pid), Some(arch), Some(call), Some(code)) = (pid, arch, call, code) else {
         return Told::Malformed;
     };
-    if code != RET_LOG || !filter::CALLS.contains(&(arch, call)) {
+    if code != RET_LOG || !seccomp_filter::CALLS.contains(&(arch, call)) {
         return Told::Other;
     }
     Told::Exec(Box::new(super::event::Exec {
@@ -198,17 +198,35 @@ impl Logged {
         if names_log(&before) {
             return Ok(None);
         }
-        fs::write(LOGGED, format!("{before} log"))?;
-        Ok(Some(Self { before }))
+        fs::write(LOGGED, as_list(before.split_whitespace().chain(["log"])))?;
+        let logged = Self { before };
+        // It takes what it knows, and says nothing of the rest.
+        let now = fs::read_to_string(LOGGED)?;
+        if names_log(&now) {
+            Ok(Some(logged))
+        } else {
+            Err(io::Error::other(format!(
+                "it takes no `log`, and reads `{}`",
+                now.trim()
+            )))
+        }
     }
 }
 
 impl Drop for Logged {
     fn drop(&mut self) {
-        if let Err(error) = fs::write(LOGGED, &self.before) {
+        let before = as_list(self.before.split_whitespace());
+        if let Err(error) = fs::write(LOGGED, before) {
             eprintln!("execlab-monitor: {LOGGED} is not put back: {error}");
         }
     }
+}
+
+/// A list as the kernel takes it: it stops at an empty word (`seccomp_names_to_actions_logged`, kernel/seccomp.c), and a
+/// write of no bytes changes nothing, so an empty list is an end of line.
+fn as_list<'a>(actions: impl Iterator<Item = &'a str>) -> String {
+    let actions: Vec<_> = actions.collect();
+    format!("{}\n", actions.join(" "))
 }
 
 /// Whether a list of logged actions has that of our filter.
@@ -243,7 +261,7 @@ impl Remains for OfSeccomp {
         let said = |error| format!("{LOGGED}: {error}");
         let now = fs::read_to_string(LOGGED).map_err(said)?;
         if names_log(&now) && !names_log(list) {
-            fs::write(LOGGED, list).map_err(said)?;
+            fs::write(LOGGED, as_list(list.split_whitespace())).map_err(said)?;
             done.push("seccomp: took `log` from the actions that are logged".into());
         }
         Ok(done)
@@ -281,6 +299,13 @@ mod tests {
     }
 
     #[test]
+    fn a_list_has_no_empty_word_and_is_never_no_bytes() {
+        assert_eq!(as_list([].into_iter()), "\n");
+        assert_eq!(as_list("".split_whitespace().chain(["log"])), "log\n");
+        assert_eq!(as_list("trap  errno".split_whitespace()), "trap errno\n");
+    }
+
+    #[test]
     fn the_list_of_actions_is_words() {
         assert!(names_log("kill_process trace log"));
         assert!(!names_log("kill_process trace logs"));
@@ -290,9 +315,9 @@ mod tests {
         #[test]
         fn a_name_that_looks_like_fields_changes_nothing(
             comm in proptest::collection::vec(1u8.., 0..16),
-            pid in 1u32.., call in 0..filter::CALLS.len(),
+            pid in 1u32.., call in 0..seccomp_filter::CALLS.len(),
         ) {
-            let (arch, number) = filter::CALLS[call];
+            let (arch, number) = seccomp_filter::CALLS[call];
             let mut text = format!(" auid=1 uid=5 gid=0 ses=1 pid={pid} comm=").into_bytes();
             text.extend_from_slice(&untrusted(&comm));
             text.extend_from_slice(

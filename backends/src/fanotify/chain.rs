@@ -15,7 +15,7 @@
 use std::{
     collections::BTreeMap,
     os::{
-        fd::BorrowedFd,
+        fd::{AsRawFd, BorrowedFd},
         unix::{ffi::OsStrExt, fs::MetadataExt},
     },
     path::{Path, PathBuf},
@@ -70,8 +70,18 @@ pub struct Chains {
 
 impl Chains {
     /// Takes the next event of a process: which file it is, and whose it is. `None` where the file says nothing of
-    /// itself.
-    pub fn take(&mut self, pid: u32, file: BorrowedFd<'_>, path: &[u8]) -> Option<(FileId, Part)> {
+    /// itself. `root` is the process's where it may be gone by now.
+    pub fn take(
+        &mut self,
+        pid: u32,
+        root: Option<BorrowedFd<'_>>,
+        file: BorrowedFd<'_>,
+        path: &[u8],
+    ) -> Option<(FileId, Part)> {
+        let root = || match root {
+            Some(root) => format!("/proc/self/fd/{}", root.as_raw_fd()),
+            None => format!("/proc/{pid}/root"),
+        };
         let found = File::of_stat(&fstat(file).ok()?);
         let last = self.last.remove(&pid);
         let part = match &last {
@@ -79,7 +89,7 @@ impl Chains {
             Some(last) if found.shows(&last.file) && self.is_overlay(found, file) => Part::Shown,
             Some(last) if found.shows(&last.file) && self.was_overlay(last.file) => Part::Further,
             Some(last) => match &last.next {
-                Some(name) if is_named(name, pid, found, path) => Part::Further,
+                Some(name) if is_named(name, root, found, path) => Part::Further,
                 _ => Part::Another,
             },
         };
@@ -126,7 +136,7 @@ fn on_overlay(found: nix::Result<Statfs>) -> bool {
 
 /// Whether a name as an executed file spells it means this file: by its letters, or by what it leads to from
 /// our root or from the process's own.
-fn is_named(name: &[u8], pid: u32, file: File, path: &[u8]) -> bool {
+fn is_named(name: &[u8], root: impl Fn() -> String, file: File, path: &[u8]) -> bool {
     let name = Path::new(std::ffi::OsStr::from_bytes(name));
     let leads_here = |name: &Path| {
         let Ok(found) = std::fs::metadata(name) else {
@@ -143,7 +153,7 @@ fn is_named(name: &[u8], pid: u32, file: File, path: &[u8]) -> bool {
         found_file.id == file.id || (found_file.shows(&file) && on_overlay(statfs(name)))
     };
     let of_process = || {
-        let mut inside = PathBuf::from(format!("/proc/{pid}/root"));
+        let mut inside = PathBuf::from(root());
         inside.extend(name.components().skip(1));
         inside
     };
@@ -165,7 +175,7 @@ mod tests {
     }
 
     fn part(chains: &mut Chains, pid: u32, opened: &Opened) -> Part {
-        let (id, part) = chains.take(pid, opened.0.as_fd(), &opened.1).unwrap();
+        let (id, part) = chains.take(pid, None, opened.0.as_fd(), &opened.1).unwrap();
         let found = opened.0.metadata().unwrap();
         assert_eq!(id, (found.dev(), found.ino()));
         part

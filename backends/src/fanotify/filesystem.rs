@@ -14,10 +14,8 @@
 //! process that executes the same file again and again is seen once for each time that the queue was read,
 //! and that is no loss that the kernel would tell of.
 
-use super::{LOSS_SIGNALS, OFFERS, SETTINGS, marks::On, monitor};
-use crate::{
-    AttachError, Backend, Family, Monitor, Offers, Portrait, Reach, Setting, Settings, Since,
-};
+use super::{OFFERS, SETTINGS, marks::On, monitor};
+use crate::{AttachError, Backend, Monitor, Offers, Portrait, Setting, Settings};
 
 /// See the module.
 #[derive(Debug)]
@@ -37,17 +35,11 @@ impl Backend for Filesystem {
     }
 
     fn portrait(&self) -> Portrait {
-        Portrait {
-            family: Family::Fanotify,
-            mechanism: "an event for each file that is opened to be executed on a marked filesystem",
-            needs: &["CONFIG_FANOTIFY", "CAP_SYS_ADMIN"],
-            since: Since {
-                release: "5.0 (FAN_OPEN_EXEC)",
-                series: None,
-            },
-            loss_signals: LOSS_SIGNALS,
-            reach: Reach::System,
-        }
+        super::portrait(
+            "an event for each file that is opened to be executed on a marked filesystem",
+            &["CONFIG_FANOTIFY", "CAP_SYS_ADMIN"],
+            "5.0 (FAN_OPEN_EXEC)",
+        )
     }
 
     fn settings(&self) -> &'static [Setting] {

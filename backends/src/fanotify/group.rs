@@ -42,38 +42,53 @@ pub struct Group {
     fanotify: Fanotify,
     form: Form,
     errors_told: bool,
-    buffer: Vec<u8>,
+}
+
+/// Room for what one read gives.
+#[derive(Debug)]
+pub struct Buffer(Vec<u8>);
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self(vec![0; BATCH * wire::LARGEST])
+    }
 }
 
 /// The process of an event, as a descriptor.
 #[derive(Debug)]
 pub enum Pidfd {
-    /// Not asked for, or not to be had.
+    /// Not asked for.
     None,
+    /// Asked for, and not to be had.
+    Refused,
     /// It was reaped before the event was read.
     Gone,
     /// Holds on to the process.
     Of(OwnedFd),
 }
 
+/// What an event says.
+#[derive(Debug)]
+pub struct Opened {
+    /// By whom: the process, also where one of its threads did it.
+    pub pid: Option<u32>,
+    /// The file, or why it could not be opened for us.
+    pub file: Result<OwnedFd, Errno>,
+    /// See [`Pidfd`].
+    pub pidfd: Pidfd,
+}
+
 /// One event.
 #[derive(Debug)]
 pub enum Event {
     /// A file was opened to be executed.
-    Opened {
-        /// By whom: the process, also where one of its threads did it.
-        pid: Option<u32>,
-        /// The file; `None` where it could not be opened for us.
-        file: Option<OwnedFd>,
-        /// See [`Pidfd`].
-        pidfd: Pidfd,
-    },
+    Opened(Opened),
     /// The queue was full, and events were dropped from here on.
     Overflow,
 }
 
 /// What one read gave.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Read {
     /// Nothing is queued.
     Empty,
@@ -81,6 +96,34 @@ pub enum Read {
     Events,
     /// The event that was to come could not be delivered, and is lost.
     Lost(Errno),
+    /// Some events, and behind them so many bytes that are none that we know.
+    Unread(usize),
+}
+
+impl Read {
+    /// What was lost by it, if anything was: what says so, and how many where that is known.
+    pub fn loss(&self) -> Option<(String, Option<u64>)> {
+        match self {
+            Self::Empty | Self::Events => None,
+            Self::Lost(error) => Some((format!("read of the fanotify group: {error}"), Some(1))),
+            Self::Unread(bytes) => Some((
+                format!("{bytes} bytes of the fanotify group are no events that we know"),
+                None,
+            )),
+        }
+    }
+}
+
+/// What an error of read(2) means. The kernel takes an event from the queue, and opens its file and its process then:
+/// whatever these answer is the answer of the read, and the event is lost.
+fn of_error(error: Errno) -> nix::Result<Read> {
+    match error {
+        Errno::EAGAIN => Ok(Read::Empty),
+        Errno::EINTR => Ok(Read::Events),
+        // Of the call itself.
+        Errno::EBADF | Errno::EFAULT | Errno::EINVAL => Err(error),
+        _ => Ok(Read::Lost(error)),
+    }
 }
 
 impl Group {
@@ -117,13 +160,7 @@ impl Group {
             fanotify,
             form,
             errors_told,
-            buffer: vec![0; BATCH * wire::LARGEST],
         })
-    }
-
-    /// Its form.
-    pub fn form(&self) -> Form {
-        self.form
     }
 
     /// The event that is asked for.
@@ -142,31 +179,17 @@ impl Group {
     }
 
     /// Takes what is queued, without waiting.
-    pub fn read(&mut self, into: &mut Vec<Event>) -> io::Result<Read> {
-        let n = match nix::unistd::read(&self.fanotify, &mut self.buffer) {
+    pub fn read(&self, buffer: &mut Buffer, into: &mut Vec<Event>) -> io::Result<Read> {
+        let n = match nix::unistd::read(&self.fanotify, &mut buffer.0) {
             Ok(n) => n,
-            Err(Errno::EAGAIN) => return Ok(Read::Empty),
-            Err(Errno::EINTR) => return Ok(Read::Events),
-            // As `open(2)` and `pidfd_open(2)` answer; the event was taken from the queue.
-            Err(
-                lost @ (Errno::EMFILE
-                | Errno::ENFILE
-                | Errno::ENOMEM
-                | Errno::EACCES
-                | Errno::EPERM
-                | Errno::ENXIO
-                | Errno::ENODEV
-                | Errno::EIO
-                | Errno::ESTALE
-                | Errno::ETXTBSY
-                | Errno::ENOENT),
-            ) => return Ok(Read::Lost(lost)),
-            Err(error) => return Err(error.into()),
+            Err(error) => return of_error(error).map_err(Into::into),
         };
-        for event in wire::events(&self.buffer[..n]) {
-            into.push(own(event));
-        }
-        Ok(Read::Events)
+        let (events, left) = wire::events(&buffer.0[..n]);
+        into.extend(events.into_iter().map(own));
+        Ok(match left {
+            0 => Read::Events,
+            _ => Read::Unread(left),
+        })
     }
 
     /// Lets an open go on.
@@ -218,13 +241,50 @@ fn own(event: wire::Event) -> Event {
         // once; nobody else knows of it.
         (number >= 0).then(|| unsafe { OwnedFd::from_raw_fd(number) })
     };
-    Event::Opened {
+    Event::Opened(Opened {
         pid: u32::try_from(event.pid).ok().filter(|&pid| pid != 0),
-        file: descriptor(event.fd),
+        // `FAN_NOFD` is -1; with FAN_REPORT_FD_ERROR it is the error number, negative.
+        file: descriptor(event.fd).ok_or_else(|| Errno::from_raw(event.fd.wrapping_neg())),
         pidfd: match event.pidfd {
             Some(FAN_NOPIDFD) => Pidfd::Gone,
-            Some(number) => descriptor(number).map_or(Pidfd::None, Pidfd::Of),
+            Some(number) => descriptor(number).map_or(Pidfd::Refused, Pidfd::Of),
             None => Pidfd::None,
         },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_opening_answers_is_a_lost_event() {
+        for lost in [
+            Errno::EMFILE,
+            Errno::ENXIO,
+            Errno::EOPNOTSUPP,
+            Errno::EREMOTEIO,
+        ] {
+            assert_eq!(of_error(lost), Ok(Read::Lost(lost)));
+        }
+        assert_eq!(of_error(Errno::EAGAIN), Ok(Read::Empty));
+        assert_eq!(of_error(Errno::EINTR), Ok(Read::Events));
+        assert_eq!(of_error(Errno::EINVAL), Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_opened_says_why() {
+        let event = |fd| wire::Event {
+            mask: MaskFlags::FAN_OPEN_EXEC.bits(),
+            fd,
+            pid: 7,
+            pidfd: Some(FAN_NOPIDFD),
+        };
+        let Event::Opened(opened) = own(event(-libc::ENXIO)) else {
+            panic!("it is no overflow");
+        };
+        assert_eq!(opened.pid, Some(7));
+        assert_eq!(opened.file.unwrap_err(), Errno::ENXIO);
+        assert!(matches!(opened.pidfd, Pidfd::Gone));
     }
 }

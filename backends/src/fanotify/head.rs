@@ -36,13 +36,13 @@ pub fn opens_next(file: BorrowedFd<'_>) -> Option<Vec<u8>> {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Next {
+pub enum Next {
     Path(Vec<u8>),
     /// The path lies further back: offset and length.
     At(u64, u64),
 }
 
-fn next(head: &[u8]) -> Option<Next> {
+pub fn next(head: &[u8]) -> Option<Next> {
     if let Some(line) = head.strip_prefix(b"#!") {
         return script(line).map(|path| Next::Path(path.to_vec()));
     }

@@ -6,13 +6,17 @@ use std::{
     fs::{self, File},
     io::{self, Read, Seek},
     os::{
-        fd::{AsFd, BorrowedFd},
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
         unix::{ffi::OsStrExt, fs::MetadataExt},
     },
-    path::{Path, PathBuf},
+    path::Path,
 };
 
-use nix::{errno::Errno, sys::fanotify::MarkFlags};
+use nix::{
+    errno::Errno,
+    fcntl::{OFlag, open},
+    sys::{fanotify::MarkFlags, stat::Mode},
+};
 
 use super::{group::Group, mountinfo::mounts};
 use crate::AttachError;
@@ -40,6 +44,29 @@ pub struct Marks {
     refused: BTreeMap<String, Errno>,
     marked: u64,
     rounds: u64,
+}
+
+/// The mounts of a namespace as a process had them, which may be gone when they are marked.
+#[derive(Debug)]
+pub struct Mounts {
+    namespace: u32,
+    root: OwnedFd,
+    /// Its `mountinfo`.
+    text: Vec<u8>,
+}
+
+impl Mounts {
+    /// Those of a process in that namespace; `None` where it is gone. Only `/proc` is read, nothing of what is mounted.
+    pub fn of(pid: u32, namespace: u32) -> Option<Self> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let root = open(&*format!("/proc/{pid}/root"), flags, Mode::empty()).ok()?;
+        let text = fs::read(format!("/proc/{pid}/mountinfo")).ok()?;
+        Some(Self {
+            namespace,
+            root,
+            text,
+        })
+    }
 }
 
 impl Marks {
@@ -98,9 +125,10 @@ impl Marks {
     }
 
     /// A process was seen in a mount namespace: marks what is mounted there, if that was not done yet.
-    pub fn seen_in(&mut self, group: &Group, namespace: u32, pid: u32) {
-        if self.elsewhere && !self.namespaces.contains(&u64::from(namespace)) {
-            self.reach(group, &PathBuf::from(format!("/proc/{pid}")));
+    pub fn seen(&mut self, group: &Group, mounts: &Mounts) {
+        if self.namespaces.insert(mounts.namespace.into()) {
+            let root = format!("/proc/self/fd/{}", mounts.root.as_raw_fd());
+            self.mark_all(group, Path::new(&root), &mounts.text);
         }
     }
 

@@ -24,7 +24,8 @@
 //!   sighting, while without it some have.
 //! - **Loss.** `FAN_Q_OVERFLOW` comes once for each time that the queue was full
 //!   (`fs.fanotify.max_queued_events`, 16,384), without a number. `queue=unlimited` lifts the limit. An event
-//!   whose file cannot be opened is an error of `read(2)`, and is reported as one lost event.
+//!   whose file cannot be opened is an error of `read(2)`, whatever opening answers, and is reported as one lost event; with
+//!   `FAN_REPORT_FD_ERROR` it is an event without a file, and a sighting without a path.
 //! - **Marks.** Put on everything that is mounted in the monitor's namespace, again whenever that changes
 //!   (`POLLPRI` of `/proc/self/mountinfo`), and with `namespaces=all` on what is mounted in others: those
 //!   that `/proc` shows, and those in which a process is seen later.
@@ -42,11 +43,16 @@
 //! Sources: fanotify(7), `fanotify_init(2)`, `fanotify_mark(2)`; `fs/notify/fanotify/`.
 
 pub mod filesystem;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod mount;
 pub mod perm;
 pub mod with_pidfd;
 
+mod answer;
 mod chain;
+mod front;
 mod group;
 mod head;
 #[cfg(feature = "look")]
@@ -58,7 +64,7 @@ mod pidfd;
 mod resolver;
 mod wire;
 
-use crate::{Kind, Offers, Setting};
+use crate::{Family, Kind, Offers, Portrait, Reach, Setting, Since};
 
 /// What can be set on each row.
 pub const SETTINGS: &[Setting] = &[
@@ -105,3 +111,21 @@ const OFFERS: Offers = Offers {
 };
 
 const LOSS_SIGNALS: &[&str] = &["FAN_Q_OVERFLOW", "an error of read(2) in place of an event"];
+
+fn portrait(
+    mechanism: &'static str,
+    needs: &'static [&'static str],
+    release: &'static str,
+) -> Portrait {
+    Portrait {
+        family: Family::Fanotify,
+        mechanism,
+        needs,
+        since: Since {
+            release,
+            series: None,
+        },
+        loss_signals: LOSS_SIGNALS,
+        reach: Reach::System,
+    }
+}

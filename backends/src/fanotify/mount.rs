@@ -11,10 +11,8 @@
 //! namespace that was made later, until its mounts were found and marked; execs on a mount that is hidden
 //! below another one.
 
-use super::{LOSS_SIGNALS, OFFERS, SETTINGS, marks::On, monitor};
-use crate::{
-    AttachError, Backend, Family, Monitor, Offers, Portrait, Reach, Setting, Settings, Since,
-};
+use super::{OFFERS, SETTINGS, marks::On, monitor};
+use crate::{AttachError, Backend, Monitor, Offers, Portrait, Setting, Settings};
 
 /// See the module.
 #[derive(Debug)]
@@ -34,17 +32,11 @@ impl Backend for Mount {
     }
 
     fn portrait(&self) -> Portrait {
-        Portrait {
-            family: Family::Fanotify,
-            mechanism: "an event for each file that is opened to be executed through a marked mount",
-            needs: &["CONFIG_FANOTIFY", "CAP_SYS_ADMIN"],
-            since: Since {
-                release: "5.0 (FAN_OPEN_EXEC)",
-                series: None,
-            },
-            loss_signals: LOSS_SIGNALS,
-            reach: Reach::System,
-        }
+        super::portrait(
+            "an event for each file that is opened to be executed through a marked mount",
+            &["CONFIG_FANOTIFY", "CAP_SYS_ADMIN"],
+            "5.0 (FAN_OPEN_EXEC)",
+        )
     }
 
     fn settings(&self) -> &'static [Setting] {

@@ -7,10 +7,13 @@
 //! an `execveat` with an empty path asks on every kernel (`do_open_execat` comes to `fsnotify_perm` by every
 //! way).
 //!
-//! Everything that was read is answered before the monitor waits again, at its end too; what is still unread
-//! when it ends, or is killed, is allowed by the kernel when the group is closed (`fanotify_release`). While
-//! it holds an exec it reads `/proc`, which needs no lock that an exec holds (`cred_guard_mutex` is not taken
-//! by any file that is read), and it executes nothing itself.
+//! A thread of its own answers ([`answer`](super::answer)). While it holds an exec it reads `/proc`, whose files that it reads need no lock
+//! that an exec holds (`cred_guard_mutex`), it executes nothing, and it touches neither the executed file nor anything that is
+//! mounted: these may be served by a process that cannot go on before its own exec is allowed (FUSE). What has to read files, to tell
+//! which ones belong to one exec, or to walk to mounts, to mark them, is done by the monitor's other thread,
+//! after the answer. While that one waits for a file, execs go on: 128 are kept for it, the next one waits a second, and from then
+//! on they are allowed and counted as lost, until it has time again. What is still unread when the monitor ends, or is
+//! killed, is allowed by the kernel when the group is closed (`fanotify_release`).
 //!
 //! An open that cannot be shown to the monitor, as no descriptor is left for its file, is denied by the
 //! kernel (`fanotify_read`); so few are read at once that it does not come to that.
@@ -22,10 +25,8 @@
 //! one place in it, so that takes more than 16,384 of them. What is bought for its price: the container and
 //! the parent of every exec, however short.
 
-use super::{LOSS_SIGNALS, OFFERS, SETTINGS, marks::On, monitor};
-use crate::{
-    AttachError, Backend, Family, Monitor, Offers, Portrait, Reach, Setting, Settings, Since,
-};
+use super::{OFFERS, SETTINGS, marks::On, monitor};
+use crate::{AttachError, Backend, Monitor, Offers, Portrait, Setting, Settings};
 
 /// See the module.
 #[derive(Debug)]
@@ -45,17 +46,11 @@ impl Backend for Permission {
     }
 
     fn portrait(&self) -> Portrait {
-        Portrait {
-            family: Family::Fanotify,
-            mechanism: "each file that is opened to be executed waits until the monitor has looked and allows it",
-            needs: &["CONFIG_FANOTIFY_ACCESS_PERMISSIONS", "CAP_SYS_ADMIN"],
-            since: Since {
-                release: "5.0 (FAN_OPEN_EXEC_PERM)",
-                series: None,
-            },
-            loss_signals: LOSS_SIGNALS,
-            reach: Reach::System,
-        }
+        super::portrait(
+            "each file that is opened to be executed waits until the monitor has looked and allows it",
+            &["CONFIG_FANOTIFY_ACCESS_PERMISSIONS", "CAP_SYS_ADMIN"],
+            "5.0 (FAN_OPEN_EXEC_PERM)",
+        )
     }
 
     fn settings(&self) -> &'static [Setting] {

@@ -12,10 +12,8 @@
 //! What it cannot see: what `fanotify` cannot. What is bought for the price of a descriptor an event: no exec
 //! is given another process's parent, user or container, and from 7.2 on each has its container.
 
-use super::{LOSS_SIGNALS, OFFERS, SETTINGS, marks::On, monitor};
-use crate::{
-    AttachError, Backend, Family, Monitor, Offers, Portrait, Reach, Setting, Settings, Since,
-};
+use super::{OFFERS, SETTINGS, marks::On, monitor};
+use crate::{AttachError, Backend, Monitor, Offers, Portrait, Setting, Settings};
 
 /// See the module.
 #[derive(Debug)]
@@ -35,17 +33,11 @@ impl Backend for WithPidfd {
     }
 
     fn portrait(&self) -> Portrait {
-        Portrait {
-            family: Family::Fanotify,
-            mechanism: "an event with a pidfd for each file that is opened to be executed on a marked filesystem",
-            needs: &["CONFIG_FANOTIFY", "CAP_SYS_ADMIN"],
-            since: Since {
-                release: "5.15 (FAN_REPORT_PIDFD; Debian's 5.10 has it)",
-                series: None,
-            },
-            loss_signals: LOSS_SIGNALS,
-            reach: Reach::System,
-        }
+        super::portrait(
+            "an event with a pidfd for each file that is opened to be executed on a marked filesystem",
+            &["CONFIG_FANOTIFY", "CAP_SYS_ADMIN"],
+            "5.15 (FAN_REPORT_PIDFD; Debian's 5.10 has it)",
+        )
     }
 
     fn settings(&self) -> &'static [Setting] {

@@ -52,6 +52,10 @@ use crate::{
 mod list;
 mod monitor;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use list::check as fuzz;
+
 use monitor::ImaMonitor;
 
 /// See the module.

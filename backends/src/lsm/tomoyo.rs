@@ -66,6 +66,10 @@ mod monitor;
 mod policy;
 mod record;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use record::check as fuzz;
+
 use monitor::TomoyoMonitor;
 
 /// See the module.

@@ -41,6 +41,8 @@
 //!   listener whose filter drops an event that nobody else wants: `send_msg` set the count of listeners to zero then
 //!   (c46bfba1337d, reverted by 8929f95b2b58).
 
+use crate::priority;
+
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -56,7 +58,6 @@ mod gaps;
 mod handoff;
 mod mask;
 mod options;
-mod priority;
 mod processes;
 mod release;
 mod remains;

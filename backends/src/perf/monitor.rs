@@ -59,7 +59,7 @@ impl<R: Reader + 'static> Reading<R> {
             .map_err(AttachError::call("open /proc"))?;
         let rings = Rings::open(events, settings)?;
         let scheduling = match settings.word("scheduling") {
-            "fifo" => Some(Priority::raise()?),
+            "fifo" => Some(Priority::raise(1)?),
             _ => None,
         };
         evidence.push(rings.evidence());

@@ -19,8 +19,10 @@
 //! the monitor's own namespaces; the parent is known where the process has the monitor's numbers. A socket with a path is
 //! tried first: who could load the object can mostly see its neighbour. Where not (after chroot, in another mount namespace), there is an
 //! abstract name, which needs the same network namespace. While its queue is full (`net.unix.max_dgram_qlen`, 10 by default; `queue`
-//! raises it while the sockets are made) processes wait, for a second at most; then they count themselves in a file. That is
-//! all that can be known of losses: of what never loaded the object nobody knows.
+//! raises it while the sockets are made) processes wait, for a second at most; then, or where memory or descriptors are short, they count themselves in a file beside the
+//! socket. That is all that can be known of losses: of what never loaded the object nobody knows, and who has another root, or no
+//! descriptor left for that file, cannot count himself. A loss is a report: an exec, but where calls are reported a call or
+//! an image.
 //!
 //! What it cannot see, and why: static programs (no linker), also Go's; set-user-ID programs (`AT_SECURE`: `LD_PRELOAD` is ignored where it has a slash;
 //! `/etc/ld.so.preload` is not); programs of other architectures (the object is of x86-64; glibc's loader complains of it on
@@ -45,6 +47,10 @@ mod pairs;
 mod place;
 mod remains;
 mod wire;
+
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use wire::check as fuzz;
 
 /// What can be set.
 pub const SETTINGS: &[Setting] = &[
@@ -71,7 +77,7 @@ pub const SETTINGS: &[Setting] = &[
     },
 ];
 
-const LOSS_SIGNALS: &[&str] = &["reports that found no room within a second"];
+const LOSS_SIGNALS: &[&str] = &["reports that found no room within a second, or no memory"];
 
 fn offers() -> Offers {
     Offers {
@@ -115,5 +121,5 @@ fn open(
     place: place::Place,
     more: Vec<String>,
 ) -> Result<monitor::Reader, AttachError> {
-    monitor::Reader::new(place, settings.word("report") == "both", more)
+    monitor::Reader::new(place, settings.word("report"), more)
 }

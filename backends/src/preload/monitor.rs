@@ -12,7 +12,7 @@ use execlab_model::{
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg},
+    sys::socket::{ControlMessageOwned, MsgFlags, RecvMsg, UnixCredentials, recvmsg},
 };
 
 use super::{
@@ -26,6 +26,11 @@ use crate::{
 
 /// The object sends 96 KiB of arguments at most, and some pages of texts.
 const LARGEST: usize = 128 << 10;
+/// So many reports are taken from each socket before the stop is looked at, and the seam is flushed.
+const ROUND: usize = 1024;
+/// So many rounds after the stop at most: a storm goes on. A queue has 65,536 places at most (`queue`).
+const LAST_ROUNDS: usize = 64;
+
 /// See the module.
 #[derive(Debug)]
 pub struct Reader {
@@ -37,6 +42,8 @@ pub struct Reader {
     buffer: Vec<u8>,
     /// Where images and calls are both reported.
     pairs: Option<Pairs>,
+    /// What is lost with a report.
+    unit: LossUnit,
     /// What they said is to be told.
     ready: Vec<Sighting>,
     attached_ns: u64,
@@ -47,8 +54,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Of reports at a place.
-    pub fn new(place: Place, both: bool, more: Vec<String>) -> Result<Self, AttachError> {
+    /// Of reports at a place; `what` is the setting `report`.
+    pub fn new(place: Place, what: &str, more: Vec<String>) -> Result<Self, AttachError> {
         let link = std::fs::read_link("/proc/self/ns/pid");
         let link = link.map_err(AttachError::call("readlink /proc/self/ns/pid"))?;
         let own_pid_ns = parse::namespace(link.as_os_str().as_encoded_bytes()).unwrap_or(0);
@@ -63,7 +70,8 @@ impl Reader {
             evidence,
             own_pid_ns,
             buffer: vec![0; LARGEST],
-            pairs: both.then(Pairs::default),
+            pairs: (what == "both").then(Pairs::default),
+            unit: lost_unit(what),
             ready: Vec::new(),
             attached_ns: monotonic_ns(),
             told: 0,
@@ -84,13 +92,7 @@ impl Reader {
             Err(Errno::EAGAIN | Errno::EINTR) => return Ok(false),
             Err(error) => return Err(MonitorError::call("recvmsg")(error)),
         };
-        let mut controls = received
-            .cmsgs()
-            .map_err(MonitorError::call("recvmsg of credentials"))?;
-        let sender = controls.find_map(|message| match message {
-            ControlMessageOwned::ScmCredentials(sender) => Some(sender),
-            _ => None,
-        });
+        let sender = sender(&received);
         let length = received.bytes;
         let report = Report::parse(&self.buffer[..length]);
         let (Some(report), Some(sender)) = (report, sender) else {
@@ -109,10 +111,15 @@ impl Reader {
         Ok(true)
     }
 
-    /// Everything that waits; calls that are held back too where `all` is set.
-    fn drain(&mut self, seam: &mut Seam, all: bool) -> Result<(), MonitorError> {
+    /// What waits, but not for ever; calls that are held back too where `all` is set. Whether nothing more waits.
+    fn drain(&mut self, seam: &mut Seam, all: bool) -> Result<bool, MonitorError> {
+        let mut empty = true;
         for which in 0..self.place.sockets.len() {
-            while self.take(which, seam)? {}
+            let mut taken = 0;
+            while taken < ROUND && self.take(which, seam)? {
+                taken += 1;
+            }
+            empty &= taken < ROUND;
         }
         if let Some(pairs) = &mut self.pairs {
             let now = if all { u64::MAX } else { monotonic_ns() };
@@ -125,14 +132,32 @@ impl Reader {
         if losses > self.told {
             seam.loss(LossReport {
                 source: "the object found no room for its report".into(),
-                unit: LossUnit::Exec,
+                unit: self.unit,
                 count: Some(losses - self.told),
                 window_ns: (self.attached_ns, monotonic_ns()),
             })?;
             self.told = losses;
         }
-        Ok(())
+        Ok(empty)
     }
+}
+
+/// An image is an exec; a call may be none, and with both sides an exec makes two reports.
+fn lost_unit(report: &str) -> LossUnit {
+    match report {
+        "constructor" => LossUnit::Exec,
+        _ => LossUnit::Event,
+    }
+}
+
+/// Who sent a datagram; `None` where somebody put more beside it than there is room for (`MSG_CTRUNC`): the object puts
+/// nothing there, and what was put is closed by the kernel.
+fn sender<S>(received: &RecvMsg<'_, '_, S>) -> Option<UnixCredentials> {
+    let mut controls = received.cmsgs().ok()?;
+    controls.find_map(|message| match message {
+        ControlMessageOwned::ScmCredentials(sender) => Some(sender),
+        _ => None,
+    })
 }
 
 impl Reader {
@@ -201,11 +226,18 @@ impl Monitor for Reader {
     fn run(&mut self, seam: &mut Seam, stop: &Stop) -> Result<(), MonitorError> {
         let mut stopping = false;
         loop {
-            self.drain(seam, stopping)?;
-            seam.flush()?;
             if stopping {
-                return Ok(());
+                for _ in 0..LAST_ROUNDS {
+                    if self.drain(seam, false)? {
+                        break;
+                    }
+                    seam.flush()?;
+                }
+                self.drain(seam, true)?;
+                return Ok(seam.flush()?);
             }
+            self.drain(seam, false)?;
+            seam.flush()?;
             let [path, name] = &self.place.sockets;
             let mut fds = [
                 PollFd::new(stop.fd(), PollFlags::POLLIN),
@@ -235,5 +267,48 @@ impl Monitor for Reader {
             notes.push(format!("{} datagrams were no reports", self.strange));
         }
         notes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use nix::sys::socket::{
+        AddressFamily, ControlMessage, SockFlag, SockType, sendmsg, setsockopt, socketpair,
+        sockopt::PassCred,
+    };
+
+    use super::*;
+
+    #[test]
+    fn descriptors_that_somebody_sends_along_harm_nobody() {
+        let flags = SockFlag::SOCK_CLOEXEC;
+        let pair = socketpair(AddressFamily::Unix, SockType::Datagram, None, flags);
+        let (ours, theirs) = pair.unwrap();
+        setsockopt(&ours, PassCred, &true).unwrap();
+        let fds = [0; 8].map(|_| theirs.as_raw_fd());
+        for (sent, known) in [
+            (&[][..], true),
+            (&[ControlMessage::ScmRights(&fds)][..], false),
+        ] {
+            let parts = [std::io::IoSlice::new(b"x")];
+            sendmsg::<()>(
+                theirs.as_fd().as_raw_fd(),
+                &parts,
+                sent,
+                MsgFlags::empty(),
+                None,
+            )
+            .unwrap();
+            let mut space = nix::cmsg_space!(UnixCredentials);
+            let mut byte = [0];
+            let mut parts = [IoSliceMut::new(&mut byte)];
+            let flags = MsgFlags::empty();
+            let received = recvmsg::<()>(ours.as_raw_fd(), &mut parts, Some(&mut space), flags);
+            let pid = sender(&received.unwrap()).map(|sender| sender.pid());
+            let own = std::process::id().cast_signed();
+            assert_eq!(pid, known.then_some(own));
+        }
     }
 }

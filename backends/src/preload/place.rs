@@ -5,7 +5,11 @@ use std::{
     fs, io,
     os::{
         fd::{AsFd, OwnedFd},
-        unix::{fs::PermissionsExt, net::UnixDatagram},
+        linux::net::SocketAddrExt,
+        unix::{
+            fs::PermissionsExt,
+            net::{SocketAddr, UnixDatagram},
+        },
     },
     path::{Path, PathBuf},
 };
@@ -43,6 +47,19 @@ pub struct Place {
     pub queue: String,
 }
 
+/// The abstract name of a monitor's second socket, by its process id.
+fn name(pid: &str) -> Vec<u8> {
+    format!("execlab-preload-{pid}").into_bytes()
+}
+
+/// Whether the monitor of that process id still listens. The name goes with its process, and another process of that number
+/// has no such name.
+pub fn is_alive(pid: &str) -> bool {
+    let address = SocketAddr::from_abstract_name(name(pid));
+    let probe = UnixDatagram::unbound().and_then(|probe| probe.connect_addr(&address?));
+    probe.is_ok()
+}
+
 /// The object's path for a place's name.
 pub fn object_at(stem: &Path) -> PathBuf {
     with(stem, ".so")
@@ -73,7 +90,7 @@ impl Place {
                 folder.display()
             )));
         }
-        let name = format!("execlab-preload-{}", std::process::id()).into_bytes();
+        let name = name(&std::process::id().to_string());
         let held = Queue::set(wanted.queue)?;
         let path = with(stem, ".socket");
         let by_path = listen(&UnixAddr::new(&path))

@@ -1,5 +1,5 @@
 //! What a monitor that was killed leaves behind: its line in the list, what that names, and, if it was killed in the very
-//! moment, a longer queue.
+//! moment, a longer queue. What belongs to a monitor that lives stays, whoever started that.
 
 use std::{
     fs,
@@ -57,6 +57,13 @@ fn ours(line: &[u8]) -> Option<PathBuf> {
     (one_of_us && number).then(|| path.with_file_name(stem))
 }
 
+/// Whether the monitor whose object that is has ended.
+fn is_left(stem: &Path) -> bool {
+    let name = stem.file_name().and_then(|name| name.to_str());
+    let pid = name.and_then(|name| name.strip_prefix(STEM));
+    pid.is_some_and(|pid| !place::is_alive(pid))
+}
+
 impl Remains for Queue {
     fn note(&self) -> Result<Option<String>, String> {
         queue().map(Some)
@@ -74,7 +81,7 @@ fn lines(list: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(content.split(|&b| b == b'\n').filter_map(ours).collect())
 }
 
-/// Takes away our lines that were not noted, and what they name.
+/// Takes away our lines that were not noted and whose monitor has ended, and what they name.
 fn put_list_back(list: &Path, noted: &str) -> Result<Vec<String>, String> {
     let noted: Vec<_> = noted
         .lines()
@@ -83,7 +90,7 @@ fn put_list_back(list: &Path, noted: &str) -> Result<Vec<String>, String> {
         .collect();
     let new: Vec<_> = lines(list)?
         .into_iter()
-        .filter(|stem| !noted.contains(stem))
+        .filter(|stem| !noted.contains(stem) && is_left(stem))
         .collect();
     if new.is_empty() {
         return Ok(Vec::new());
@@ -123,13 +130,15 @@ fn objects() -> Vec<PathBuf> {
         .collect()
 }
 
-/// Takes away objects that were not noted.
+/// Takes away objects that were not noted and whose monitor has ended.
 fn put_objects_back(noted: &str) -> Vec<String> {
     let is_noted = |stem: &PathBuf| {
         let line = format!("{OBJECT_NOTE}{}", stem.display());
         noted.lines().any(|noted| noted == line)
     };
-    let new = objects().into_iter().filter(|stem| !is_noted(stem));
+    let new = objects()
+        .into_iter()
+        .filter(|stem| !is_noted(stem) && is_left(stem));
     new.map(|stem| {
         place::remove(&stem);
         format!("{}.so removed", stem.display())
@@ -182,6 +191,30 @@ mod tests {
 
         fs::write(&list, "/tmp/execlab-preload-77.so\n").unwrap();
         put_list_back(&list, "").unwrap();
+        assert!(!list.exists());
+    }
+
+    #[test]
+    fn the_line_of_a_monitor_that_lives_stays() {
+        use std::os::{
+            linux::net::SocketAddrExt,
+            unix::net::{SocketAddr, UnixDatagram},
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let list = dir.path().join("list");
+        // No process has a number of so many digits.
+        let own = format!("execlab-preload-9999999{}", std::process::id());
+        let content = format!("/run/{own}.so\n/run/execlab-preload-99999999999999.so\n");
+        fs::write(&list, &content).unwrap();
+        let address = SocketAddr::from_abstract_name(&own).unwrap();
+        let alive = UnixDatagram::bind_addr(&address).unwrap();
+        assert_eq!(put_list_back(&list, "").unwrap().len(), 1);
+        assert_eq!(
+            fs::read_to_string(&list).unwrap(),
+            format!("/run/{own}.so\n")
+        );
+        drop(alive);
+        assert_eq!(put_list_back(&list, "").unwrap().len(), 1);
         assert!(!list.exists());
     }
 

@@ -100,40 +100,61 @@ impl<'a> Report<'a> {
     }
 }
 
+/// As the object writes it.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn encode(report: &Report<'_>) -> Vec<u8> {
+    let kind = match report.kind {
+        Kind::Image => 1,
+        Kind::Call => 2,
+        Kind::Spawned => 3,
+    };
+    let texts = [
+        report.path,
+        report.given,
+        report.cgroup,
+        report.mnt_ns,
+        report.pid_ns,
+        report.argv,
+    ];
+    let mut out = MAGIC.to_le_bytes().to_vec();
+    out.extend([kind, u8::from(report.cut), 0, 0]);
+    for word in [report.pid, report.ppid, report.child] {
+        out.extend(word.to_le_bytes());
+    }
+    for text in texts {
+        out.extend(u32::try_from(text.len()).expect("short").to_le_bytes());
+    }
+    for text in texts {
+        out.extend(text);
+    }
+    out
+}
+
+/// What holds for any bytes from the socket. Called by `fuzz/` alone: a report is written as it is read, and one with a byte less
+/// or more is none. Gives whether it was one.
+#[cfg(feature = "fuzzing")]
+pub fn check(raw: &[u8]) -> bool {
+    let Some(report) = Report::parse(raw) else {
+        return false;
+    };
+    let mut written = encode(&report);
+    // What nobody reads.
+    written[5..8].copy_from_slice(&raw[5..8]);
+    assert_eq!(written, raw);
+    assert_eq!(Report::parse(&raw[..raw.len() - 1]), None);
+    assert_eq!(Report::parse(&[raw, b"x"].concat()), None);
+    let last = report.last_argument();
+    if let Some(Argv::List(list)) = report.argv() {
+        assert_eq!(list.last().map(Bytes::as_slice), Some(last));
+    }
+    true
+}
+
 #[cfg(test)]
 pub mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    /// As the object writes it.
-    fn encode(report: &Report<'_>) -> Vec<u8> {
-        let kind = match report.kind {
-            Kind::Image => 1,
-            Kind::Call => 2,
-            Kind::Spawned => 3,
-        };
-        let texts = [
-            report.path,
-            report.given,
-            report.cgroup,
-            report.mnt_ns,
-            report.pid_ns,
-            report.argv,
-        ];
-        let mut out = MAGIC.to_le_bytes().to_vec();
-        out.extend([kind, u8::from(report.cut), 0, 0]);
-        for word in [report.pid, report.ppid, report.child] {
-            out.extend(word.to_le_bytes());
-        }
-        for text in texts {
-            out.extend(u32::try_from(text.len()).unwrap().to_le_bytes());
-        }
-        for text in texts {
-            out.extend(text);
-        }
-        out
-    }
 
     /// With arguments alone.
     pub fn plain(kind: Kind, argv: &[u8]) -> Report<'_> {

@@ -185,6 +185,13 @@ pub fn signal_tracees(signal: i32) -> procfs::ProcResult<()> {
     Ok(())
 }
 
+/// Whether a signal was sent to this thread and has not come there yet.
+pub fn awaits(tid: i32, signal: i32) -> bool {
+    let status = Process::new(tid).and_then(|thread| thread.status());
+    // Gone in between where this cannot be read.
+    status.is_ok_and(|status| status.sigpnd & 1 << (signal - 1) != 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

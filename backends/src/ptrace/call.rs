@@ -11,13 +11,7 @@ use nix::{
     unistd::Pid,
 };
 
-/// `AUDIT_ARCH_X86_64` (linux/audit.h).
-pub const X86_64: u32 = 0xc000_003e;
-/// `AUDIT_ARCH_I386`.
-pub const I386: u32 = 0x4000_0003;
-/// `__X32_SYSCALL_BIT` with 520 and 545 (`asm/unistd_x32.h`).
-pub const X32_EXECVE: u32 = 0x4000_0208;
-pub const X32_EXECVEAT: u32 = 0x4000_0221;
+use crate::seccomp_filter::{I386, X32_EXECVE, X32_EXECVEAT, X86_64};
 
 /// `AT_EXECVE_CHECK` (linux/fcntl.h): asks whether it would be allowed, and never executes. Kernels before 6.14 refuse it.
 const CHECK_ONLY: u64 = 0x1_0000;
@@ -244,6 +238,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::seccomp_filter::CALLS;
 
     fn own() -> Memory {
         let mut memory = Memory::default();
@@ -262,6 +257,19 @@ mod tests {
             arguments: [path, argv, 0, 0, 0, 0],
         };
         request.exec().unwrap()
+    }
+
+    #[test]
+    fn what_the_filter_takes_is_read_as_an_exec() {
+        for (arch, number) in CALLS {
+            let arguments = [0; 6];
+            let request = Request {
+                arch,
+                number,
+                arguments,
+            };
+            assert!(request.exec().is_some(), "{arch:#x} {number}");
+        }
     }
 
     proptest! {

@@ -15,7 +15,7 @@ use nix::{
 use super::sys::{self, Event};
 use crate::{MonitorError, Seam, Stop};
 
-/// How long detaching may take before the rest is left to the kernel.
+/// How long detaching may take before the rest is left to the kernel, or to [`guard`].
 const FAREWELL: Duration = Duration::from_millis(250);
 
 /// What tracers differ in.
@@ -34,8 +34,27 @@ pub trait Tracing {
         Ok(())
     }
 
+    /// What becomes of tracees at the end.
+    fn at_end(&self) -> AtEnd {
+        AtEnd::LetGo
+    }
+
     /// Makes all tracees stop, each at its next chance.
     fn stop_all(&mut self);
+
+    /// Whether a stopped tracee can be let go here; else it goes on to another stop.
+    fn may_go(&mut self, _tid: i32) -> bool {
+        true
+    }
+}
+
+/// What becomes of tracees at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtEnd {
+    /// They are let go.
+    LetGo,
+    /// They have to stay tracees, and are answered by [`guard`].
+    Keep,
 }
 
 /// What interrupts the tracer's wait.
@@ -80,7 +99,10 @@ pub fn run<T: Tracing>(
         followed
     });
     // Tracees that are never answered would stay stopped until this process ends.
-    let left = detach(tracing, seam);
+    let left = match tracing.at_end() {
+        AtEnd::LetGo => detach(tracing, seam),
+        AtEnd::Keep => answer_the_rest(tracing, seam),
+    };
     followed.and(left)
 }
 
@@ -96,21 +118,10 @@ fn follow<T: Tracing>(tracing: &mut T, seam: &mut Seam, bell: &Bell) -> Result<(
         match sys::wait(!unflushed) {
             Ok(Some((tid, status))) => {
                 let event = tracing.interpret(tid, status);
-                match event {
-                    Event::Exec => {
-                        tracing.sight(tid, seam)?;
-                        unflushed = true;
-                    }
-                    Event::Call => tracing.called(tid),
-                    _ => {}
-                }
-                // ESRCH: it was killed while it was stopped.
-                let _ = match event {
-                    Event::Ended => Ok(()),
-                    Event::Exec | Event::Call | Event::Passing => sys::go_on(tid, 0),
-                    Event::GroupStop => sys::listen(tid),
-                    Event::Signal(signal) => sys::go_on(tid, signal),
-                };
+                unflushed |= event == Event::Exec;
+                let seen = look_at(tracing, tid, event, seam);
+                answer(tid, event);
+                seen?;
             }
             Ok(None) => {
                 seam.flush()?;
@@ -125,6 +136,87 @@ fn follow<T: Tracing>(tracing: &mut T, seam: &mut Seam, bell: &Bell) -> Result<(
     Ok(seam.flush()?)
 }
 
+/// Reports what a stop has to say.
+fn look_at<T: Tracing>(
+    tracing: &mut T,
+    tid: i32,
+    event: Event,
+    seam: &mut Seam,
+) -> Result<(), MonitorError> {
+    match event {
+        Event::Exec => tracing.sight(tid, seam)?,
+        Event::Call => tracing.called(tid),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Lets a tracee go on from its stop.
+fn answer(tid: i32, event: Event) {
+    // ESRCH: it was killed while it was stopped.
+    let _ = match event {
+        Event::Ended => Ok(()),
+        Event::Exec | Event::Call | Event::Passing => sys::go_on(tid, 0),
+        Event::GroupStop => sys::listen(tid),
+        Event::Signal(signal) => sys::go_on(tid, signal),
+    };
+}
+
+/// Lets a tracee go from its stop, or on to another where it can be.
+fn part<T: Tracing>(tracing: &mut T, tid: i32, event: Event) {
+    let signal = match event {
+        Event::Ended => return,
+        Event::Signal(signal) => signal,
+        Event::Exec | Event::Passing | Event::Call | Event::GroupStop => 0,
+    };
+    let _ = if tracing.may_go(tid) {
+        sys::detach(tid, signal)
+    } else {
+        sys::go_on(tid, signal)
+    };
+}
+
+/// Reports the stops that are there, but not for ever: a storm makes new ones all the time. Whether tracees are left.
+fn answer_the_rest<T: Tracing>(tracing: &mut T, seam: &mut Seam) -> Result<bool, MonitorError> {
+    let deadline = Instant::now() + FAREWELL;
+    let mut left = true;
+    while Instant::now() < deadline {
+        match sys::wait(false) {
+            Ok(Some((tid, status))) => {
+                let event = tracing.interpret(tid, status);
+                let seen = look_at(tracing, tid, event, seam);
+                answer(tid, event);
+                seen?;
+            }
+            Err(Errno::EINTR) => {}
+            Ok(None) => break,
+            Err(_) => {
+                left = false;
+                break;
+            }
+        }
+    }
+    seam.flush()?;
+    Ok(left)
+}
+
+/// Answers what is left after [`run`], and reports nothing more, until no tracee is left.
+pub fn guard<T: Tracing>(tracing: &mut T) {
+    loop {
+        match sys::wait(true) {
+            Ok(Some((tid, status))) => {
+                let event = tracing.interpret(tid, status);
+                match tracing.at_end() {
+                    AtEnd::LetGo => part(tracing, tid, event),
+                    AtEnd::Keep => answer(tid, event),
+                }
+            }
+            Ok(None) | Err(Errno::EINTR) => {}
+            Err(_) => return,
+        }
+    }
+}
+
 /// Lets every tracee go. Execs that happen until then are reported.
 fn detach<T: Tracing>(tracing: &mut T, seam: &mut Seam) -> Result<bool, MonitorError> {
     tracing.stop_all();
@@ -133,16 +225,10 @@ fn detach<T: Tracing>(tracing: &mut T, seam: &mut Seam) -> Result<bool, MonitorE
     while Instant::now() < deadline {
         match sys::wait(false) {
             Ok(Some((tid, status))) => {
-                let signal = match tracing.interpret(tid, status) {
-                    Event::Ended => continue,
-                    Event::Exec => {
-                        tracing.sight(tid, seam)?;
-                        0
-                    }
-                    Event::Signal(signal) => signal,
-                    Event::Passing | Event::Call | Event::GroupStop => 0,
-                };
-                let _ = sys::detach(tid, signal);
+                let event = tracing.interpret(tid, status);
+                let seen = look_at(tracing, tid, event, seam);
+                part(tracing, tid, event);
+                seen?;
             }
             Ok(None) => std::thread::sleep(Duration::from_micros(200)),
             Err(Errno::EINTR) => {}

@@ -1,15 +1,18 @@
 //! The tracer of processes that were launched for it, in either of two manners; the rows
 //! [`seccomp_trace`](super::seccomp_trace) and [`traceme`](super::traceme) say what they are.
 
-use std::{collections::HashMap, os::fd::AsFd};
+use std::{
+    collections::HashMap,
+    os::fd::{AsFd, BorrowedFd},
+};
 
 use execlab_model::{Bytes, sighting::Sighting};
 use nix::errno::Errno;
 
 use super::{
-    attach,
+    apart, attach,
     call::Memory,
-    follow::{self, Tracing},
+    follow::{self, AtEnd, Tracing},
     rendezvous::Meeting,
     sys::{self, Event},
 };
@@ -34,7 +37,8 @@ pub enum Manner {
 #[derive(Debug)]
 pub struct Launched {
     evidence: Vec<String>,
-    meeting: Meeting,
+    /// Until the end.
+    meeting: Option<Meeting>,
     proc: Procfs,
     depth: Depth,
     manner: Manner,
@@ -48,8 +52,8 @@ pub struct Launched {
     unread: u64,
     /// Who sends the SIGSTOP that is the last: this process, in the end.
     farewell: i32,
-    /// Whether tracees were left to the kernel at the end.
-    left: bool,
+    /// What the process that traced had to say.
+    notes: Vec<String>,
 }
 
 impl Launched {
@@ -59,7 +63,7 @@ impl Launched {
         let meeting = Meeting::open()?;
         Ok(Self {
             evidence: vec![said, meeting.evidence()],
-            meeting,
+            meeting: Some(meeting),
             proc: Procfs::open().map_err(AttachError::call("open /proc"))?,
             depth,
             manner,
@@ -70,7 +74,7 @@ impl Launched {
             execs: 0,
             unread: 0,
             farewell: 0,
-            left: false,
+            notes: Vec::new(),
         })
     }
 
@@ -158,7 +162,10 @@ impl Tracing for Launched {
     }
 
     fn welcome(&mut self) -> Result<(), MonitorError> {
-        let next = self.meeting.next();
+        let Some(meeting) = &self.meeting else {
+            return Ok(());
+        };
+        let next = meeting.next();
         let Some(guest) = next.map_err(MonitorError::call("accept"))? else {
             return Ok(());
         };
@@ -174,36 +181,58 @@ impl Tracing for Launched {
         Ok(())
     }
 
+    fn at_end(&self) -> AtEnd {
+        match self.manner {
+            // Their calls of exec fail where nobody traces them.
+            Manner::Filtered => AtEnd::Keep,
+            Manner::Attached | Manner::AttachedTrapped => AtEnd::LetGo,
+        }
+    }
+
     fn stop_all(&mut self) {
-        // What could not be listed is left to the kernel.
-        let _ = match self.manner {
-            Manner::Filtered => attach::interrupt_everything(),
-            Manner::Attached | Manner::AttachedTrapped => {
-                self.farewell = std::process::id().cast_signed();
-                attach::signal_tracees(libc::SIGSTOP)
-            }
-        };
+        self.farewell = std::process::id().cast_signed();
+        // What could not be listed is let go when it stops.
+        let _ = attach::signal_tracees(libc::SIGSTOP);
+    }
+
+    /// With our SIGSTOP still to come it would stop for good.
+    fn may_go(&mut self, tid: i32) -> bool {
+        !attach::awaits(tid, libc::SIGSTOP)
     }
 }
 
-impl Monitor for Launched {
-    fn evidence(&self) -> Vec<String> {
-        self.evidence.clone()
-    }
-
-    fn run(&mut self, seam: &mut Seam, stop: &Stop) -> Result<(), MonitorError> {
+impl apart::Tracer for Launched {
+    fn trace(&mut self, seam: &mut Seam, stop: &Stop) -> apart::Outcome {
         // The tracer answers the door while the other thread watches it.
-        let door = self.meeting.as_fd().try_clone_to_owned();
-        let door = door.map_err(MonitorError::call("fcntl(F_DUPFD_CLOEXEC)"))?;
-        self.left = follow::run(self, seam, stop, Some(door.as_fd()))?;
-        if self.left && self.manner != Manner::Filtered {
-            // Those that never came to their SIGSTOP are not to stop when nobody traces them any more.
-            let _ = attach::signal_tracees(libc::SIGCONT);
+        let door = self.meeting.as_ref().map(|meeting| {
+            let door = meeting.as_fd().try_clone_to_owned();
+            door.map_err(MonitorError::call("fcntl(F_DUPFD_CLOEXEC)"))
+        });
+        let traced = door.transpose().and_then(|door| {
+            let door = door.as_ref().map(AsFd::as_fd);
+            follow::run(self, seam, stop, door)
+        });
+        // Who comes now comes too late, and is to know.
+        self.meeting = None;
+        let stays = !matches!(traced, Ok(false));
+        apart::Outcome {
+            failed: traced.err().map(|error| error.to_string()),
+            notes: self.tell(stays),
+            stays,
         }
-        Ok(())
     }
 
-    fn notes(&self) -> Vec<String> {
+    fn needs(&self) -> BorrowedFd<'_> {
+        self.proc.fd()
+    }
+
+    fn guard(&mut self) {
+        follow::guard(self);
+    }
+}
+
+impl Launched {
+    fn tell(&self, stays: bool) -> Vec<String> {
         let mut notes = vec![format!(
             "{} execs in {} reports of tracees",
             self.execs, self.reports
@@ -218,9 +247,27 @@ impl Monitor for Launched {
                 self.unread
             ));
         }
-        if self.left {
-            notes.push("some tracees could not be stopped to be let go; the kernel does it".into());
+        if stays && self.manner != Manner::Filtered {
+            notes.push(
+                "some tracees could not be stopped to be let go; their tracer stays until they can be"
+                    .into(),
+            );
         }
         notes
+    }
+}
+
+impl Monitor for Launched {
+    fn evidence(&self) -> Vec<String> {
+        self.evidence.clone()
+    }
+
+    fn run(&mut self, seam: &mut Seam, stop: &Stop) -> Result<(), MonitorError> {
+        self.notes = apart::run(self, seam, stop)?;
+        Ok(())
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
     }
 }

@@ -1,6 +1,9 @@
 //! The listener of a seccomp filter: calls wait there for an answer (`seccomp_unotify(2)`).
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+};
 
 use nix::{
     errno::Errno,
@@ -19,7 +22,8 @@ const CONTINUE: u32 = 1;
 /// A call that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting {
-    id: u64,
+    /// Of the filter's calls.
+    pub id: u64,
     /// The thread that called, in the reader's PID namespace; 0 where it has no number there.
     pub tid: u32,
     pub request: Request,
@@ -34,6 +38,18 @@ pub fn fits(sizes: libc::seccomp_notif_sizes) -> bool {
     usize::from(sizes.seccomp_notif) <= size_of::<libc::seccomp_notif>()
         && usize::from(sizes.seccomp_notif_resp) <= size_of::<libc::seccomp_notif_resp>()
         && usize::from(sizes.seccomp_data) <= size_of::<libc::seccomp_data>()
+}
+
+/// The sizes of the structures of user notification on this kernel.
+pub fn sizes() -> io::Result<libc::seccomp_notif_sizes> {
+    // SAFETY: three numbers, for which zero is a value.
+    let mut sizes: libc::seccomp_notif_sizes = unsafe { std::mem::zeroed() };
+    let into = &raw mut sizes;
+    // SAFETY: the kernel fills the structure, which outlives the call.
+    let answer =
+        unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_NOTIF_SIZES, 0, into) };
+    Errno::result(answer)?;
+    Ok(sizes)
 }
 
 impl Listener {
@@ -70,8 +86,13 @@ impl Listener {
 
     /// Lets the kernel make the call. False where it no longer waited, and so is not made.
     pub fn pass(&self, waiting: &Waiting) -> nix::Result<bool> {
+        self.pass_number(waiting.id)
+    }
+
+    /// The same by a call's number.
+    pub fn pass_number(&self, id: u64) -> nix::Result<bool> {
         let mut answer = libc::seccomp_notif_resp {
-            id: waiting.id,
+            id,
             val: 0,
             error: 0,
             flags: CONTINUE,

@@ -8,6 +8,10 @@
 //! its process up in `/proc`, asks whether the call still waits (`SECCOMP_IOCTL_NOTIF_ID_VALID`: else the thread's number may be
 //! another's), and answers `SECCOMP_USER_NOTIF_FLAG_CONTINUE` (Linux 5.5). There is no queue, so nothing can be lost.
 //!
+//! While the call waits nothing is asked of the executed file, only its name is looked for; a filesystem that is served by a process
+//! (FUSE) may make that take long, and wait for us. It gets a second, once (`walker`); then calls go on, and their path
+//! is the one that was given. The file is asked after the answer.
+//!
 //! With `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV` (Linux 5.19) a signal does not interrupt a call that the monitor has in hands;
 //! before, an interrupted call is made again, and only the one that goes on is reported.
 //!
@@ -37,7 +41,6 @@ use nix::{
 };
 
 use super::{
-    filter,
     guardian::Guardian,
     listener::{self, Listener},
     reader::Reader,
@@ -47,6 +50,7 @@ use crate::{
     AttachError, Backend, Family, Kind, Monitor, MonitorError, Offers, Portrait, Reach, Seam,
     Setting, Settings, Since, Stop,
     procfs_lookup::{Depth, Procfs},
+    seccomp_filter,
 };
 
 /// See the module.
@@ -134,7 +138,7 @@ impl Backend for SeccompNotify {
         let visit = Visit::pay()?;
         let listen = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
         let killable = listen | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
-        let install = |flags| filter::install(libc::SECCOMP_RET_USER_NOTIF, flags);
+        let install = |flags| seccomp_filter::install(libc::SECCOMP_RET_USER_NOTIF, flags);
         let (fd, word) = match install(killable) {
             // Kernels before 5.19 do not know the flag.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
@@ -150,9 +154,9 @@ impl Backend for SeccompNotify {
     }
 
     fn attach(&self, settings: &Settings) -> Result<Box<dyn Monitor>, AttachError> {
-        filter::available(libc::SECCOMP_RET_USER_NOTIF)
+        seccomp_filter::available(libc::SECCOMP_RET_USER_NOTIF)
             .map_err(unsupported("SECCOMP_GET_ACTION_AVAIL of USER_NOTIF"))?;
-        let sizes = filter::sizes().map_err(unsupported("SECCOMP_GET_NOTIF_SIZES"))?;
+        let sizes = listener::sizes().map_err(unsupported("SECCOMP_GET_NOTIF_SIZES"))?;
         let said = format!(
             "the kernel has SECCOMP_RET_USER_NOTIF, with structures of {} and {} bytes",
             sizes.seccomp_notif, sizes.seccomp_notif_resp
@@ -202,7 +206,6 @@ struct Supervisor {
 struct Watched {
     listener: Listener,
     /// Woken when this monitor ends.
-    #[expect(dead_code, reason = "held to be closed")]
     guardian: Guardian,
 }
 
@@ -233,14 +236,15 @@ impl Supervisor {
             Ok(None) => return Ok(()),
             Err(error) => return Err(failed("ioctl(SECCOMP_IOCTL_NOTIF_RECV)")(error)),
         };
-        let sighting = self.reader.read(waiting.tid, &waiting.request);
+        self.watched[which].guardian.note(waiting.id);
+        let read = self.reader.read(waiting.tid, &waiting.request);
         let valid = listener.is_valid(&waiting);
         let passed = listener.pass(&waiting);
         if !passed.map_err(failed("ioctl(SECCOMP_IOCTL_NOTIF_SEND)"))? || !valid {
             self.gone += 1;
             return Ok(());
         }
-        if let Some(sighting) = sighting {
+        if let Some(sighting) = read.and_then(|read| self.reader.finish(read)) {
             seam.sighting(sighting)?;
         }
         Ok(())

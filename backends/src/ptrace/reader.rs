@@ -4,7 +4,8 @@ use execlab_model::sighting::Sighting;
 
 use super::{
     call::{Memory, Request},
-    resolve,
+    resolve::{self, Found},
+    walker::Walker,
 };
 use crate::{
     clock::monotonic_ns,
@@ -23,6 +24,9 @@ pub struct Reader {
     refused: u64,
     /// Left out: they only asked.
     asked: u64,
+    walker: Walker,
+    /// Their path was not walked to its end.
+    given_up: u64,
     /// Reported without a path or without arguments.
     unread: u64,
 }
@@ -38,12 +42,15 @@ impl Reader {
             calls: 0,
             refused: 0,
             asked: 0,
+            walker: Walker::default(),
+            given_up: 0,
             unread: 0,
         }
     }
 
-    /// Everything about a call of thread `tid`, which waits; `None` where it is not to be reported.
-    pub fn read(&mut self, tid: u32, request: &Request) -> Option<Sighting> {
+    /// What has to be read of a call of thread `tid` while it waits; `None` where it is not to be reported. Of the files of
+    /// others only names are walked, and not for ever ([`resolve`]).
+    pub fn read(&mut self, tid: u32, request: &Request) -> Option<(Sighting, Found)> {
         self.calls += 1;
         let mut sighting = Sighting {
             received_ns: monotonic_ns(),
@@ -54,16 +61,13 @@ impl Reader {
             self.asked += 1;
             return None;
         }
+        let mut found = Found::default();
         if self.depth != Depth::Nothing || self.feasible_only {
             self.memory.turn_to(tid.cast_signed());
             sighting.given = self.memory.path(&exec);
             if let Some(given) = &sighting.given {
-                let found = resolve::find(tid, &exec, given.as_slice());
-                if self.feasible_only && found.refused.is_some() {
-                    self.refused += 1;
-                    return None;
-                }
-                (sighting.path, sighting.file) = (found.path, found.file);
+                found = resolve::find(tid, &exec, given.as_slice(), &mut self.walker);
+                self.given_up += u64::from(found.given_up);
             }
             if let Some((argv, cut)) = self.memory.argv(&exec) {
                 sighting.argv = Some(argv);
@@ -72,6 +76,17 @@ impl Reader {
             self.unread += u64::from(sighting.given.is_none() || sighting.argv.is_none());
         }
         self.look_up(tid, &mut sighting);
+        Some((sighting, found))
+    }
+
+    /// The rest, when the call does not wait any more; `None` where it is not to be reported.
+    pub fn finish(&mut self, (mut sighting, mut found): (Sighting, Found)) -> Option<Sighting> {
+        found.ask();
+        if self.feasible_only && found.refused.is_some() {
+            self.refused += 1;
+            return None;
+        }
+        (sighting.path, sighting.file) = (found.path, found.file);
         Some(sighting)
     }
 
@@ -111,6 +126,10 @@ impl Reader {
             "left out: the file was not there, or could not be executed",
         );
         some(self.asked, "left out: they only asked (AT_EXECVE_CHECK)");
+        some(
+            self.given_up,
+            "whose path was not walked, because that took more than a second",
+        );
         some(self.unread, "whose path or arguments could not be read");
         notes
     }

@@ -5,13 +5,18 @@
 //! file is opened for its name alone (`O_PATH`), and the kernel tells that name, as seen from the reader's root:
 //! links are followed, a deleted file says so.
 //!
+//! The caller must wait until the walk is done, or its file may be another one by then. But a walk may have to ask a process that
+//! serves a filesystem (FUSE), and that one may wait for us itself. So what the kernel has in its cache is walked at once
+//! (`RESOLVE_CACHED`, Linux 5.12: it never waits), and for the rest a [`Walker`] is given a second. The file itself is asked after
+//! the answer ([`Found::ask`]); it is held by then, so it is the same one.
+//!
 //! Between here and the kernel's own look the file may become another one.
 
 use std::{
     ffi::{CString, OsStr},
     fs,
     os::{
-        fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
+        fd::{AsRawFd, FromRawFd, OwnedFd},
         unix::ffi::{OsStrExt, OsStringExt},
     },
 };
@@ -19,55 +24,57 @@ use std::{
 use execlab_model::Bytes;
 use nix::{
     errno::Errno,
-    fcntl::{OFlag, open, openat},
+    fcntl::{OFlag, open},
     sys::{stat::Mode, stat::fstat, statvfs::FsFlags, statvfs::fstatvfs},
 };
 
-use super::call::Exec;
+use super::{call::Exec, walker::Walker};
 
 /// What was found.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Found {
     /// The file's path; what was given, made absolute, where there is no such file. `None` where that is not known either.
     pub path: Option<Bytes>,
-    /// Device and inode.
+    /// Device and inode; after [`Self::ask`].
     pub file: Option<(u64, u64)>,
     /// Why the call cannot succeed, as far as this look knows.
     pub refused: Option<Errno>,
+    /// Held until it is asked.
+    opened: Option<OwnedFd>,
+    /// Whether the walk took too long, and nothing is known but what was given.
+    pub given_up: bool,
 }
 
 /// Where a path is walked from.
-enum Start {
+#[derive(Debug)]
+pub enum Start {
     /// From that root; the path is as the caller would write it from there.
     Root(OwnedFd, Vec<u8>),
     /// From that directory, by the reader's own root: the caller's cannot be had.
-    Directory(OwnedFd),
+    Directory(OwnedFd, Vec<u8>),
     /// The file behind a link of `/proc`, and no further walk.
     Link(OwnedFd),
 }
 
 /// Looks for the file of a call that `tid` waits at.
-pub fn find(tid: u32, exec: &Exec, given: &[u8]) -> Found {
-    let opened = start(tid, exec, given).and_then(|start| match start {
-        Start::Root(root, path) => open_in_root(&root, &path),
-        Start::Directory(directory) => {
-            let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
-            openat(directory, given, flags, Mode::empty())
-        }
-        Start::Link(file) => Ok(file),
-    });
+pub fn find(tid: u32, exec: &Exec, given: &[u8], walker: &mut Walker) -> Found {
+    let opened = match start(tid, exec, given) {
+        Ok(Start::Link(file)) => Some(Ok(file)),
+        Ok(start) => match start.walk(libc::RESOLVE_CACHED) {
+            // Not in the cache, or the kernel is older.
+            Err(Errno::EAGAIN | Errno::EINVAL) => walker.walk(start),
+            opened => Some(opened),
+        },
+        Err(error) => Some(Err(error)),
+    };
     match opened {
-        Ok(file) => {
-            let stat = fstat(&file);
-            Found {
-                path: name(&file),
-                file: stat.as_ref().ok().map(|s| (s.st_dev, s.st_ino)),
-                refused: stat.ok().and_then(|stat| refusal(&file, stat.st_mode)),
-            }
-        }
-        Err(error) => Found {
+        Some(Ok(file)) => Found {
+            path: name(&file),
+            opened: Some(file),
+            ..Found::default()
+        },
+        Some(Err(error)) => Found {
             path: absolute(tid, exec, given),
-            file: None,
             // What else may be answered says more of this look than of the call.
             refused: [
                 Errno::ENOENT,
@@ -77,7 +84,36 @@ pub fn find(tid: u32, exec: &Exec, given: &[u8]) -> Found {
             ]
             .contains(&error)
             .then_some(error),
+            ..Found::default()
         },
+        None => Found {
+            path: absolute(tid, exec, given),
+            given_up: true,
+            ..Found::default()
+        },
+    }
+}
+
+impl Found {
+    /// Asks the file itself, which may take as long as its filesystem likes.
+    pub fn ask(&mut self) {
+        let Some(file) = self.opened.take() else {
+            return;
+        };
+        let stat = fstat(&file).ok();
+        self.file = stat.map(|stat| (stat.st_dev, stat.st_ino));
+        self.refused = stat.and_then(|stat| refusal(&file, stat.st_mode));
+    }
+}
+
+impl Start {
+    /// Opens the file for its name; `how` beside what the start itself asks for.
+    pub fn walk(&self, how: u64) -> nix::Result<OwnedFd> {
+        match self {
+            Self::Root(root, path) => walk(root, path, libc::RESOLVE_IN_ROOT | how),
+            Self::Directory(directory, path) => walk(directory, path, how),
+            Self::Link(file) => Ok(file.try_clone().map_err(|_| Errno::EMFILE)?),
+        }
     }
 }
 
@@ -114,12 +150,12 @@ fn start(tid: u32, exec: &Exec, given: &[u8]) -> nix::Result<Start> {
                     if path.len() < 4096 && !directory.ends_with(b" (deleted)") {
                         return Ok(Start::Root(open_link(&root)?, path));
                     }
-                    Ok(Start::Directory(open_link(&base)?))
+                    Ok(Start::Directory(open_link(&base)?, given.to_vec()))
                 }
-                _ => Ok(Start::Directory(open_link(&base)?)),
+                _ => Ok(Start::Directory(open_link(&base)?, given.to_vec())),
             }
         }
-        _ => Ok(Start::Directory(open_link(&base)?)),
+        _ => Ok(Start::Directory(open_link(&base)?, given.to_vec())),
     }
 }
 
@@ -160,17 +196,17 @@ fn name(file: &OwnedFd) -> Option<Bytes> {
     Some(name.as_slice().into())
 }
 
-fn open_in_root(root: &OwnedFd, path: &[u8]) -> nix::Result<OwnedFd> {
+fn walk(from: &OwnedFd, path: &[u8], resolve: u64) -> nix::Result<OwnedFd> {
     let path = CString::new(path).map_err(|_| Errno::EINVAL)?;
     // SAFETY: numbers, for which zero is a value.
     let mut how: libc::open_how = unsafe { std::mem::zeroed() };
     how.flags = u64::from((libc::O_PATH | libc::O_CLOEXEC).cast_unsigned());
-    how.resolve = libc::RESOLVE_IN_ROOT;
+    how.resolve = resolve;
     // SAFETY: the path ends in NUL, the structure is as long as is said; both outlive the call.
     let fd = unsafe {
         libc::syscall(
             libc::SYS_openat2,
-            root.as_fd().as_raw_fd(),
+            from.as_raw_fd(),
             path.as_ptr(),
             &raw const how,
             size_of::<libc::open_how>(),
@@ -211,6 +247,12 @@ mod tests {
             dirfd,
             flags: u64::from(flags.cast_unsigned()),
         }
+    }
+
+    fn find(tid: u32, exec: &Exec, given: &[u8]) -> Found {
+        let mut found = super::find(tid, exec, given, &mut Walker::default());
+        found.ask();
+        found
     }
 
     fn text(found: &Found) -> String {

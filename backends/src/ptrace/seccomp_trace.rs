@@ -12,9 +12,10 @@
 //! new image need no filter). Against `seccomp-notify` it buys to know of success, for the stops at each birth: children
 //! must be tracees, as a call that nobody traces fails with ENOSYS.
 //!
-//! That is also what becomes of launched processes when the monitor has ended: the filter cannot be taken off, and each exec
-//! fails from then on (`__seccomp_filter`, kernel/seccomp.c). They go on otherwise, and do not hang. strace kills them
-//! (`--seccomp-bpf` implies `--kill-on-exit`); here that is left to whoever launched them.
+//! The filter cannot be taken off, and each exec would fail from the tracer's end on (`__seccomp_filter`, kernel/seccomp.c). So the
+//! tracer is a process of its own ([`apart`](super::apart)): when the monitor has ended, or was killed, it stays, lets
+//! each call pass, and reports nothing, until the last launched process is gone. Only when it is killed itself do their execs fail; they
+//! go on otherwise, and do not hang. strace kills them (`--seccomp-bpf` implies `--kill-on-exit`).
 //!
 //! What it cannot see: processes that were not launched under it; what others trace; programs that the kernel starts itself. No
 //! kernel time comes with a stop. As for all tracers the path of a script is its interpreter's.
@@ -24,13 +25,12 @@
 //! Sources: ptrace(2), seccomp(2), strace(1), kernel/seccomp.c, kernel/ptrace.c.
 
 use super::{
-    filter,
     launched::{Launched, Manner},
     rendezvous::Visit,
 };
 use crate::{
     AttachError, Backend, Family, Kind, Monitor, Offers, Portrait, Reach, Setting, Settings, Since,
-    procfs_lookup::Depth,
+    procfs_lookup::Depth, seccomp_filter,
 };
 
 /// See the module.
@@ -85,7 +85,8 @@ impl Backend for SeccompTrace {
     fn changes(&self) -> &'static [&'static str] {
         &[
             "launched processes, and what they start, are traced",
-            "they keep a seccomp filter for good, by which each exec fails when the monitor has ended",
+            "they keep a seccomp filter for good",
+            "a small process traces them on when the monitor has ended, until the last of them is gone",
         ]
     }
 
@@ -104,13 +105,13 @@ impl Backend for SeccompTrace {
 
     fn launch(&self, _: &Settings) -> Result<(), AttachError> {
         Visit::pay()?.wait()?;
-        filter::install(libc::SECCOMP_RET_TRACE, 0)
+        seccomp_filter::install(libc::SECCOMP_RET_TRACE, 0)
             .map(drop)
             .map_err(AttachError::call("seccomp(SET_MODE_FILTER)"))
     }
 
     fn attach(&self, settings: &Settings) -> Result<Box<dyn Monitor>, AttachError> {
-        filter::available(libc::SECCOMP_RET_TRACE).map_err(|error| {
+        seccomp_filter::available(libc::SECCOMP_RET_TRACE).map_err(|error| {
             AttachError::Unsupported(format!("SECCOMP_GET_ACTION_AVAIL of TRACE: {error}"))
         })?;
         let said = "the kernel has SECCOMP_RET_TRACE; PTRACE_SEIZE with O_TRACESECCOMP when somebody is launched";

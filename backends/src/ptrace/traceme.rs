@@ -13,9 +13,12 @@
 //! * Each new child begins with a SIGSTOP that nobody sent; it is told from a real one by its empty sender, which a SIGSTOP from outside
 //!   of the child's PID namespace has too: such a one is swallowed.
 //! * A process that job control stopped cannot be left so (there is no `PTRACE_LISTEN`): it goes on.
-//! * A child that waits at its SIGSTOP would stop for good if its tracer were killed, and one that waits at its SIGTRAP would die
-//!   of it. So `PTRACE_O_EXITKILL` (Linux 3.8) is set: when the monitor is killed, so is the launched tree, and nothing hangs. When the
-//!   monitor is told to stop it lets all go: each is sent a SIGSTOP, which it never sees, and is detached there.
+//! * A child that waits at its SIGSTOP would stop for good if its tracer ended there, and one that waits at its SIGTRAP would die
+//!   of it. So the tracer is a process of its own, which goes on when the monitor is killed ([`apart`](super::apart)), and
+//!   `PTRACE_O_EXITKILL` (Linux 3.8) is set: when the tracer itself is killed, so is the launched tree, and nothing hangs.
+//! * At the end, whether the monitor is told to stop or was killed, all are let go: each is sent a SIGSTOP, which it never
+//!   sees, and is detached there. One that cannot be stopped yet (a parent in `vfork`, a thread deep in the kernel) is let go when it
+//!   can be: its tracer stays until then.
 //!
 //! What it cannot see: processes that were not launched under it, those that others trace, programs that the kernel starts itself, failed
 //! execs. No kernel time comes with a stop. There is no queue, so nothing can be lost.
@@ -93,7 +96,7 @@ impl Backend for PtraceTraceme {
     fn changes(&self) -> &'static [&'static str] {
         &[
             "launched processes, and what they start, are traced, and cannot be stopped by job control",
-            "they are killed if the monitor is",
+            "they are killed if their tracer is, which is a process beside the monitor",
         ]
     }
 

@@ -23,6 +23,7 @@ pub mod record;
 pub mod results;
 pub mod ring;
 pub mod tracefs;
+pub mod wires;
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -97,5 +98,10 @@ pub const TARGETS: &[Target] = &[
         name: "tracefs",
         run: tracefs::run,
         mutations: 4_000,
+    },
+    Target {
+        name: "wires",
+        run: wires::run,
+        mutations: 20_000,
     },
 ];

@@ -134,6 +134,11 @@ fn tracefs() {
 }
 
 #[test]
+fn wires() {
+    run("wires");
+}
+
+#[test]
 fn every_target_has_its_program_its_seeds_and_its_short_run() {
     let names: BTreeSet<&str> = TARGETS.iter().map(|target| target.name).collect();
     let manifest = fs::read_to_string(fuzz().join("Cargo.toml")).unwrap();

@@ -93,6 +93,35 @@ fn path(fields: &[u8]) -> Option<Bytes> {
     Some(name.strip_suffix(b"\0").unwrap_or(name).into())
 }
 
+/// What holds for any list, cut into pieces of any length. Called by `fuzz/` alone: the pieces change nothing, and no more is told than
+/// was there. Gives whether there was an entry.
+#[cfg(feature = "fuzzing")]
+pub fn check(input: &[u8]) -> bool {
+    let Some((&piece, raw)) = input.split_first() else {
+        return false;
+    };
+    let read = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+        let (mut list, mut entries) = (List::default(), Vec::new());
+        for piece in pieces {
+            list.add(piece);
+            loop {
+                match list.next() {
+                    Ok(Some(entry)) => entries.push(entry),
+                    Ok(None) => break,
+                    Err(error) => return (entries, Some(error)),
+                }
+            }
+        }
+        (entries, None)
+    };
+    let whole = read(&mut std::iter::once(raw));
+    assert_eq!(read(&mut raw.chunks(usize::from(piece) + 1)), whole);
+    let paths = whole.0.iter().filter_map(|entry| entry.path.as_ref());
+    let told: usize = paths.map(|path| path.as_slice().len()).sum();
+    assert!(told + whole.0.len() * (4 + HASH) <= raw.len());
+    !whole.0.is_empty()
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use proptest::prelude::*;

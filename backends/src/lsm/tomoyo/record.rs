@@ -163,6 +163,21 @@ fn seconds(date: &[u8]) -> Option<u64> {
     Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
 }
 
+/// What holds for any record. Called by `fuzz/` alone: strings are no longer than they are written, and what the kernel escapes is
+/// read as it was. Gives whether it is an exec.
+#[cfg(feature = "fuzzing")]
+pub fn check(text: &[u8]) -> bool {
+    assert_eq!(unescape(super::policy::escape(text).as_bytes()), text);
+    assert!(unescape(text).len() <= text.len());
+    let Told::Exec(record) = read(text) else {
+        return false;
+    };
+    let strings = record.argv.iter().chain(&record.path);
+    let told: usize = strings.map(|string| string.as_slice().len()).sum();
+    assert!(told <= text.len());
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
