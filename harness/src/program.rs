@@ -9,6 +9,7 @@ use std::{
 };
 
 use execlab_model::plan::{CanaryKind, PROGRAM_PREFIX};
+use execlab_vm::digest::Sha256;
 use serde::{Deserialize, Serialize};
 
 mod files;
@@ -131,6 +132,11 @@ impl Program {
         Ok(program)
     }
 
+    /// Whether its file has still the bytes that it had then.
+    pub fn is_as_planned(&self) -> bool {
+        fs::read(&self.file).is_ok_and(|bytes| String::from(Sha256::of(&bytes)) == self.sha256)
+    }
+
     /// Its file and its arguments.
     pub fn command(&self) -> Vec<String> {
         let file = self.file.to_string_lossy().into_owned();
@@ -149,6 +155,20 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn a_program_that_changed_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("monitor");
+        fs::write(&file, "#!/bin/sh\n").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        let program = Program::new(&file, Vec::new(), &[]).unwrap();
+        assert!(program.is_as_planned());
+        fs::write(&file, "#!/bin/sh\nexit\n").unwrap();
+        assert!(!program.is_as_planned());
+        fs::remove_file(&file).unwrap();
+        assert!(!program.is_as_planned());
+    }
 
     #[test]
     fn a_command_is_divided_as_a_shell_does() {

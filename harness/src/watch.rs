@@ -9,28 +9,30 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, Write},
     os::{
-        fd::AsRawFd,
+        fd::{AsRawFd, OwnedFd},
         unix::process::{CommandExt, ExitStatusExt},
     },
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
 };
 
 use execlab_backends::{Backend, Reach, Settings, launch::RENDEZVOUS};
 use execlab_model::seam::Message;
 use nix::{
     errno::Errno,
+    fcntl::OFlag,
     sys::{
         memfd::{MFdFlags, memfd_create},
         prctl::set_pdeathsig,
-        signal::{Signal, kill},
+        signal::{self, SigHandler, Signal, kill},
         wait::{Id, WaitPidFlag, waitid},
     },
-    unistd::Pid,
+    unistd::{Pid, pipe2},
 };
 
-use crate::lab::monitor_program;
+use crate::{lab::monitor_program, progress::tell};
 
 /// What is to be watched with what.
 #[derive(Debug)]
@@ -74,6 +76,14 @@ pub enum WatchError {
     /// What a killed monitor left could not be put back.
     #[error("this machine is not as it was: {0}")]
     PutBack(String),
+    /// What was to be watched could not be executed.
+    #[error("cannot start {command}")]
+    NoStart {
+        /// As given.
+        command: String,
+        /// What the system answered.
+        source: io::Error,
+    },
     /// A step failed.
     #[error("cannot {what}")]
     Step {
@@ -98,6 +108,7 @@ pub struct Stopper(Mutex<Running>);
 /// What runs: a process is in here until it is reaped, so that its number is nobody else's.
 #[derive(Debug, Default)]
 struct Running {
+    ending: bool,
     told: bool,
     monitor: Option<Pid>,
     command: Option<Pid>,
@@ -117,12 +128,20 @@ impl Stopper {
     /// to. Whoever says it again does not want to wait: both are killed then, and what the monitor left is put back.
     pub fn stop(&self) {
         let mut running = self.running();
-        running.end(if running.told {
+        let signal = if running.told {
             Signal::SIGKILL
         } else {
             Signal::SIGTERM
-        });
-        running.told = true;
+        };
+        (running.told, running.ending) = (true, true);
+        running.end(signal);
+    }
+
+    /// Ends it because nobody reads any more. Ctrl-C at a pipeline is that too, and is said once.
+    fn unread(&self) {
+        let mut running = self.running();
+        running.ending = true;
+        running.end(Signal::SIGTERM);
     }
 
     /// Ends the monitor, because there is nothing left to watch.
@@ -137,7 +156,7 @@ impl Stopper {
         let pid = Pid::from_raw(child.id().cast_signed());
         let mut running = self.running();
         *place(&mut running) = Some(pid);
-        if running.told {
+        if running.ending {
             let _ = kill(pid, Signal::SIGTERM);
         }
     }
@@ -195,6 +214,10 @@ impl Watch {
         out: &mut dyn Write,
         stopper: &Stopper,
     ) -> Result<Ended, WatchError> {
+        let mut waiting = match self.command.first() {
+            Some(_) if self.backend.portrait().reach != Reach::Descendants => Some(self.prepare()?),
+            _ => None,
+        };
         let mut monitor = self
             .command_of(program, rendezvous, &[])
             .stdin(Stdio::null())
@@ -206,22 +229,33 @@ impl Watch {
         stopper.has(&monitor, |running| &mut running.monitor);
         let lines = BufReader::new(monitor.stdout.take().expect("asked for above"));
         let ended = std::thread::scope(|scope| {
-            let (mut ended, mut unread) = (Ended::Well, false);
+            let (mut ended, mut unread, mut failed) = (Ended::Well, false, None);
             for line in lines.split(b'\n') {
                 let Ok(line) = line else { break };
                 match serde_json::from_slice(&line) {
                     Ok(Message::Ready(_)) if !self.command.is_empty() => {
-                        let watched = self
-                            .start(program, rendezvous)
-                            // Nothing is there to be watched, so nothing else would end the monitor.
-                            .inspect_err(|_| stopper.finish())?;
-                        stopper.has(&watched, |running| &mut running.command);
-                        scope.spawn(move || {
-                            let mut watched = watched;
-                            // However it ended: there is nothing left to watch.
-                            let _ = stopper.wait(&mut watched, |running| &mut running.command);
-                            stopper.finish();
-                        });
+                        let started = match waiting.take() {
+                            Some(waiting) => waiting.go(),
+                            None => self.launch(program, rendezvous),
+                        };
+                        match started {
+                            Ok(mut watched) => {
+                                stopper.has(&watched, |running| &mut running.command);
+                                scope.spawn(move || {
+                                    let how = stopper.wait(&mut watched, |r| &mut r.command);
+                                    // However it ended: there is nothing left to watch.
+                                    stopper.finish();
+                                    if let Some(how) = how.ok().filter(|how| !how.success()) {
+                                        tell(format_args!("note: the command ended with {how}"));
+                                    }
+                                });
+                            }
+                            Err(error) => {
+                                // Nothing is there to be watched, so nothing else would end the monitor.
+                                stopper.finish();
+                                failed = Some(error);
+                            }
+                        }
                     }
                     Ok(Message::Unsupported(why)) => ended = Ended::Unsupported(why.reason),
                     Ok(Message::Failed(why)) => ended = Ended::Failed(why.reason),
@@ -232,11 +266,22 @@ impl Watch {
                     let handed_on = out.write_all(&line).and_then(|()| out.write_all(b"\n"));
                     unread = handed_on.and_then(|()| out.flush()).is_err();
                     if unread {
-                        stopper.stop();
+                        stopper.unread();
                     }
                 }
             }
-            Ok(ended)
+            if stopper.running().command.is_some() {
+                tell(format_args!(
+                    "note: the command still runs; when told to end again, it is killed"
+                ));
+            }
+            match failed {
+                Some(source) => Err(WatchError::NoStart {
+                    command: self.command[0].to_string_lossy().into_owned(),
+                    source,
+                }),
+                None => Ok(ended),
+            }
         });
         let status = stopper.wait(&mut monitor, |running| &mut running.monitor);
         let status = status.map_err(at("wait for the monitor"))?;
@@ -246,24 +291,19 @@ impl Watch {
         })
     }
 
-    /// Starts what is to be watched, by the monitor's own program where it has to be.
-    fn start(&self, program: &File, rendezvous: &Path) -> Result<Child, WatchError> {
-        let mut command = if self.backend.portrait().reach == Reach::Descendants {
-            let mut launcher = self.command_of(program, rendezvous, &["launch"]);
-            launcher.arg("--").args(&self.command);
-            launcher
-        } else {
-            let mut command = Command::new(&self.command[0]);
-            command.args(&self.command[1..]);
-            command
-        };
-        // Its lines are not to get between those of the monitor.
-        let printed = io::stderr();
-        let printed = nix::unistd::dup(&printed).map_err(at("copy the standard error"))?;
-        command
-            .stdout(printed)
-            .spawn()
-            .map_err(at("start what is to be watched"))
+    /// Starts what is to be watched by the monitor's own program, which has to be the one that starts it.
+    fn launch(&self, program: &File, rendezvous: &Path) -> io::Result<Child> {
+        let mut launcher = self.command_of(program, rendezvous, &["launch"]);
+        launcher.arg("--").args(&self.command);
+        launcher.stdout(standard_error()?).spawn()
+    }
+
+    /// Makes the process that is to become what is watched.
+    fn prepare(&self) -> Result<Waiting, WatchError> {
+        let mut command = Command::new(&self.command[0]);
+        command.args(&self.command[1..]);
+        command.stdout(standard_error().map_err(at("copy the standard error"))?);
+        Waiting::make(command).map_err(at("make a process for the command"))
     }
 
     /// The monitor's program with its settings.
@@ -280,6 +320,51 @@ impl Watch {
         }
         command
     }
+}
+
+/// A process that becomes a command when it is told to. It is there before the monitor: a tracer that takes hold of all that
+/// runs leaves out its own ancestors, and what they start later.
+struct Waiting {
+    word: OwnedFd,
+    starting: JoinHandle<io::Result<Child>>,
+}
+
+impl Waiting {
+    fn make(mut command: Command) -> io::Result<Self> {
+        let (reader, word) = pipe2(OFlag::O_CLOEXEC)?;
+        let others = word.as_raw_fd();
+        let wait = move || {
+            // Until it is the command, a signal is not for the handlers of the process that it was copied from.
+            for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+                // SAFETY: the default action is no handler.
+                unsafe { signal::signal(signal, SigHandler::SigDfl) }?;
+            }
+            nix::unistd::close(others)?;
+            match nix::unistd::read(&reader, &mut [0])? {
+                // Whoever would say it is gone.
+                0 => Err(Errno::ECANCELED.into()),
+                _ => Ok(()),
+            }
+        };
+        // SAFETY: it makes system calls and nothing else, which is allowed between fork and exec; the descriptor that it closes
+        // is the copy's own.
+        unsafe { command.pre_exec(wait) };
+        // It comes back when the command was executed, or could not be.
+        let starting = thread::spawn(move || command.spawn());
+        Ok(Self { word, starting })
+    }
+
+    /// Lets it be the command.
+    fn go(self) -> io::Result<Child> {
+        nix::unistd::write(&self.word, b"!")?;
+        let started = self.starting.join();
+        started.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+/// A copy: the lines of a command are not to get between those of the monitor.
+fn standard_error() -> io::Result<OwnedFd> {
+    Ok(nix::unistd::dup(io::stderr())?)
 }
 
 fn how(status: ExitStatus) -> Ended {

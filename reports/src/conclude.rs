@@ -131,8 +131,12 @@ fn completeness(backends: &[OfBackend<'_, '_>]) -> String {
             let best = backends
                 .iter()
                 .filter_map(|b| Some((b.mean("completeness")?, b)))
+                .filter(|(mean, _)| *mean > 0.0)
                 .max_by(|a, b| a.0.total_cmp(&b.0));
             match best {
+                None if backends.iter().any(|b| b.mean("completeness").is_some()) => {
+                    "No backend saw anything, so there is nothing to choose from.".into()
+                }
                 None => "No backend has a result, so there is nothing to choose from.".into(),
                 Some((mean, best)) => format!(
                     "No backend saw every exec{}. The most complete is {}, with {} on average{}.",

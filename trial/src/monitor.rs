@@ -340,12 +340,12 @@ impl MonitorProcess {
             self.seam
                 .read_exact_at(&mut bytes, self.read)
                 .map_err(TrialError::at("read the seam"))?;
-            let decoded = if self.foreign {
-                Message::decode_lines(&bytes)
+            let decode = if self.foreign {
+                Message::decode_lines
             } else {
-                Message::decode_all(&bytes)
+                Message::decode_all
             };
-            match decoded {
+            match decode(&bytes) {
                 // The rest of it is not there yet, or not in this piece.
                 Ok((_, 0)) if take == left => break,
                 Ok((_, 0)) => piece *= 2,
@@ -354,7 +354,14 @@ impl MonitorProcess {
                     self.read += taken as u64;
                     self.flooded = self.messages.len() > self.limits.messages;
                 }
-                Err(damage) => self.damage = Some(damage),
+                Err(SeamError::Damaged { at, what }) => {
+                    // What was said before it stands.
+                    if let Ok((messages, _)) = decode(&bytes[..at]) {
+                        self.messages.extend(messages.into_iter().map(with_receipt));
+                    }
+                    let at = at + usize::try_from(self.read).unwrap_or(usize::MAX);
+                    self.damage = Some(SeamError::Damaged { at, what });
+                }
             }
         }
         Ok(())

@@ -111,7 +111,7 @@ pub fn run(
                     // Whoever is blind but well-behaved cannot work here; whoever died, hung or
                     // complained has failed, and the storm shows what that costs its user.
                     let end = process.stop(monotonic_ns() + plan.timing.monitor_deadline_ns)?;
-                    let why = unseen(plan, end.complaint.as_deref());
+                    let why = unseen(plan, end.complaint.as_deref(), &end.printed);
                     if end.complaint.is_none() {
                         record.status = GuestStatus::Unsupported(why);
                         return Ok(record);
@@ -270,10 +270,12 @@ fn attach(
     })
 }
 
-fn unseen(plan: &TrialPlan, complaint: Option<&str>) -> String {
+fn unseen(plan: &TrialPlan, complaint: Option<&str>, printed: &str) -> String {
     let tries = plan.timing.canary_tries;
     let why = complaint.map(|why| format!("; {why}")).unwrap_or_default();
-    format!("said that it was ready, but saw none of {tries} canary execs{why}")
+    let printed = Some(printed).filter(|text| !text.is_empty());
+    let printed = printed.map_or_else(String::new, |text| format!("; it printed: {text}"));
+    format!("said that it was ready, but saw none of {tries} canary execs{why}{printed}")
 }
 
 /// Execs that only show whether the monitor sees at all.

@@ -241,7 +241,10 @@ fn burst_section(lines: &[Value], rows: &[Row]) -> String {
                 let fewer = if fewer { " fewer" } else { "" };
                 let said = one(&said, variant).map_or_else(|| "?".to_owned(), grouped);
                 let cost = one(&added, variant);
-                let dearer = variant == TUNED && cost > one(&added, DEFAULT);
+                let dearer = variant == TUNED
+                    && cost
+                        .zip(one(&added, DEFAULT))
+                        .is_some_and(|(tuned, default)| tuned > default);
                 let dearer = if dearer { " dearer" } else { "" };
                 let cost = cost.map_or_else(String::new, grouped);
                 format!("{}{fewer}; says {said}; {cost}{dearer}", grouped(count))
@@ -343,15 +346,20 @@ mod tests {
             name: "x".into(),
             family: "letters".into(),
         }];
-        let page = page(&rows, &closed, &[line("5.10", "default", 1.0)]).unwrap();
+        let bursts = [
+            line("5.10", "default", 1.0),
+            line("5.10", "tuned", 2.0),
+            line("7.3", "tuned", 2.0),
+        ];
+        let page = page(&rows, &closed, &bursts).unwrap();
         let rows: Vec<_> = page.lines().filter(|l| l.contains("| `x`")).collect();
         assert_eq!(
             rows,
             [
                 "| letters | `x` | default | **7 ± 0** | **110 ± 10** |",
                 "| letters | `x` | tuned | - | 3,000 ± 0 dearer |",
-                "| `x` | default | 9; says ?; 1 |",
-                "| `x` | tuned | - |",
+                "| `x` | default | 9; says ?; 1 | - |",
+                "| `x` | tuned | 9; says ?; 2 dearer | 9; says ?; 2 |",
             ]
         );
     }

@@ -135,7 +135,7 @@ impl ExpectedError {
             | Self::NoSuchCommand(_)
             | Self::NoSuchFormat(_)
             | Self::NoSuchWatch(_)
-            | Self::Watch(WatchError::NoCommand(_))
+            | Self::Watch(WatchError::NoCommand(_) | WatchError::NoStart { .. })
             | Self::NotComparable(NotComparable::NoSuchKernel { .. })
             | Self::Kernels(kernels::StoreError::Unknown(_)) => ExitCode::Config,
             Self::NotComparable(_) => ExitCode::NoBaseline,
@@ -213,7 +213,10 @@ impl ExpectedError {
             | Self::NoSuchFormat(_)
             | Self::NoSuchWatch(_)
             | Self::Watch(
-                WatchError::NoCommand(_) | WatchError::Note(_) | WatchError::Step { .. },
+                WatchError::NoCommand(_)
+                | WatchError::NoStart { .. }
+                | WatchError::Note(_)
+                | WatchError::Step { .. },
             )
             | Self::Stdout(_)
             | Self::Signals(_) => None,

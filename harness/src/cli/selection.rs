@@ -51,7 +51,13 @@ fn many(flag: &'static str, texts: Option<Vec<String>>) -> Option<Vec<Given>> {
     let mut values: Vec<Given> = Vec::new();
     for text in texts? {
         for piece in text.split(',') {
-            let part = piece.trim();
+            // The end of a command may stand between quotation marks.
+            let part = match piece.trim_start() {
+                command if command.starts_with(PREFIX) && shlex::split(command).is_none() => {
+                    command
+                }
+                part => part.trim_end(),
+            };
             match values.last_mut() {
                 // Nor does one between quotation marks of a command, which are still open then.
                 Some(last)
@@ -90,8 +96,8 @@ mod tests {
             ["6.1", "path:/k/bzImage,modules=/k/m", "5.10"]
         );
         assert_eq!(
-            split(&["exec:./m --fields 'pid, path',netlink"]),
-            ["exec:./m --fields 'pid, path'", "netlink"]
+            split(&["exec:./m --fields 'pid , path' , netlink"]),
+            ["exec:./m --fields 'pid , path' ", "netlink"]
         );
         assert!(split(&[""]).is_empty());
         assert_eq!(many("--kernels", None), None);

@@ -86,6 +86,17 @@ impl HostLab {
             let reason = format!("backend {name} runs in guests alone: {why}");
             return Some(Outcome::Unsupported { reason });
         }
+        if let Some(program) = trial
+            .program
+            .as_ref()
+            .filter(|program| !program.is_as_planned())
+        {
+            let file = program.file.display();
+            let reason = format!(
+                "{file} is not what it was when the run was planned: put it back, or begin a new run"
+            );
+            return Some(Outcome::Infra { reason });
+        }
         let scenario = execlab_workloads::scenario::find(&trial.workload.scenario)?;
         let name = scenario.name();
         let missing = || scenario.modules().iter().find(|m| !has_module(m));

@@ -37,6 +37,21 @@ pub(super) fn limit(text: &str) -> Result<Limit, String> {
     })
 }
 
+/// Of several, the first one that is of the same kind as one before it.
+pub(super) fn twice(limits: &[Limit]) -> Option<String> {
+    let again = |at: &usize| {
+        limits[..*at]
+            .iter()
+            .any(|l| l.setting == limits[*at].setting)
+    };
+    let at = (0..limits.len()).find(again)?;
+    let name = LIMITS
+        .iter()
+        .find(|(_, setting, _)| *setting == limits[at].setting)?
+        .0;
+    Some(format!("the limit `{name}` is given twice"))
+}
+
 /// Whether a limit can be so high, in its own unit.
 pub(super) fn is_value(number: u32) -> bool {
     (1..=100_000).contains(&number)

@@ -57,7 +57,11 @@ pub fn resolve(selection: Selection, registry: &Registry) -> Result<Matrix, Matr
     variants::check(&variants, registry, &programs, |given, what| {
         check.problem(given, what);
     });
+    let last_limit = whole.limits.as_ref().and_then(|all| all.last().cloned());
     let limits = check.each(whole.limits, |_, g| limits::limit(&g.text));
+    if let (Some(what), Some(given)) = (limits::twice(&limits), last_limit) {
+        check.problem(&given, what);
+    }
     let mut matrix = Matrix {
         kernels: check.each(whole.kernels, Check::kernel),
         backends: check

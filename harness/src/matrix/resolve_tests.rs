@@ -261,6 +261,7 @@ fn what_is_wrong_with_a_program_is_told_with_its_place() {
     insta::assert_snapshot!(problems("[programs.'a+b']\nrun = ['/bin/sh']\n"), @"DIR/m.toml:1: `a+b` cannot name a program: `+` and `,` divide names");
     insta::assert_snapshot!(problems("[programs.mine]\nrun = []\n"), @r#"DIR/m.toml:1: `run` names no program: write `run = ["./monitor", "--json"]`"#);
     insta::assert_snapshot!(problems("[programs.mine]\nrun = ['/bin/sh']\ncanary = 'bird'\n"), @"DIR/m.toml:1: unknown canary `bird` (valid: payload, dynamic, fresh)");
+    insta::assert_snapshot!(problems("limits = ['cpu=5', 'memory=9', 'cpu=6']\n"), @"DIR/m.toml:1: the limit `cpu` is given twice");
     insta::assert_snapshot!(problems("limits = ['cpu', 'disk=3', 'cpu=0']\n"), @r#"
     DIR/m.toml:1: `cpu` is no limit: write `cpu=20` (percent of one CPU) or `memory=64` (MiB)
     DIR/m.toml:1: unknown limit `disk` (valid: cpu, memory)

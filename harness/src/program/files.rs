@@ -57,7 +57,7 @@ impl Gathered {
 /// Reads everything that a program needs.
 pub fn gather(program: &Program) -> Result<Gathered, BadProgram> {
     let mut basket = Basket::default();
-    basket.put(&program.file)?;
+    basket.put(&program.file, Strict::Yes)?;
     for file in &program.files {
         basket.put_tree(file)?;
     }
@@ -76,6 +76,14 @@ pub fn gather(program: &Program) -> Result<Gathered, BadProgram> {
     })
 }
 
+/// Whether what a file needs itself has to be there too. Not for what only lies in a folder that is taken whole: of a
+/// language's library nobody executes every file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Strict {
+    Yes,
+    No,
+}
+
 /// What was gathered so far.
 #[derive(Debug, Default)]
 struct Basket {
@@ -92,7 +100,14 @@ impl Basket {
     fn follow(&mut self, path: &Path, bytes: &[u8]) -> Result<(), BadProgram> {
         if bytes.starts_with(b"#!") {
             for interpreter in interpreters(bytes) {
-                self.put(&interpreter)?;
+                self.put(&interpreter, Strict::Yes)
+                    .map_err(|error| match error {
+                        BadProgram::NoFile { file, why } => {
+                            let script = path.display();
+                            no_file(&file, format!("{why}; the first line of {script} names it"))
+                        }
+                        other => other,
+                    })?;
             }
             return Ok(());
         }
@@ -109,22 +124,26 @@ impl Basket {
             }
             self.libraries
                 .extend(library.path.parent().map(Path::to_owned));
-            self.put(&library.path)?;
+            self.put(&library.path, Strict::Yes)?;
         }
         match tree.interpreter {
-            Some(interpreter) => self.put(Path::new(&interpreter)),
+            Some(interpreter) => self.put(Path::new(&interpreter), Strict::Yes),
             None => Ok(()),
         }
     }
 
     /// A file at its own path, with what it needs itself.
-    fn put(&mut self, path: &Path) -> Result<(), BadProgram> {
+    fn put(&mut self, path: &Path, strict: Strict) -> Result<(), BadProgram> {
         if self.files.contains_key(path) {
             return Ok(());
         }
+        // A pipe would be waited for.
+        let there = fs::metadata(path).map_err(|e| no_file(path, e.to_string()))?;
+        if !there.is_file() {
+            return Err(no_file(path, "it is no file".into()));
+        }
+        let mode = there.permissions().mode() & 0o7777;
         let bytes = read(path)?;
-        let mode = fs::metadata(path).map_err(|e| no_file(path, e.to_string()))?;
-        let mode = mode.permissions().mode() & 0o7777;
         self.bytes += bytes.len() as u64;
         if self.bytes > MOST_BYTES {
             let why = format!("with it there are more than {} MiB", MOST_BYTES >> 20);
@@ -133,7 +152,10 @@ impl Basket {
         self.files
             .insert(path.to_owned(), Contents::File(mode, Bytes(bytes.clone())));
         if mode & 0o111 != 0 || path.extension().is_some_and(|end| end == "so") {
-            self.follow(path, &bytes)?;
+            let followed = self.follow(path, &bytes);
+            if strict == Strict::Yes {
+                return followed;
+            }
         }
         Ok(())
     }
@@ -142,13 +164,19 @@ impl Basket {
     fn put_tree(&mut self, path: &Path) -> Result<(), BadProgram> {
         let cannot = |error: io::Error| no_file(path, error.to_string());
         if !fs::metadata(path).map_err(cannot)?.is_dir() {
-            return self.put(path);
+            return self.put(path, Strict::Yes);
         }
         if !self.folders.insert(fs::canonicalize(path).map_err(cannot)?) {
             return Ok(());
         }
         for entry in fs::read_dir(path).map_err(cannot)? {
-            self.put_tree(&entry.map_err(cannot)?.path())?;
+            let path = entry.map_err(cannot)?.path();
+            match fs::metadata(&path) {
+                Ok(it) if it.is_dir() => self.put_tree(&path)?,
+                Ok(it) if it.is_file() => self.put(&path, Strict::No)?,
+                // Links that lead nowhere, pipes, sockets.
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -268,6 +296,11 @@ mod tests {
             Vec::new(),
             std::slice::from_ref(&data),
         );
+        // What nobody may need: a pipe, a link to nowhere, a script of an interpreter that is not here.
+        nix::unistd::mkfifo(&data.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        std::os::unix::fs::symlink("nowhere", data.join("broken")).unwrap();
+        fs::write(data.join("tool"), "#!/no/such/interpreter\n").unwrap();
+        fs::set_permissions(data.join("tool"), fs::Permissions::from_mode(0o755)).unwrap();
         let paths = paths(&program.unwrap());
         let rules = paths.iter().filter(|p| p.ends_with("deep/rule")).count();
         assert_eq!(rules, 1, "{paths:?}");
@@ -285,5 +318,6 @@ mod tests {
             error.starts_with("/no/such/interpreter cannot be given to a program: No such file"),
             "{error}"
         );
+        assert!(error.ends_with("/monitor names it"), "{error}");
     }
 }

@@ -18,6 +18,9 @@ fn what_cannot_be_watched_with_is_told_with_what_would_be_right() {
         said.contains("unknown backend `netlnk`; did you mean `netlink`?"),
         "{said}"
     );
+    let (code, said) = told(&["--backend", "exec:./mine"]);
+    assert_eq!(code, 22);
+    assert!(said.contains("is a program of your own"), "{said}");
     let (code, said) = told(&["--backend", "netlink+huge"]);
     assert_eq!(code, 22);
     assert!(

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use comfy_table::{Cell as Field, ContentArrangement, LineStyle, Table as Laid, TableStyle};
 
+use execlab_model::plan::PROGRAM_PREFIX;
+
 use super::{
     document::{CellName, Conformance, Row},
     kernels::{ranges, shown},
@@ -142,12 +144,16 @@ impl Conformance {
     fn parts(&self) -> Vec<(String, Vec<String>)> {
         let mut parts = Vec::new();
         if !self.is_empty() {
+            let ours = |row: &Row| !row.backend.starts_with(PROGRAM_PREFIX);
             let told = match (
                 self.rows.iter().any(|row| !row.why.is_empty()),
                 self.rows.iter().any(|row| !row.unexplained.is_empty()),
             ) {
                 (true, _) => " Otherwise than techniques.md predicts, and why:",
                 (false, true) => "",
+                (false, false) if !self.rows.iter().any(ours) => {
+                    " Nothing is predicted of programs of your own."
+                }
                 (false, false) => " All is as techniques.md predicts.",
             };
             let heading = format!("On kernels {}.{told}", self.kernels.join(", "));

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, io, sync::Arc};
 use execlab_backends::Settings;
 use execlab_harness::{
     matrix::unknown,
+    program::PREFIX,
     progress::tell,
     registry::{self, BASELINE, DEFAULT_VARIANT, TUNED_VARIANT},
     watch::{Ended, Stopper, Watch},
@@ -47,6 +48,12 @@ fn chosen(args: WatchArgs) -> Result<Watch, String> {
         .backend
         .split_once('+')
         .unwrap_or((&args.backend, DEFAULT_VARIANT));
+    if name.starts_with(PREFIX) {
+        return Err(format!(
+            "`{name}` is a program of your own, and prints its lines without execlab: watch has {} of execlab's own",
+            execlab_backends::BACKENDS.len() - 1
+        ));
+    }
     let all = registry::backends();
     let names = all
         .iter()

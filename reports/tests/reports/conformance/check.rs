@@ -93,6 +93,10 @@ fn a_program_of_the_user_is_shown_and_held_against_nothing() {
             .all(|row| row.unexplained.is_empty() && row.predicted.is_empty())
     );
     assert_eq!((run.compared, run.unheld.len()), (0, 0));
+    assert!(
+        run.terminal(100)
+            .contains("Nothing is predicted of programs")
+    );
     let held = held("", "");
     assert_eq!(run.renewed(&held), Some(held.table.toml()));
 }
