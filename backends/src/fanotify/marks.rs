@@ -67,6 +67,11 @@ impl Mounts {
             text,
         })
     }
+
+    /// Its number.
+    pub fn namespace(&self) -> u32 {
+        self.namespace
+    }
 }
 
 impl Marks {
