@@ -3,8 +3,13 @@
 //! While an exec waits for us, whatever we wait for must not need an exec. A file may lie on a filesystem whose server is a process
 //! of this machine (FUSE, NFS of oneself), and may execute a helper before it serves a read: that exec would wait for us, and we for it.
 //! So this thread reads events, asks [`Front`] what only `/proc` can tell while the process waits, allows the open, and
-//! never touches an executed file or what is mounted. All that does (which files belong to one exec, the marks, the seam) is done by
+//! asks nothing of an executed file or of what is mounted. All that does (which files belong to one exec, the marks, the seam) is done by
 //! the monitor's own thread, behind a queue.
+//!
+//! One touch cannot be had without: read(2) of the group opens the file for us (`create_fd`), and on FUSE or NFS that is a request to
+//! the server. If that one executes something before it answers an open, this thread never comes back, and every exec under a mark
+//! waits until that server, or what it executes, is killed. So filesystems of FUSE get no mark of this row ([`marks`](super::marks)). What remains is NFS
+//! of oneself, an overlay whose layer is on FUSE, and other servers on this machine.
 //!
 //! The queue holds files open, so it has room for few. When it is full the thread waits for the monitor's, but not for ever: that
 //! one may be what waits for the exec. From then on events are allowed, counted and thrown away, until there is room.

@@ -1,7 +1,7 @@
 //! What is asked of a process as soon as its event is read: the path of the file, and what `/proc` says.
 //!
-//! Nothing here touches an executed file, or a filesystem that is mounted: only `/proc` is read, and it waits for nobody.
-//! So it may be done while an exec waits for an answer.
+//! Nothing here asks anything of an executed file, or of a filesystem that is mounted: only `/proc` is read, and it waits for
+//! nobody. So it may be done while an exec waits for an answer. The file was opened before, by the read of the event ([`group`](super::group)).
 
 use std::{
     collections::BTreeSet,
