@@ -283,7 +283,8 @@ mod tests {
             let mut fds = [PollFd::new(answering.ready(), PollFlags::POLLIN)];
             poll(&mut fds, PollTimeout::NONE).unwrap();
         }
-        assert_eq!((taken, lost), (ROOM, 40));
+        // The last one goes on before it is told, and may be told when there is room again.
+        assert!([(ROOM, 40), (ROOM + 1, 39)].contains(&(taken, lost)));
         // Answered until the end, and not told.
         assert!(Command::new(&file).status().unwrap().success());
         drop(answering);
