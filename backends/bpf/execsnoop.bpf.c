@@ -26,7 +26,8 @@ struct {
 } empty SEC(".maps");
 
 // A call that never leaves under its own number stays in here: of a thread that is not the first, of one that dies
-// of its exec, of one whose new image is of 32 bits. So the map makes room by itself, by forgetting the oldest.
+// of its exec, of one whose new image is of 32 bits. So the map makes room by itself, by forgetting some of the oldest,
+// up to 128 at once.
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__type(key, __u32);

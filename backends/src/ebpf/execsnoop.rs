@@ -23,11 +23,14 @@
 //! - What the kernel executed, where another thread rewrites the strings between the entry and the kernel's own copy.
 //! - Calls beyond those that it can keep at once (`in-flight`; execsnoop: 10,240). Calls that never leave stay in the map
 //!   (of threads, of processes that die of their exec, of those whose new image is of 32 bits), and fill that of
-//!   execsnoop for good. Here the map forgets the oldest instead (`BPF_MAP_TYPE_LRU_HASH`, 4.10), up to 128 at once. As the
-//!   kernel sets aside 128 free places for each CPU, there are 256 for each CPU at least.
+//!   execsnoop for good. Here the map forgets the oldest instead (`BPF_MAP_TYPE_LRU_HASH`, 4.10): some of the oldest, up to 128 at
+//!   once. As the kernel sets aside 128 free places for each CPU, there are 256 for each possible CPU at least; the evidence says how
+//!   many there are.
 //!
-//! An exec that leaves and was not kept is counted, exactly, whatever the reason; so it knows how many it missed of those
-//! that it cannot see but for images of 32 bits, and of the kernel's own.
+//! An exec that leaves and was not kept is counted, whatever the reason; so it knows how many it missed of those
+//! that it cannot see but for images of 32 bits, and of the kernel's own. Not each: a call that was left behind is taken for that of an exec
+//! which leaves under the same number and never entered under it, as that of a thread in the process that has the number by then. Such an
+//! exec is told with strings of another call, and not counted.
 //!
 //! What is bought against `ebpf`: it is here because many tools are built so. Strings and arguments are read while the
 //! caller waits, whether the call will succeed or not, and two programs run instead of one; no more is seen for it.
@@ -83,7 +86,7 @@ const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "in-flight",
-        help: "how many calls are kept at once, of 8 KiB each",
+        help: "how many calls are kept at once, of 8 KiB each; 256 for each possible CPU at least",
         kind: Kind::Number(1, 10_240),
         default: "1024",
         tuned: "4096",
@@ -145,9 +148,12 @@ impl Backend for Execsnoop {
         let mut plan =
             Plan::ring(TECHNIQUE, settings)?.with("max_args", Global::U32(number("max-args")));
         let cpus = nr_cpus().map_err(|(path, error)| AttachError::call(path)(error))?;
-        plan.sizes
-            .push(("calls", places(number("in-flight"), cpus)));
+        let places = places(number("in-flight"), cpus);
+        plan.sizes.push(("calls", places));
         let mut attached = load::attach(&plan)?;
+        attached.evidence.push(format!(
+            "room for {places} calls at once ({cpus} possible CPUs)"
+        ));
         Counts::add(
             &mut attached,
             Meaning::Execs("execs whose call was not kept"),

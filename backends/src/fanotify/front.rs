@@ -1,7 +1,7 @@
 //! What is asked of a process as soon as its event is read: the path of the file, and what `/proc` says.
 //!
-//! Nothing here touches an executed file, or a filesystem that is mounted: only `/proc` is read, and it waits for nobody.
-//! So it may be done while an exec waits for an answer.
+//! Nothing here asks anything of an executed file, or of a filesystem that is mounted: only `/proc` is read, and it waits for
+//! nobody. So it may be done while an exec waits for an answer. The file was opened before, by the read of the event ([`group`](super::group)).
 
 use std::{
     collections::BTreeSet,
@@ -74,7 +74,8 @@ pub struct Front {
     /// `/proc/self/fd`, through which the paths of events are read.
     descriptors: OwnedFd,
     link: Vec<u8>,
-    /// Mount namespaces whose mounts were handed on; `None` where nobody wants them.
+    /// Mount namespaces whose mounts were handed on; `None` where nobody wants them. They are known by numbers that the
+    /// kernel gives again: what gets the number of one that is gone is new only after [`Self::forget_all`].
     namespaces: Option<BTreeSet<u32>>,
 }
 
@@ -147,6 +148,20 @@ impl Front {
             Looked::Awaited(awaited)
         };
         taken.mounts = self.mounts(pid, taken.sighting.container.mnt_ns);
+    }
+
+    /// An event comes to nobody: the mounts that it has are offered again.
+    pub fn forget(&mut self, taken: &Taken) {
+        if let (Some(seen), Some(mounts)) = (&mut self.namespaces, &taken.mounts) {
+            seen.remove(&mounts.namespace());
+        }
+    }
+
+    /// All mounts are offered again.
+    pub fn forget_all(&mut self) {
+        if let Some(seen) = &mut self.namespaces {
+            seen.clear();
+        }
     }
 
     /// The mounts of a namespace where it is seen for the first time.
@@ -230,5 +245,48 @@ impl Front {
             sighting.truncated |= cut;
         }
         true
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// An event of a process, of which nothing was asked.
+    pub fn taken(pid: u32) -> Taken {
+        Taken {
+            sighting: Sighting {
+                pid: Some(pid),
+                ..Sighting::default()
+            },
+            file: None,
+            pidfd: Pidfd::None,
+            before: None,
+            root: None,
+            looked: Looked::Not,
+            mounts: None,
+        }
+    }
+
+    #[test]
+    fn mounts_are_offered_once_and_again_when_they_were_forgotten() {
+        let mut front = Front::open(Depth::Full, true).unwrap();
+        let offered = |front: &mut Front| {
+            let mut taken = taken(std::process::id());
+            front.look_up(&mut taken, &[], false);
+            taken
+        };
+        let first = offered(&mut front);
+        assert!(first.mounts.is_some());
+        let second = offered(&mut front);
+        assert!(second.mounts.is_none());
+        // It had none, so there are none to offer again.
+        front.forget(&second);
+        assert!(offered(&mut front).mounts.is_none());
+        front.forget(&first);
+        assert!(offered(&mut front).mounts.is_some());
+        front.forget_all();
+        assert!(offered(&mut front).mounts.is_some());
+        assert!(offered(&mut front).mounts.is_none());
     }
 }

@@ -1,4 +1,7 @@
 //! The group: what `fanotify_init(2)` gives, and the events that are read from it.
+//!
+//! A read opens the file of each event for us, as if we had called open(2): where its filesystem has a server (FUSE, NFS), the read waits
+//! for that.
 
 use std::{
     io,
@@ -161,6 +164,11 @@ impl Group {
             form,
             errors_told,
         })
+    }
+
+    /// Whether opens wait for an answer.
+    pub fn asks(&self) -> bool {
+        self.form.asks
     }
 
     /// The event that is asked for.

@@ -42,6 +42,8 @@ pub struct Marks {
     namespaces: BTreeSet<u64>,
     /// Types of filesystems that take no mark, with what the kernel answered.
     refused: BTreeMap<String, Errno>,
+    /// Types that were left out, as their server may wait for us.
+    spared: BTreeSet<String>,
     marked: u64,
     rounds: u64,
 }
@@ -67,6 +69,11 @@ impl Mounts {
             text,
         })
     }
+
+    /// Its number.
+    pub fn namespace(&self) -> u32 {
+        self.namespace
+    }
 }
 
 impl Marks {
@@ -80,6 +87,7 @@ impl Marks {
             own,
             namespaces: BTreeSet::new(),
             refused: BTreeMap::new(),
+            spared: BTreeSet::new(),
             marked: 0,
             rounds: 0,
         };
@@ -156,6 +164,11 @@ impl Marks {
             if self.on == On::Filesystem && !devices.insert(mount.device) {
                 continue;
             }
+            if group.asks() && is_fuse(mount.kind) {
+                let kind = String::from_utf8_lossy(mount.kind).into_owned();
+                self.spared.insert(kind);
+                continue;
+            }
             let point = Path::new(OsStr::from_bytes(&mount.point));
             let path = root.join(point.strip_prefix("/").unwrap_or(point));
             match group.mark(kind, &path) {
@@ -174,11 +187,21 @@ impl Marks {
         let each: Vec<_> = each
             .map(|(kind, error)| format!("{kind} ({error})"))
             .collect();
-        if each.is_empty() {
-            "everything that is mounted takes a mark".into()
-        } else {
-            format!("no mark on {}", each.join(", "))
+        let spared: Vec<_> = self.spared.iter().map(String::as_str).collect();
+        let mut told = Vec::new();
+        if !each.is_empty() {
+            told.push(format!("no mark on {}", each.join(", ")));
         }
+        if !spared.is_empty() {
+            told.push(format!(
+                "none put on {}, whose server could wait for us",
+                spared.join(", ")
+            ));
+        }
+        if told.is_empty() {
+            told.push("everything that is mounted takes a mark".into());
+        }
+        told.join("; ")
     }
 
     /// How often the mounts were gone through.
@@ -188,5 +211,27 @@ impl Marks {
             self.rounds,
             self.refusals()
         )
+    }
+}
+
+/// Whether a filesystem is served by a process of this machine, by its type: `fuse`, `fuseblk`, and both with the name of the
+/// server behind a dot.
+fn is_fuse(kind: &[u8]) -> bool {
+    let name = kind.split(|&b| b == b'.').next();
+    name == Some(b"fuse") || name == Some(b"fuseblk")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fuse_is_known_by_its_type() {
+        for kind in ["fuse", "fuseblk", "fuse.sshfs", "fuseblk.ntfs"] {
+            assert!(is_fuse(kind.as_bytes()), "{kind}");
+        }
+        for kind in ["fusectl", "ext4", "virtiofs", "", "nfs.fuse"] {
+            assert!(!is_fuse(kind.as_bytes()), "{kind}");
+        }
     }
 }

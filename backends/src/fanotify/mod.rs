@@ -61,6 +61,7 @@ mod marks;
 mod monitor;
 mod mountinfo;
 mod pidfd;
+mod queue;
 mod resolver;
 mod wire;
 

@@ -9,10 +9,11 @@ use nix::{
 };
 
 use super::{
-    answer::{Answering, News},
+    answer::Answering,
     front::Front,
     group::{Buffer, Event, Form, Group, Read},
     marks::{Marks, Mounts, On},
+    queue::News,
     resolver::Resolver,
 };
 use crate::{
@@ -172,6 +173,17 @@ impl Watcher {
         }
     }
 
+    /// Marks again, and hears again of every namespace.
+    fn renew(&mut self) -> Result<(), MonitorError> {
+        let renewed = self.marks.renew(&self.group);
+        renewed.map_err(MonitorError::call("read of /proc/self/mountinfo"))?;
+        self.resolver.renewed();
+        if let Source::Answered(answering) = &self.source {
+            answering.renewed();
+        }
+        Ok(())
+    }
+
     fn overflowed(&mut self, seam: &mut Seam, since: u64) -> Result<(), MonitorError> {
         self.overflows += 1;
         lost(seam, "FAN_Q_OVERFLOW".into(), None, since)
@@ -243,9 +255,7 @@ impl Monitor for Watcher {
             }
             let [_, mounts, stopped] = fds.map(|fd| fd.any().unwrap_or(false));
             if mounts {
-                self.marks
-                    .renew(&self.group)
-                    .map_err(MonitorError::call("read of /proc/self/mountinfo"))?;
+                self.renew()?;
             }
             if stopped {
                 break;

@@ -8,8 +8,11 @@
 //! way).
 //!
 //! A thread of its own answers ([`answer`](super::answer)). While it holds an exec it reads `/proc`, whose files that it reads need no lock
-//! that an exec holds (`cred_guard_mutex`), it executes nothing, and it touches neither the executed file nor anything that is
-//! mounted: these may be served by a process that cannot go on before its own exec is allowed (FUSE). What has to read files, to tell
+//! that an exec holds (`cred_guard_mutex`), it executes nothing, and it asks neither the executed file nor anything that is
+//! mounted: these may be served by a process that cannot go on before its own exec is allowed (FUSE). But the read of an event opens
+//! its file, which such a server has to answer too, so filesystems of FUSE are left without a mark, and the evidence says so. Elsewhere
+//! (NFS of oneself, an overlay over FUSE) a server that executes something before it answers an open stops all execs, until
+//! it is killed, or what it executes. What has to read files, to tell
 //! which ones belong to one exec, or to walk to mounts, to mark them, is done by the monitor's other thread,
 //! after the answer. While that one waits for a file, execs go on: 128 are kept for it, the next one waits a second, and from then
 //! on they are allowed and counted as lost, until it has time again. What is still unread when the monitor ends, or is
@@ -18,7 +21,7 @@
 //! An open that cannot be shown to the monitor, as no descriptor is left for its file, is denied by the
 //! kernel (`fanotify_read`); so few are read at once that it does not come to that.
 //!
-//! What it cannot see, beside what the family cannot ([`super`]): filesystems that take no such marks
+//! What it cannot see, beside what the family cannot ([`super`]): filesystems of FUSE, and those that take no such marks
 //! (`/proc`, `FS_DISALLOW_NOTIFY_PERM`). Whether the exec succeeded: the question comes before the last
 //! checks, so there are more phantoms than of `fanotify`. When the queue is full the kernel allows the open
 //! without asking (`fsnotify_insert_event`), and tells of it by `FAN_Q_OVERFLOW`; each waiting process has

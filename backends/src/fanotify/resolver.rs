@@ -125,6 +125,11 @@ impl Resolver {
         taken.mounts
     }
 
+    /// The mounts were gone through again: those of every namespace may be new to us.
+    pub fn renewed(&mut self) {
+        self.front.forget_all();
+    }
+
     /// What is to be expected again: see [`Answering::done`](super::answer::Answering::done).
     pub fn learned(&mut self) -> Option<(Bytes, Bytes)> {
         self.learned.take()

@@ -138,8 +138,10 @@ pub fn check(raw: &[u8]) -> bool {
         return false;
     };
     let mut written = encode(&report);
+    assert_eq!(written[5], raw[5] & CUT);
     // What nobody reads.
-    written[5..8].copy_from_slice(&raw[5..8]);
+    written[5] = raw[5];
+    written[6..8].copy_from_slice(&raw[6..8]);
     assert_eq!(written, raw);
     assert_eq!(Report::parse(&raw[..raw.len() - 1]), None);
     assert_eq!(Report::parse(&[raw, b"x"].concat()), None);

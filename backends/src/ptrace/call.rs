@@ -1,7 +1,8 @@
 //! A call of exec at its entry: registers, and what they point to in the caller's memory.
 //!
 //! The caller waits while its memory is read, but other threads, and a parent in `vfork`, do not: the kernel copies path and
-//! arguments later, and may find other bytes there (`seccomp_unotify(2)`, "Caveats").
+//! arguments later, and may find other bytes there (`seccomp_unotify(2)`, "Caveats"). A page that is not there is waited for, and
+//! who serves it (FUSE, `userfaultfd(2)`) may let us wait.
 
 use std::io::IoSliceMut;
 

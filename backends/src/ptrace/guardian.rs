@@ -7,7 +7,9 @@
 //!
 //! A call that the monitor had taken and not answered when it was killed is offered to nobody again, and would wait for ever. So the
 //! monitor notes the number of each call that it takes where the guardian can read it. Numbers of one filter follow each
-//! other (`seccomp_next_notify_id`), so the one that was taken a moment before it could be noted is found behind the last one.
+//! other (`seccomp_next_notify_id`), so the one that was taken a moment before it could be noted is found behind the last one,
+//! where no more than 4,096 calls lie between. Before the first one nothing is known, as numbers begin anywhere: if the monitor is
+//! killed between taking it and noting it, that call waits until its thread is killed.
 
 use std::{
     io,

@@ -10,7 +10,14 @@
 //!
 //! While the call waits nothing is asked of the executed file, only its name is looked for; a filesystem that is served by a process
 //! (FUSE) may make that take long, and wait for us. It gets a second, once (`walker`); then calls go on, and their path
-//! is the one that was given. The file is asked after the answer.
+//! is the one that was given. Which file it is, is told after the answer from what the kernel knows by then.
+//!
+//! What can still wait for ever is a server that runs under the filter itself and executes something before it answers: one thread does
+//! all, so it waits for us, and we for it. With `report=feasible` the filesystem is asked whether it is mounted `noexec`
+//! (fstatvfs(3), a request to a FUSE server), after the answer and before the next call is taken. And path and arguments may
+//! lie in a page that is not in memory, of a file on FUSE or of `userfaultfd(2)`: `process_vm_readv(2)` waits for it.
+//!
+//! After the stop calls are reported for a quarter of a second at most; then the guardian lets them pass.
 //!
 //! With `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV` (Linux 5.19) a signal does not interrupt a call that the monitor has in hands;
 //! before, an interrupted call is made again, and only the one that goes on is reported.
@@ -33,7 +40,10 @@
 //!
 //! Sources: seccomp(2), `seccomp_unotify(2)`, kernel/seccomp.c.
 
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::{
+    os::fd::{AsFd, FromRawFd, OwnedFd},
+    time::{Duration, Instant},
+};
 
 use nix::{
     errno::Errno,
@@ -74,6 +84,9 @@ pub const SETTINGS: &[Setting] = &[
         tuned: "feasible",
     },
 ];
+
+/// So long calls are reported after the stop: a storm makes new ones all the time.
+const FAREWELL: Duration = Duration::from_millis(250);
 
 /// What the launched process says of its filter beside the listener.
 const KILLABLE: u8 = b'k';
@@ -175,6 +188,7 @@ impl Backend for SeccompNotify {
             reader: Reader::new(proc, depth, feasible_only),
             interruptible: false,
             gone: 0,
+            unended: false,
         }))
     }
 
@@ -199,6 +213,8 @@ struct Supervisor {
     interruptible: bool,
     /// Calls that waited no more when they were to be answered.
     gone: u64,
+    /// Calls still came when the time after the stop was over.
+    unended: bool,
 }
 
 /// A launched process and its children.
@@ -257,7 +273,7 @@ impl Monitor for Supervisor {
     }
 
     fn run(&mut self, seam: &mut Seam, stop: &Stop) -> Result<(), MonitorError> {
-        let mut stopping = false;
+        let mut deadline = None;
         loop {
             let mut fds = vec![
                 PollFd::new(stop.fd(), PollFlags::POLLIN),
@@ -265,7 +281,7 @@ impl Monitor for Supervisor {
             ];
             let listeners = self.watched.iter();
             fds.extend(listeners.map(|w| PollFd::new(w.listener.as_fd(), PollFlags::POLLIN)));
-            let time = if stopping {
+            let time = if deadline.is_some() {
                 PollTimeout::ZERO
             } else {
                 seam.flush()?;
@@ -283,7 +299,12 @@ impl Monitor for Supervisor {
             let calls: Vec<_> = (0..self.watched.len())
                 .filter(|at| waits(&events[at + 2]))
                 .collect();
+            // One may wait a second, so the time is looked at in between. The guardian lets the rest pass.
+            let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
             for at in &calls {
+                if is_over() {
+                    break;
+                }
                 self.serve(*at, seam)?;
             }
             if waits(&events[1]) {
@@ -295,10 +316,13 @@ impl Monitor for Supervisor {
                 .map(|events| events.contains(PollFlags::POLLHUP) && !waits(events))
                 .chain(std::iter::repeat(false));
             self.watched.retain(|_| !ended.next().unwrap_or(false));
-            if stopping && calls.is_empty() {
+            if deadline.is_some() && (calls.is_empty() || is_over()) {
+                self.unended = !calls.is_empty();
                 return Ok(seam.flush()?);
             }
-            stopping |= waits(&events[0]);
+            if deadline.is_none() && waits(&events[0]) {
+                deadline = Some(Instant::now() + FAREWELL);
+            }
         }
     }
 
@@ -308,6 +332,11 @@ impl Monitor for Supervisor {
             notes.push(
                 "this kernel has no SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: a signal interrupts a call that waits"
                     .into(),
+            );
+        }
+        if self.unended {
+            notes.push(
+                "calls still came when the time after the stop was over, and passed unseen".into(),
             );
         }
         if self.gone > 0 {

@@ -49,7 +49,7 @@ impl Reader {
     }
 
     /// What has to be read of a call of thread `tid` while it waits; `None` where it is not to be reported. Of the files of
-    /// others only names are walked, and not for ever ([`resolve`]).
+    /// others only names are walked, and not for ever ([`resolve`]). The thread's memory is waited for: see `notify`.
     pub fn read(&mut self, tid: u32, request: &Request) -> Option<(Sighting, Found)> {
         self.calls += 1;
         let mut sighting = Sighting {
@@ -79,9 +79,10 @@ impl Reader {
         Some((sighting, found))
     }
 
-    /// The rest, when the call does not wait any more; `None` where it is not to be reported.
+    /// The rest, when the call does not wait any more; `None` where it is not to be reported. With `feasible_only` the file's
+    /// filesystem is asked, for as long as it likes ([`Found::ask`]).
     pub fn finish(&mut self, (mut sighting, mut found): (Sighting, Found)) -> Option<Sighting> {
-        found.ask();
+        found.ask(self.feasible_only);
         if self.feasible_only && found.refused.is_some() {
             self.refused += 1;
             return None;

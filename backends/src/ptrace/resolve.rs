@@ -8,7 +8,7 @@
 //! The caller must wait until the walk is done, or its file may be another one by then. But a walk may have to ask a process that
 //! serves a filesystem (FUSE), and that one may wait for us itself. So what the kernel has in its cache is walked at once
 //! (`RESOLVE_CACHED`, Linux 5.12: it never waits), and for the rest a [`Walker`] is given a second. The file itself is asked after
-//! the answer ([`Found::ask`]); it is held by then, so it is the same one.
+//! the answer ([`Found::ask`]); it is held by then, so it is the same one, and what the kernel knows of it since the walk is enough.
 //!
 //! Between here and the kernel's own look the file may become another one.
 
@@ -25,7 +25,7 @@ use execlab_model::Bytes;
 use nix::{
     errno::Errno,
     fcntl::{OFlag, open},
-    sys::{stat::Mode, stat::fstat, statvfs::FsFlags, statvfs::fstatvfs},
+    sys::{stat::Mode, statvfs::FsFlags, statvfs::fstatvfs},
 };
 
 use super::{call::Exec, walker::Walker};
@@ -95,14 +95,19 @@ pub fn find(tid: u32, exec: &Exec, given: &[u8], walker: &mut Walker) -> Found {
 }
 
 impl Found {
-    /// Asks the file itself, which may take as long as its filesystem likes.
-    pub fn ask(&mut self) {
+    /// Which file it is, and with `feasible` whether it may be executed. The latter asks its filesystem, which may take as
+    /// long as that likes.
+    pub fn ask(&mut self, feasible: bool) {
         let Some(file) = self.opened.take() else {
             return;
         };
-        let stat = fstat(&file).ok();
-        self.file = stat.map(|stat| (stat.st_dev, stat.st_ino));
-        self.refused = stat.and_then(|stat| refusal(&file, stat.st_mode));
+        let Ok((id, mode)) = stat(&file) else {
+            return;
+        };
+        self.file = Some(id);
+        if feasible {
+            self.refused = refusal(&file, mode);
+        }
     }
 }
 
@@ -115,6 +120,26 @@ impl Start {
             Self::Link(file) => Ok(file.try_clone().map_err(|_| Errno::EMFILE)?),
         }
     }
+}
+
+/// Device, inode and mode of an open file, as the kernel has them: `AT_STATX_DONT_SYNC` lets it not ask a server (`fuse_update_get_attr`,
+/// fs/fuse/dir.c).
+fn stat(file: &OwnedFd) -> nix::Result<((u64, u64), u32)> {
+    // SAFETY: numbers, for which zero is a value.
+    let mut stat: libc::statx = unsafe { std::mem::zeroed() };
+    // SAFETY: the path ends in NUL, the kernel fills the structure; both outlive the call.
+    let answer = unsafe {
+        libc::statx(
+            file.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC,
+            libc::STATX_TYPE | libc::STATX_MODE | libc::STATX_INO,
+            &raw mut stat,
+        )
+    };
+    Errno::result(answer)?;
+    let device = libc::makedev(stat.stx_dev_major, stat.stx_dev_minor);
+    Ok(((device, stat.stx_ino), stat.stx_mode.into()))
 }
 
 /// What the kernel answers to everybody, root too (`do_open_execat`, fs/exec.c).
@@ -250,8 +275,8 @@ mod tests {
     }
 
     fn find(tid: u32, exec: &Exec, given: &[u8]) -> Found {
-        let mut found = super::find(tid, exec, given, &mut Walker::default());
-        found.ask();
+        let mut found = super::find(tid, exec, given, &mut Walker::patient());
+        found.ask(true);
         found
     }
 
@@ -301,6 +326,9 @@ mod tests {
 
         let found = find(own, &here, b"text");
         assert_eq!(found.refused, Some(Errno::EACCES));
+        let of_std = std::os::unix::fs::MetadataExt::ino;
+        let inode = of_std(&fs::metadata(&text_file).unwrap());
+        assert_eq!(found.file.map(|(_, inode)| inode), Some(inode));
         let found = find(own, &here, b"nothing");
         assert_eq!(found.refused, Some(Errno::ENOENT));
         assert_eq!(text(&found), at.join("nothing").to_str().unwrap());

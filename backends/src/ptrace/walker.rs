@@ -10,19 +10,42 @@ use super::resolve::Start;
 
 /// How long a walk may keep its caller. A disk answers in much less.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// A test that fails for a busy machine says nothing.
+#[cfg(test)]
+const PATIENCE_OF_TESTS: Duration = Duration::from_mins(1);
 
 /// What is walked, and where the answer goes.
 type Job = (Start, Sender<nix::Result<OwnedFd>>);
 
 /// See the module. Its thread begins with the first walk.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Walker {
+    patience: Duration,
     jobs: Option<Sender<Job>>,
     /// The answer that did not come in time.
     late: Option<Receiver<nix::Result<OwnedFd>>>,
 }
 
+impl Default for Walker {
+    fn default() -> Self {
+        Self {
+            patience: PATIENCE,
+            jobs: None,
+            late: None,
+        }
+    }
+}
+
 impl Walker {
+    /// One that waits long enough on any machine.
+    #[cfg(test)]
+    pub fn patient() -> Self {
+        Self {
+            patience: PATIENCE_OF_TESTS,
+            ..Self::default()
+        }
+    }
+
     /// Walks a path; `None` where that takes too long, or the walk before it is still under way.
     pub fn walk(&mut self, start: Start) -> Option<nix::Result<OwnedFd>> {
         if let Some(late) = self.late.take()
@@ -37,7 +60,7 @@ impl Walker {
             self.jobs = None;
             return None;
         }
-        match answered.recv_timeout(PATIENCE) {
+        match answered.recv_timeout(self.patience) {
             Ok(opened) => Some(opened),
             Err(RecvTimeoutError::Timeout) => {
                 self.late = Some(answered);
@@ -71,7 +94,7 @@ mod tests {
     #[test]
     fn a_walk_ends_at_a_file_or_says_why_not() {
         let root = || OwnedFd::from(File::open("/").unwrap());
-        let mut walker = Walker::default();
+        let mut walker = Walker::patient();
         let there = walker.walk(Start::Root(root(), b"/proc/self".to_vec()));
         assert!(matches!(there, Some(Ok(_))));
         let nowhere = walker.walk(Start::Root(root(), b"/no/such/file".to_vec()));
@@ -83,7 +106,7 @@ mod tests {
         let (answer, late) = channel();
         let mut walker = Walker {
             late: Some(late),
-            ..Walker::default()
+            ..Walker::patient()
         };
         let start = || Start::Root(File::open("/").unwrap().into(), b"/".to_vec());
         assert!(walker.walk(start()).is_none());

@@ -52,7 +52,7 @@ use crate::{
     tracing_fs::{
         Tracefs,
         format::{Field, Format, event_id},
-        pending::Pending,
+        pending::{MOST, Pending},
     },
 };
 
@@ -184,9 +184,6 @@ enum Step {
     Stayed(u32),
     Exec(u32, Box<Sighting>),
 }
-
-/// As many threads cannot be in a call at once.
-const MOST: usize = 1 << 16;
 
 #[derive(Debug)]
 struct Cwd {

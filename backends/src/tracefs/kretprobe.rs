@@ -56,7 +56,7 @@ use crate::{
     tracing_fs::{
         Tracefs,
         format::{Field, Format, event_id},
-        pending::Pending,
+        pending::{MOST, Pending},
     },
 };
 
@@ -255,12 +255,10 @@ enum Call {
 struct Calls {
     entry: Entry,
     ret: Return,
-    /// The last call of each thread, and whether it only checks. Those that failed stay until the next.
+    /// The last call of each thread, and whether it only checks. Those that failed stay until the next, or until threads
+    /// that failed and then ended are too many.
     begun: Pending<(Bytes, bool)>,
 }
-
-/// Threads that failed and then ended are forgotten when there are so many.
-const MOST: usize = 1 << 16;
 
 impl Row for Calls {
     type Event = Call;
@@ -315,6 +313,7 @@ impl Row for Calls {
     }
 
     fn notes(&self) -> Vec<String> {
-        vec![self.begun.note()]
+        let left = "calls were the last of their thread and were not seen to succeed, failed ones among them";
+        vec![self.begun.note_of(left)]
     }
 }

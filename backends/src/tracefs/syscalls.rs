@@ -53,7 +53,7 @@ use crate::{
     tracing_fs::{
         Tracefs,
         format::{Field, Format, event_id},
-        pending::Pending,
+        pending::{MOST, Pending},
     },
 };
 
@@ -239,9 +239,6 @@ fn format_of(instance: &Instance, event: &str) -> Result<(Format, Field), Attach
         .map(|(tid, format)| (format, tid))
         .ok_or_else(|| AttachError::Unsupported(format!("the format of {event} is: {text}")))
 }
-
-/// As many threads cannot be in a call at once that takes a millisecond.
-const MOST: usize = 1 << 16;
 
 #[derive(Debug)]
 enum Call {

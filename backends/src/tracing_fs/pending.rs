@@ -5,6 +5,9 @@
 
 use std::collections::BTreeMap;
 
+/// As many threads cannot be in a call at once.
+pub const MOST: usize = 1 << 16;
+
 /// See the module; `T` is what the begin of a call told.
 #[derive(Debug)]
 pub struct Pending<T> {
@@ -65,8 +68,13 @@ impl<T> Pending<T> {
 
     /// For people: what did not come in pairs.
     pub fn note(&self) -> String {
+        self.note_of("entered and did not leave")
+    }
+
+    /// The same where those that are left over are more than that.
+    pub fn note_of(&self, left_over: &str) -> String {
         format!(
-            "{} execs left without having entered, {} entered and did not leave",
+            "{} execs left without having entered, {} {left_over}",
             self.alone,
             self.calls.len() as u64 + self.forgotten
         )
@@ -93,6 +101,9 @@ mod tests {
         assert_eq!(calls.end(6), None);
         let note = "2 execs left without having entered, 0 entered and did not leave";
         assert_eq!(calls.note(), note);
+        calls.begin(5, 5);
+        let note = "2 execs left without having entered, 1 failed or are under way";
+        assert_eq!(calls.note_of("failed or are under way"), note);
     }
 
     proptest! {
