@@ -228,7 +228,7 @@ impl Watch {
             .map_err(at("start the monitor"))?;
         stopper.has(&monitor, |running| &mut running.monitor);
         let lines = BufReader::new(monitor.stdout.take().expect("asked for above"));
-        let ended = std::thread::scope(|scope| {
+        let ended = thread::scope(|scope| {
             let (mut ended, mut unread, mut failed) = (Ended::Well, false, None);
             for line in lines.split(b'\n') {
                 let Ok(line) = line else { break };
