@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use anyhow::{Context, Result, bail};
@@ -84,7 +84,9 @@ impl Conformance {
         for (name, matrix) in matrices(execlab)? {
             let dir = folder.join(name);
             runs.push(dir.clone());
-            self.run_or_resume(execlab, &dir, matrix)?;
+            // How it ended is no matter: what is otherwise than predicted may end it as a defect, and is what the
+            // table is for. There is one where every trial has a measurement.
+            process::run_or_resume(execlab, &dir, &matrix, &self.extra)?;
             let file = dir.join("results.jsonl");
             lines += &fs::read_to_string(&file)
                 .with_context(|| format!("cannot read {}", file.display()))?;
@@ -99,26 +101,6 @@ impl Conformance {
             fs::remove_dir_all(&run).with_context(|| format!("cannot remove {}", run.display()))?;
         }
         Ok((results, table))
-    }
-
-    /// Runs one of them to its end, or goes on with it.
-    fn run_or_resume(&self, execlab: &Path, dir: &Path, matrix: Vec<String>) -> Result<()> {
-        let mut run = Command::new(execlab);
-        run.current_dir(process::workspace()).arg("run");
-        if dir.exists() {
-            run.arg("--resume").arg(dir);
-        } else {
-            run.arg("--out").arg(dir).args(matrix);
-        }
-        // The report is long, and the table follows.
-        run.args(["--format", "json"])
-            .args(&self.extra)
-            .stdout(Stdio::null());
-        eprintln!("$ {run:?}");
-        // How it ended is no matter: what is otherwise than predicted may end it as a defect, and is what the
-        // table is for. There is one where every trial has a measurement.
-        run.status().context("failed to start execlab")?;
-        Ok(())
     }
 }
 

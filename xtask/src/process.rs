@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
 };
 
 use anyhow::{Context, Result, bail};
@@ -85,4 +85,26 @@ fn show(command: &Command) -> String {
         .map(|word| word.to_string_lossy())
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// Runs a matrix into a folder to its end, or goes on with it where it was cut off; `extra` are the caller's own
+/// arguments for `execlab run`. Its report is long and not shown: what a run is for is made from its results.
+pub fn run_or_resume(
+    execlab: &Path,
+    dir: &Path,
+    matrix: &[String],
+    extra: &[String],
+) -> Result<ExitStatus> {
+    let mut run = Command::new(execlab);
+    run.current_dir(workspace()).arg("run");
+    if dir.exists() {
+        run.arg("--resume").arg(dir);
+    } else {
+        run.arg("--out").arg(dir).args(matrix);
+    }
+    run.args(["--format", "json"])
+        .args(extra)
+        .stdout(Stdio::null());
+    eprintln!("$ {}", show(&run));
+    run.status().context("failed to start execlab")
 }
