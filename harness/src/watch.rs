@@ -4,6 +4,8 @@
 //! ([`Message::to_json`](execlab_model::seam::Message::to_json)). What is here starts it, hands its lines on, starts what
 //! it is to watch, ends it, and puts back what a monitor that was killed has left.
 
+mod waiting;
+
 use std::{
     ffi::OsString,
     fs::File,
@@ -15,23 +17,23 @@ use std::{
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
-    thread::{self, JoinHandle},
+    thread,
 };
 
 use execlab_backends::{Backend, Reach, Settings, launch::RENDEZVOUS};
 use execlab_model::seam::Message;
 use nix::{
     errno::Errno,
-    fcntl::OFlag,
     sys::{
         memfd::{MFdFlags, memfd_create},
         prctl::set_pdeathsig,
-        signal::{self, SigHandler, Signal, kill},
+        signal::{Signal, kill},
         wait::{Id, WaitPidFlag, waitid},
     },
-    unistd::{Pid, pipe2},
+    unistd::Pid,
 };
 
+use self::waiting::Waiting;
 use crate::{lab::monitor_program, progress::tell};
 
 /// What is to be watched with what.
@@ -319,46 +321,6 @@ impl Watch {
             command.pre_exec(|| Ok(set_pdeathsig(Signal::SIGTERM)?));
         }
         command
-    }
-}
-
-/// A process that becomes a command when it is told to. It is there before the monitor: a tracer that takes hold of all that
-/// runs leaves out its own ancestors, and what they start later.
-struct Waiting {
-    word: OwnedFd,
-    starting: JoinHandle<io::Result<Child>>,
-}
-
-impl Waiting {
-    fn make(mut command: Command) -> io::Result<Self> {
-        let (reader, word) = pipe2(OFlag::O_CLOEXEC)?;
-        let others = word.as_raw_fd();
-        let wait = move || {
-            // Until it is the command, a signal is not for the handlers of the process that it was copied from.
-            for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-                // SAFETY: the default action is no handler.
-                unsafe { signal::signal(signal, SigHandler::SigDfl) }?;
-            }
-            nix::unistd::close(others)?;
-            match nix::unistd::read(&reader, &mut [0])? {
-                // Whoever would say it is gone.
-                0 => Err(Errno::ECANCELED.into()),
-                _ => Ok(()),
-            }
-        };
-        // SAFETY: it makes system calls and nothing else, which is allowed between fork and exec; the descriptor that it closes
-        // is the copy's own.
-        unsafe { command.pre_exec(wait) };
-        // It comes back when the command was executed, or could not be.
-        let starting = thread::spawn(move || command.spawn());
-        Ok(Self { word, starting })
-    }
-
-    /// Lets it be the command.
-    fn go(self) -> io::Result<Child> {
-        nix::unistd::write(&self.word, b"!")?;
-        let started = self.starting.join();
-        started.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 
