@@ -146,7 +146,13 @@ impl<R: Row> Monitor for Watch<R> {
         loop {
             self.drain(seam)?;
             seam.flush()?;
-            let mut stopped = waiter.wait(EpollTimeout::NONE)?;
+            // What is held is ripe in the next round, even where nothing more comes.
+            let patience = if self.held.is_empty() {
+                EpollTimeout::NONE
+            } else {
+                EpollTimeout::ZERO
+            };
+            let mut stopped = waiter.wait(patience)?;
             self.wakeups += 1;
             // While it lingers nobody waits for the buffers, so the kernel wakes nobody for what comes.
             if !stopped && self.linger_ms > 0 {
