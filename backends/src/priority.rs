@@ -2,7 +2,16 @@
 
 use std::io;
 
-use crate::AttachError;
+use crate::{AttachError, Kind, Setting};
+
+/// Of rows that look up what a program may have left behind by then.
+pub const SCHEDULING: Setting = Setting {
+    name: "scheduling",
+    help: "fifo: real-time priority, so that the lookup comes before the program runs on",
+    kind: Kind::Word(&["normal", "fifo"]),
+    default: "normal",
+    tuned: "fifo",
+};
 
 /// The calling thread's, while it exists (`sched(7)`).
 #[derive(Debug)]

@@ -29,6 +29,13 @@
 //! `kernel.acct`), and a full one takes no record; there is no counter. So scarce space is reported as a loss of
 //! an unknown number. At the end a child of the monitor has to leave its record: if it does not, somebody
 //! else has taken the accounting over, or it is paused.
+//!
+//! # Cost
+//!
+//! The cheapest of the family: the process that ends writes its record itself, into memory, and one read takes many.
+//! Beside rows that look up it is cheap because it tells so little: a name, when all is over. Default is woken by
+//! inotify when the file grows. Tuned reads it at an interval: that saves the wake-ups, for sightings that come later,
+//! and for looks where nothing happened. The larger file costs memory only while records wait.
 
 use std::time::Duration;
 

@@ -27,9 +27,12 @@
 //! With the buffer that a socket is born with, 212,992 bytes, some 240 records fit, or 35 execs: a `default` as whoever
 //! opens a socket has it. A larger one is all that there is against loss, and `tuned` takes it.
 //!
-//! # What it costs
+//! # Cost
 //!
-//! What [`super`] costs, one copy of each record (`skb_copy`), and the owner, who reads everything too.
+//! What [`super`] costs, one copy of each record (`skb_copy`), and the owner, who reads everything too: that makes it
+//! the dearest of the family. It buys a place beside another owner (auditd). Tuned saves what it saves in [`super`],
+//! and gives up the same, but does not linger: while a reader waits its buffer fills, and what a full one cannot take
+//! is lost. So it is woken more often than the others. The larger buffer costs memory.
 //!
 //! Sources: `kernel/audit.c`, `net/netlink/af_netlink.c`; systemd's `journald-audit.c`.
 

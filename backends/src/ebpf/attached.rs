@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     Monitor, MonitorError, Seam, Stop, clock,
+    priority::Priority,
     waiter::{Waiter, Wakes},
 };
 
@@ -46,6 +47,8 @@ pub(super) struct Attached {
     pub batch_ms: u16,
     /// What else is looked up of each exec.
     pub lookup: Option<Lookup>,
+    /// Held for as long as it reads, where its lookups are to be in time.
+    pub priority: Option<Priority>,
     /// What the programs count beside their losses.
     pub counts: Option<Counts>,
     pub evidence: Vec<String>,

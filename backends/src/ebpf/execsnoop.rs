@@ -33,8 +33,12 @@
 //! which leaves under the same number and never entered under it, as that of a thread in the process that has the number by then. Such an
 //! exec is told with strings of another call, and not counted.
 //!
-//! What is bought against `ebpf`: it is here because many tools are built so. Strings and arguments are read while the
-//! caller waits, whether the call will succeed or not, and two programs run instead of one; no more is seen for it.
+//! # Cost
+//!
+//! More than `ebpf`. It is here because many tools are built so: strings and arguments are read while the caller waits,
+//! whether the call will succeed or not, and two programs run instead of one; no more is seen for it. Tuned reads as
+//! much. Its records gather (`linger-ms`), so that one wake-up takes many, and sightings come later; room for more
+//! calls that are under way costs memory.
 //!
 //! Sources: iovisor/bcc `libbpf-tools/execsnoop.bpf.c`; `kernel/trace/trace_syscalls.c`.
 

@@ -16,6 +16,13 @@
 //! its flag `T`. Unlike a kprobe it loses nothing to others; that it already runs on the CPU is counted
 //! (`recursion_misses`, 5.12).
 //!
+//! # Cost
+//!
+//! About as much as `ebpf`, and less than `ebpf-kprobe` at the same place, as nothing traps and members are read by
+//! plain loads. It buys a place at a function where there is no tracepoint, and is paid with the string that was passed
+//! to the call. Tuned costs less: records gather (`linger-ms`), and one wake-up takes many; sightings come later for
+//! it. The larger buffer costs memory.
+//!
 //! Sources: `kernel/bpf/trampoline.c`, `drivers/connector/cn_proc.c`, `fs/exec.c`.
 
 use execlab_model::sighting::LossUnit;

@@ -20,6 +20,14 @@
 //! As `ebpf`. The program is called for every attempt that got so far (up to 6.1 those too whose file does not
 //! exist), and puts the failed ones aside.
 //!
+//! # Cost
+//!
+//! A little more than `ebpf`: the program is called for attempts that fail too, and reads the process's members through
+//! helpers. Against `ebpf-kretprobe`, which it costs less than, it buys that there is nothing that can run out. Tuned
+//! costs less: records gather (`linger-ms`), and one wake-up takes many; sightings come later for it. With either,
+//! single execs of a burst may be missed where the program can be preempted, as it is not started on a CPU on which it
+//! already runs; that is counted (`recursion_misses`), in attempts.
+//!
 //! Sources: `kernel/bpf/trampoline.c` (`__bpf_tramp_exit`), `kernel/bpf/verifier.c`, `fs/exec.c`.
 
 use execlab_model::sighting::LossUnit;

@@ -1,17 +1,22 @@
 //! `ebpf-filter`: as `ebpf`, with a filter in the kernel that leaves out what the user does not want to see.
 //!
-//! Before anything is read of an exec, the program asks two questions. Is it below a cgroup that is left out?
-//! By default that is the monitor's own: an agent that runs commands does not report itself. The kernel answers
-//! from the task alone, by comparing the ancestor at that depth (`bpf_current_task_under_cgroup`). And, if
-//! asked for: was it executed by the kernel itself (modprobe, handlers of core dumps), as a child of one of its
-//! threads? What matches costs a few instructions and no room in the buffer, and is counted; everything else
-//! pays for the questions.
+//! Before anything is read of an exec, the program asks two questions. Is it below a cgroup that is left out? By
+//! default that is the monitor's own: an agent that runs commands does not report itself. The kernel answers from the
+//! task alone, by comparing the ancestor at that depth (`bpf_current_task_under_cgroup`). And, if asked for: was it
+//! executed by the kernel itself (modprobe, handlers of core dumps), as a child of one of its threads?
 //!
 //! # What it cannot see
 //!
 //! What it leaves out, which is its purpose: how much that was stands in its notes and is no loss. Where cgroup
 //! v2 is not mounted, or the monitor runs in its root, there is no cgroup to leave out. Otherwise as `ebpf`; it
 //! needs the same.
+//!
+//! # Cost
+//!
+//! As much as `ebpf`, and the questions, which are too cheap to show. What matches costs a few instructions and no room
+//! in the buffer, and is counted; everything else pays for the questions. Where nothing matches, as in a storm of
+//! others, nothing is bought. Tuned leaves out the same, and costs less: records gather (`linger-ms`), and one wake-up
+//! takes many; sightings come later for it. The larger buffer costs memory.
 //!
 //! Sources: `kernel/trace/bpf_trace.c` (`bpf_current_task_under_cgroup`, 4.9), `kernel/umh.c`.
 

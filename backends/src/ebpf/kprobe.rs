@@ -7,9 +7,6 @@
 //! call from there, and elsewhere a breakpoint; either costs more than a tracepoint, and all members are read
 //! through helpers.
 //!
-//! What is bought against `ebpf`: it needs no tracepoint at the place, so the same program can stand at any function and
-//! at kernels whose tracepoints are not made for an exec (programs on kprobes: 4.1). Of an exec it sees no more.
-//!
 //! # Needs
 //!
 //! Besides what `ebpf` needs: `CONFIG_KPROBES`, and no lockdown (integrity forbids kprobes). The function is no
@@ -22,6 +19,14 @@
 //! - An exec while another kprobe is served on the same CPU. Kernels from 6.7 on count these (`missed` of the
 //!   link), and it reports them.
 //! - Otherwise as `ebpf`.
+//!
+//! # Cost
+//!
+//! What is bought against `ebpf`, for a probe that costs more than a tracepoint and members that are read through
+//! helpers: it needs no tracepoint at the place, so the same program can stand at any function and at kernels whose
+//! tracepoints are not made for an exec (programs on kprobes: 4.1). Of an exec it sees no more. Tuned costs less:
+//! records gather (`linger-ms`), and one wake-up takes many; sightings come later for it. The larger buffer costs
+//! memory.
 //!
 //! Sources: `drivers/connector/cn_proc.c`, `kernel/trace/trace_kprobe.c`, `kernel/kprobes.c` (`nmissed`),
 //! `fs/exec.c`.

@@ -11,9 +11,6 @@
 //! not the leader comes back with the leader's number (`de_thread`). So calls are kept by the address of their
 //! `task_struct`.
 //!
-//! What is bought against `ebpf-kprobe`, which costs one probe less: the string that was passed to the call. It is here
-//! because many tools are built so.
-//!
 //! # Why kretprobes lose
 //!
 //! The return is caught by a changed return address, and the right one has to be kept somewhere until then: in
@@ -33,6 +30,13 @@
 //! - The string that was passed to the call, where the call was under way when it was attached, its entry was
 //!   missed, or 8,192 others were kept.
 //! - Otherwise as `ebpf-kprobe`.
+//!
+//! # Cost
+//!
+//! Two probes at each call, failed ones too, and a place in a map. What is bought against `ebpf-kprobe`, which costs
+//! one probe less: the string that was passed to the call. It is here because many tools are built so. Tuned costs
+//! less: records gather (`linger-ms`), and one wake-up takes many; sightings come later for it. It does not change how
+//! many returns are lost, as `maxactive` cannot be chosen.
 //!
 //! Sources: `kernel/kprobes.c` (`register_kretprobe`, `pre_handler_kretprobe`), `kernel/trace/trace_kprobe.c`
 //! (`create_local_trace_kprobe`), `fs/exec.c`; iovisor/bcc issue 2627 (execs that kretprobes lost).

@@ -68,6 +68,7 @@ pub(super) fn attach(plan: &Plan) -> Result<Attached, AttachError> {
         linger_ms: plan.linger_ms,
         batch_ms: plan.batch_ms,
         lookup: None,
+        priority: None,
         counts: None,
         evidence,
         since_ns: attached_ns,

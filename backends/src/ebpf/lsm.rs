@@ -1,14 +1,10 @@
 //! `ebpf-lsm`: a program on the security hook `bprm_committed_creds`, which is called when an exec can no
 //! longer go back.
 //!
-//! By then the process has its final pid, its new address space and its new credentials; what is left is to
-//! load the image. The path is walked as `ebpf` does it. The arguments are read from the new stack, onto which
-//! the kernel has copied all strings; the image has not said yet where they end, so their number tells.
-//! The environment stands behind them and is copied with them, up to `argv-bytes`; the reader drops it. That makes
-//! its records larger than those of `ebpf`.
-//!
-//! What is bought against `ebpf`: nothing of the exec itself. It is the place where a monitor stands that may also refuse,
-//! or use what security hooks alone may call (`ebpf-lsm-sleepable`, `ebpf-path-kfunc`), and no tracepoint is needed.
+//! By then the process has its final pid, its new address space and its new credentials; what is left is to load the
+//! image. The path is walked as `ebpf` does it. The arguments are read from the new stack, onto which the kernel has
+//! copied all strings; the image has not said yet where they end, so their number tells. The environment stands behind
+//! them and is copied with them, up to `argv-bytes`; the reader drops it.
 //!
 //! # Needs
 //!
@@ -23,6 +19,13 @@
 //! - Places to write: four for each CPU, as nothing keeps such a program from being interrupted. A fifth at
 //!   once is counted as lost.
 //! - Otherwise as `ebpf`.
+//!
+//! # Cost
+//!
+//! More than `ebpf`, as its records are larger by the environment. What is bought: nothing of the exec itself. It is
+//! the place where a monitor stands that may also refuse, or use what security hooks alone may call
+//! (`ebpf-lsm-sleepable`, `ebpf-path-kfunc`), and no tracepoint is needed. Tuned costs less: records gather
+//! (`linger-ms`), and one wake-up takes many; sightings come later for it. The larger buffer costs memory.
 //!
 //! Sources: `security/bpf/hooks.c`, `kernel/bpf/bpf_lsm.c`, `fs/exec.c` (`begin_new_exec`).
 

@@ -5,9 +5,6 @@
 //! out of its reach (`bpf_copy_from_user`). The path is the one that the kernel writes in `/proc/PID/exe`, by
 //! its own function under its own locks: no mixture of old and new names, ` (deleted)` where it belongs.
 //!
-//! What is bought against `ebpf-lsm`: arguments and a path that are never missing because of memory or a rename; a
-//! program that may sleep costs more to enter, and so does a path under locks.
-//!
 //! # Needs
 //!
 //! Besides what `ebpf-lsm` needs: `bpf_d_path` on this hook, which 5.10 refuses.
@@ -18,6 +15,12 @@
 //!   container's.
 //! - A path of more than 8,192 bytes: it comes without one.
 //! - Otherwise as `ebpf-lsm`.
+//!
+//! # Cost
+//!
+//! About as much as `ebpf-lsm`, with the environment in its records as there, so more than `ebpf`. What is bought:
+//! arguments and a path that are never missing because of memory or a rename. Tuned costs less: records gather
+//! (`linger-ms`), and one wake-up takes many; sightings come later for it. The larger buffer costs memory.
 //!
 //! Sources: `kernel/trace/bpf_trace.c` (`bpf_d_path_allowed`), `kernel/bpf/bpf_lsm.c` (`sleepable_lsm_hooks`),
 //! `fs/d_path.c`.

@@ -6,9 +6,6 @@
 //! only pointers that are known to be held, so that it cannot meet a file that is being freed. It may be called
 //! on security hooks alone.
 //!
-//! What is bought against `ebpf-lsm`: the kernel's own path without sleeping; against `ebpf-lsm-sleepable`: a way to it
-//! that the verifier proves safe, and that the kernel still adds to.
-//!
 //! # Needs
 //!
 //! Besides what `ebpf-lsm` needs: Linux 6.12. Kernel functions have no stable numbers; the running kernel's
@@ -17,6 +14,13 @@
 //! # What it cannot see
 //!
 //! As `ebpf-lsm-sleepable`, and arguments that are not in memory.
+//!
+//! # Cost
+//!
+//! About as much as `ebpf-lsm`, with the environment in its records as there, so more than `ebpf`. What is bought
+//! against `ebpf-lsm`: the kernel's own path without sleeping; against `ebpf-lsm-sleepable`: a way to it that the
+//! verifier proves safe, and that the kernel still adds to. Tuned costs less: records gather (`linger-ms`), and one
+//! wake-up takes many; sightings come later for it. The larger buffer costs memory.
 //!
 //! Sources: `fs/bpf_fs_kfuncs.c`; Documentation/bpf/kfuncs.rst.
 

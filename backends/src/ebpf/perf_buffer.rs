@@ -8,8 +8,14 @@
 //! What is lost is counted by the program itself, as with the ring, and by the kernel in the buffer
 //! (`PERF_RECORD_LOST`), which tells only when there is room again; a note says what it counted.
 //!
-//! Needs, sees and cannot see what `ebpf` does. What is bought for the difference: kernels before 5.8 (this
-//! program wants 5.8 all the same, for the ring that it does not use), and readers on each CPU.
+//! Needs, sees and cannot see what `ebpf` does.
+//!
+//! # Cost
+//!
+//! A little more than `ebpf`: a record is copied with perf's header, and by default the reader is woken for each. What
+//! is bought for the difference: kernels before 5.8 (this program wants 5.8 all the same, for the ring that it does not
+//! use), and readers on each CPU. Tuned costs less: records gather (`linger-ms`), and the reader takes many at once;
+//! sightings come later for it. The larger buffers cost memory, for each CPU.
 //!
 //! Sources: `kernel/trace/bpf_trace.c` (`bpf_perf_event_output`), `kernel/events/ring_buffer.c`.
 

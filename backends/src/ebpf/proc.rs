@@ -6,10 +6,6 @@
 //! image is put aside: the number of a process that ended can be another one's, and a process can have called
 //! exec again.
 //!
-//! What is saved in the kernel is paid for many times over by the reader: a look into `/proc` is several system calls,
-//! and leaves directory entries that the process has to drop when it ends. It is the cheapest row only where most
-//! events are thrown away before they are looked up.
-//!
 //! # What it cannot see
 //!
 //! - Path and arguments of a process that has ended, or has another image, when the reader gets there: a race,
@@ -18,17 +14,41 @@
 //! - The string that was passed to the call.
 //! - Otherwise as `ebpf`; it needs the same.
 //!
+//! # Cost
+//!
+//! What is saved in the kernel is paid for many times over by the reader: a look into `/proc` is several system calls,
+//! and leaves directory entries that the process has to drop when it ends. By default it is the dearest of the family;
+//! it is the cheapest row only where most events are thrown away before they are looked up, or where it comes late: from
+//! 6.12 on (kernels with the EEVDF scheduler) many lookups of default find nobody. Tuned never lingers, and has
+//! real-time priority: on one CPU each lookup is made before the program runs on, and costs. That buys path and arguments
+//! of every exec there, and the larger buffer room for a burst. With either, single execs of a burst may be missed where
+//! a tracepoint can be preempted (seen on 7.3): the kernel starts no program on a CPU on which it already runs, and
+//! counts that (`recursion_misses`).
+//!
 //! Sources: `fs/proc/base.c` (`proc_exe_link`); iovisor/bcc issue 2544.
 
 use super::{
     BTF, LOST_COUNT, MISSES, ROOT, WHOLE, load,
     lookup::Lookup,
-    plan::{Global, Plan, RING_WITHOUT_ARGV},
+    plan::{BATCH, BATCH_MS, Global, LINGER, PAGES, Plan},
     program::TECHNIQUE,
 };
 use crate::{
     AttachError, Backend, Family, Monitor, Offers, Portrait, Reach, Setting, Settings, Since,
+    priority::{Priority, SCHEDULING},
 };
+
+/// Whoever lingers looks when the process has gone.
+const SETTINGS: &[Setting] = &[
+    PAGES,
+    Setting {
+        tuned: LINGER.default,
+        ..LINGER
+    },
+    BATCH,
+    BATCH_MS,
+    SCHEDULING,
+];
 
 /// See the module.
 #[derive(Debug)]
@@ -62,7 +82,7 @@ impl Backend for Proc {
     }
 
     fn settings(&self) -> &'static [Setting] {
-        RING_WITHOUT_ARGV
+        SETTINGS
     }
 
     fn offers(&self) -> Offers {
@@ -74,6 +94,11 @@ impl Backend for Proc {
         let lookup = Lookup::open()?;
         let mut attached = load::attach(&plan)?;
         attached.lookup = Some(lookup);
+        if settings.word("scheduling") == "fifo" {
+            attached.priority = Some(Priority::raise(1)?);
+            let scheduled = "scheduled SCHED_FIFO, priority 1";
+            attached.evidence.push(scheduled.into());
+        }
         Ok(Box::new(attached))
     }
 

@@ -46,6 +46,14 @@
 //! waits (`BPF_RB_NO_WAKEUP`), and the reader looks every `batch-ms` by itself, even if nothing happens. It
 //! buys nothing over lingering while execs are rare and costs a timer then, so it is off in both variants.
 //!
+//! # Cost
+//!
+//! A fraction of what a lookup in `/proc` costs, as all is collected in the kernel. Against the cheapest of the family
+//! (`ebpf-d-path` and `ebpf-lsm-check`, which read no arguments and report attempts) it buys the arguments, and that
+//! what is told was executed. Tuned costs less: records gather (`linger-ms`), and one wake-up takes many; sightings
+//! come later for it. The larger buffer costs memory. With either, single execs of a burst may be missed where a
+//! tracepoint can be preempted (seen on 7.3), and are counted.
+//!
 //! Sources: `kernel/bpf/ringbuf.c`, `fs/exec.c` (`exec_binprm`), `fs/d_path.c`, `kernel/trace/bpf_trace.c`
 //! of Linux; the same tracepoint and walk stand in Tetragon and Falco's modern probe.
 

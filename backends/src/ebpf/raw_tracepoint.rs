@@ -1,10 +1,16 @@
 //! `ebpf-raw-tracepoint`: as `ebpf`, on the same tracepoint in its older, untyped form (`raw_tp`, 4.17).
 //!
-//! The program is handed the tracepoint's arguments as plain numbers. What is a pointer to the verifier of
-//! `tp_btf` is a number here, so every member is read through a helper call (`bpf_probe_read_kernel`, by
-//! CO-RE), one for each step of a chain. It sees, and cannot see, exactly what `ebpf` does; the difference is
-//! the price. What is bought for it: kernels from 4.17 on whose type information cannot be had (5.8 here, for
-//! the ring), where offsets would have to come from elsewhere.
+//! The program is handed the tracepoint's arguments as plain numbers. What is a pointer to the verifier of `tp_btf` is
+//! a number here, so every member is read through a helper call (`bpf_probe_read_kernel`, by CO-RE), one for each step
+//! of a chain. It sees, and cannot see, exactly what `ebpf` does.
+//!
+//! # Cost
+//!
+//! A little more than `ebpf`, by the helper calls. What is bought for it: kernels from 4.17 on whose type information
+//! cannot be had (5.8 here, for the ring), where offsets would have to come from elsewhere. Tuned costs less: records
+//! gather (`linger-ms`), and one wake-up takes many; sightings come later for it. With either, single execs of a burst
+//! may be missed where a tracepoint can be preempted (seen on 7.3): the kernel starts no program on a CPU on which it
+//! already runs, and counts that (`recursion_misses`). It has nothing to do with the settings.
 //!
 //! Sources: `kernel/trace/bpf_trace.c` (`raw_tp_prog_func_proto`, `bpf_raw_tracepoint_open`); Tracee and
 //! Tetragon attach so.

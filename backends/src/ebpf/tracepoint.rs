@@ -17,6 +17,13 @@
 //! - Otherwise as `ebpf`: one event for each exec that succeeded, none for others. That the string is the
 //!   kernel's copy makes it safe from being rewritten.
 //!
+//! # Cost
+//!
+//! About as much as `ebpf`: no path is walked, but the kernel makes a record of its own first. It is paid with the
+//! path, which is the string as given, and buys programs at tracepoints before there were raw ones (4.7; 5.8 here, for
+//! the ring). Tuned costs less: records gather (`linger-ms`), and one wake-up takes many; sightings come later for it.
+//! The larger buffer costs memory.
+//!
 //! Sources: `include/trace/events/sched.h` (`sched_process_exec`), `kernel/trace/bpf_trace.c` (`tp_prog_func_proto`).
 
 use execlab_model::sighting::LossUnit;

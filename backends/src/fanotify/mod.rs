@@ -65,7 +65,7 @@ mod queue;
 mod resolver;
 mod wire;
 
-use crate::{Family, Kind, Offers, Portrait, Reach, Setting, Since};
+use crate::{Family, Kind, Offers, Portrait, Reach, Setting, Since, priority::SCHEDULING};
 
 /// What can be set on each row.
 pub const SETTINGS: &[Setting] = &[
@@ -83,13 +83,7 @@ pub const SETTINGS: &[Setting] = &[
         default: "own",
         tuned: "all",
     },
-    Setting {
-        name: "scheduling",
-        help: "fifo: real-time priority, so that the lookup comes before the program runs on",
-        kind: Kind::Word(&["normal", "fifo"]),
-        default: "normal",
-        tuned: "fifo",
-    },
+    SCHEDULING,
     Setting {
         name: "lookup",
         help: "full: every field, from /proc; nothing: process and file of the event alone",

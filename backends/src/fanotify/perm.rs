@@ -21,12 +21,18 @@
 //! An open that cannot be shown to the monitor, as no descriptor is left for its file, is denied by the
 //! kernel (`fanotify_read`); so few are read at once that it does not come to that.
 //!
-//! What it cannot see, beside what the family cannot ([`super`]): filesystems of FUSE, and those that take no such marks
-//! (`/proc`, `FS_DISALLOW_NOTIFY_PERM`). Whether the exec succeeded: the question comes before the last
-//! checks, so there are more phantoms than of `fanotify`. When the queue is full the kernel allows the open
-//! without asking (`fsnotify_insert_event`), and tells of it by `FAN_Q_OVERFLOW`; each waiting process has
-//! one place in it, so that takes more than 16,384 of them. What is bought for its price: the container and
-//! the parent of every exec, however short.
+//! What it cannot see, beside what the family cannot ([`super`]): filesystems of FUSE, and those that take no such
+//! marks (`/proc`, `FS_DISALLOW_NOTIFY_PERM`). Whether the exec succeeded: the question comes before the last checks,
+//! so there are more phantoms than of `fanotify`. When the queue is full the kernel allows the open without asking
+//! (`fsnotify_insert_event`), and tells of it by `FAN_Q_OVERFLOW`; each waiting process has one place in it, so that
+//! takes more than 16,384 of them.
+//!
+//! # Cost
+//!
+//! The dearest of the family: each exec waits for a lookup and an answer, and is handed from one thread to another.
+//! What is bought: the container and the parent of every exec, however short, by default already. Tuned gives both
+//! threads real-time priority. As a lookup is in time without that, it buys little: in a burst arguments of more execs,
+//! which are looked for after the answer. On some kernels it costs more.
 
 use super::{OFFERS, SETTINGS, marks::On, monitor};
 use crate::{AttachError, Backend, Monitor, Offers, Portrait, Setting, Settings};

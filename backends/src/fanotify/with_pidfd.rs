@@ -9,8 +9,17 @@
 //! looked up. From 7.2 on there is one (commit 82c6dd20479b), and `PIDFD_GET_INFO` still gives its cgroup id,
 //! so the container is known of every exec.
 //!
-//! What it cannot see: what `fanotify` cannot. What is bought for the price of a descriptor an event: no exec
-//! is given another process's parent, user or container, and from 7.2 on each has its container.
+//! What it cannot see: what `fanotify` cannot.
+//!
+//! # Cost
+//!
+//! A little more than `fanotify`, by a descriptor for each event and the questions to it. What is bought: no exec is
+//! given another process's parent, user or container, and from 7.2 on each has its container. From 6.12 on (kernels
+//! with the EEVDF scheduler) default is cheaper because it comes later: the new image is there at the first look, or
+//! the program is gone, and with it parent, user and container. Tuned has real-time priority: on one CPU it looks in
+//! the middle of the exec, and again for the new image. That costs more, buys parent, user and container of every exec,
+//! and outside of bursts gives up arguments of programs that end at once. Where the reader came as early anyhow (5.10,
+//! 6.1) both cost the same.
 
 use super::{OFFERS, SETTINGS, marks::On, monitor};
 use crate::{AttachError, Backend, Monitor, Offers, Portrait, Setting, Settings};

@@ -16,7 +16,12 @@
 //! - Execs while its ring is full. It counts them, exactly: each record carries the count, so a loss is known, and known
 //!   to lie between two records, with the next record that arrives; what was lost last is read at the stop.
 //!
-//! With `linger-ms` (tuned) the reader is woken once for many records, which costs less for each and delivers later.
+//! # Cost
+//!
+//! The cheapest of the family: the function is called by the tracepoint, once for each exec that succeeded, and reads
+//! by plain loads. It is paid with a module for each kernel, and with a machine that stops where the module is wrong.
+//! Tuned costs less: with `linger-ms` the reader is woken once for many records, which come later. The larger ring
+//! costs memory.
 //!
 //! Sources: `kernel/tracepoint.c`, `include/trace/events/sched.h`; what the family shares: [`super`].
 

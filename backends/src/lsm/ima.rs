@@ -38,6 +38,13 @@
 //! The list has no bound, and nothing on it is lost. What was never put on it, because it was there, nobody
 //! counts: there is no signal.
 //!
+//! # Cost
+//!
+//! The cheapest of the family where it attaches, because it sees so little: a content is hashed and listed at its first
+//! exec, and later execs of it are passed by. A file that is new has to be read and hashed as a whole before it runs,
+//! so it is dear for whoever executes many different ones. Tuned looks at the length of the list more often, which is
+//! one small read each time. It buys that a sighting comes sooner, and not one sighting more.
+//!
 //! Sources: `security/integrity/ima/` (`ima_fs.c`, `ima_main.c`, `ima_queue.c`, `ima_template_lib.c`);
 //! `Documentation/ABI/testing/ima_policy`; the IMA event log of ima-doc.readthedocs.io.
 

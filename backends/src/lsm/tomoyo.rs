@@ -33,13 +33,6 @@
 //! The path is that from the root of the mount namespace (`d_absolute_path`), also of a chroot, without ` (deleted)`; on file systems
 //! without `rename` it has their name before it (`proc:/self/exe`).
 //!
-//! # What it costs, and whom
-//!
-//! The process that calls exec pays for nearly all of it: it looks the path up once more, and writes out arguments, environment
-//! and attributes before it goes on. That is dearer than `apparmor`'s one line, and buys arguments, parent and user,
-//! and the whole system instead of one tree. With `learning=on` it also finds or makes the domain of each
-//! program that it becomes, and searches the policy of that one; `off` spares both.
-//!
 //! # Loss
 //!
 //! The kernel keeps `audit-log` records (1,024 unless a profile says otherwise) and drops all that come while so many
@@ -51,6 +44,15 @@
 //!
 //! Logging is switched off and `keep_domain` taken back. That TOMOYO was switched on, and what it learned, stays until the next
 //! boot: that is why it is for guests alone.
+//!
+//! # Cost
+//!
+//! The process that calls exec pays for nearly all of it: it looks the path up once more, and writes out arguments,
+//! environment and attributes before it goes on. That is the dearest of the family, dearer than `apparmor`'s one line,
+//! and buys arguments, parent and user, and the whole system instead of one tree. With `learning=on` it also finds or
+//! makes the domain of each program that it becomes, and searches the policy of that one. Tuned costs less: `off`
+//! spares both, and makes losses countable; and with `linger` the reader is woken once for many records, for sightings
+//! that come later.
 //!
 //! Sources: `security/tomoyo/` (`audit.c`, `common.c`, `domain.c`, `load_policy.c`); tomoyo.sourceforge.net,
 //! "Policy specifications".

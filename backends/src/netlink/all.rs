@@ -13,17 +13,26 @@
 //! it cannot see an exec inside a process that was known before, if it got the same layout (no address
 //! randomisation).
 //!
-//! It costs as much as `netlink-resync` where execs come one by one. Tuned, it differs from that row in two things:
-//! it goes on queueing after an overflow, and it runs before the program that it is told of, so that the lookup
-//! comes in time; that is what the switches back and forth buy.
+//! # Cost
+//!
+//! Nearly all of it is the lookup: several files of `/proc` are opened and read for each exec. Against `netlink-plain`
+//! the check of what was read is paid for, and buys that a path is of this exec or not there; against `netlink-resync`
+//! it is `recvmmsg`, which costs more than `recv` where messages come one by one, and buys fewer calls in a storm. From
+//! 6.12 on (kernels with the EEVDF scheduler) default may be cheap because it comes late: lookups find nobody, and in a
+//! burst the queue overflows. Tuned has real-time priority: on one CPU each lookup is made before the program runs on,
+//! and costs. That buys path and arguments of every exec, and the larger buffer with `go-on` room for a burst. Where
+//! the reader came in time anyhow (5.10, 6.1) both cost the same.
 
 use super::{
     connector::Connector,
-    options::{self, CHANGES, LOOKUP, OFFERS, OVERFLOW, RCVBUF, SCHEDULING, SINCE_COUNTER},
+    options::{self, CHANGES, LOOKUP, OFFERS, OVERFLOW, RCVBUF, SINCE_COUNTER},
     remains::OfConnector,
     socket::{BATCH, Filter, Options},
 };
-use crate::{AttachError, Backend, Monitor, Offers, Portrait, Remains, Setting, Settings};
+use crate::{
+    AttachError, Backend, Monitor, Offers, Portrait, Remains, Setting, Settings,
+    priority::SCHEDULING,
+};
 
 /// See the module.
 #[derive(Debug)]

@@ -5,11 +5,17 @@
 //! that makes it) leaves one: fewer wake-ups, three times the room in the buffer, and a counter of drops that is a
 //! number of execs.
 //!
-//! Where lookups come in time it costs more than `netlink-plain` all the same, by the check of each: one more read of
-//! `stat`.
-//!
 //! What is lost is counted and not looked for: that is `netlink-resync`. How it works, what it needs and what it
 //! cannot see stands with the [family](super).
+//!
+//! # Cost
+//!
+//! Where lookups come in time it costs more than `netlink-plain`, by the check of each: one more read of `stat`. That
+//! buys that a path is of this exec or not there. From 6.12 on (kernels with the EEVDF scheduler) default may be cheap
+//! because it comes late: lookups find nobody, and in a burst the queue overflows. Tuned has real-time priority: on one
+//! CPU each lookup is made before the program runs on, and costs. That buys path and arguments of every exec. Where the
+//! reader came in time anyhow (5.10, 6.1) it is still a little dearer: `recvmmsg` costs more than `recv` where messages
+//! come one by one, and saves calls in a storm.
 
 use super::{
     connector::Connector,

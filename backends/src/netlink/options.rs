@@ -2,7 +2,8 @@
 
 use super::socket::{BATCH, Filter, Options};
 use crate::{
-    Family, Kind, Offers, Portrait, Reach, Setting, Settings, Since, procfs_lookup::Depth,
+    Family, Kind, Offers, Portrait, Reach, Setting, Settings, Since, priority::SCHEDULING,
+    procfs_lookup::Depth,
 };
 
 pub const RCVBUF: Setting = Setting {
@@ -27,14 +28,6 @@ pub const OVERFLOW: Setting = Setting {
     kind: Kind::Word(&["enobufs", "go-on"]),
     default: "enobufs",
     tuned: "go-on",
-};
-
-pub const SCHEDULING: Setting = Setting {
-    name: "scheduling",
-    help: "fifo: real-time priority, so that the lookup comes before the program runs on",
-    kind: Kind::Word(&["normal", "fifo"]),
-    default: "normal",
-    tuned: "fifo",
 };
 
 pub const LOOKUP: Setting = Setting {

@@ -6,13 +6,20 @@
 //! comes before the program runs on, on every CPU; and a storm on one CPU overflows that one socket. The last socket takes
 //! what happens on CPUs that this process may not run on, or that come up later.
 //!
-//! The price: the kernel offers every event to every socket, and each runs its filter, in the process that calls exec or
-//! forks: dear with many CPUs. And no reader knows what the others have on their sockets: where a process calls exec on one
-//! CPU and soon again on another, the first may be reported with the file of the second. With one CPU it is
-//! `netlink-filter` with a thread more.
+//! No reader knows what the others have on their sockets: where a process calls exec on one CPU and soon again on
+//! another, the first may be reported with the file of the second.
 //!
 //! Losses are counted in execs, for each socket. How it works otherwise, what it needs and what it cannot see stands with
 //! the [family](super).
+//!
+//! # Cost
+//!
+//! The kernel offers every event to every socket, and each runs its filter, in the process that calls exec or forks:
+//! dear with many CPUs. With one CPU it is `netlink-filter` with a thread more. That buys a reader for each CPU, which
+//! works where the program runs. From 6.12 on (kernels with the EEVDF scheduler) default may be cheap because it comes
+//! late: lookups find nobody, and in a burst the queue overflows. Tuned has real-time priority: on every CPU each
+//! lookup is made before the program runs on, and costs. Where the reader came in time anyhow (5.10, 6.1) tuned is a
+//! little dearer, by `recvmmsg` for messages that come one by one.
 
 use std::sync::{Mutex, PoisonError};
 

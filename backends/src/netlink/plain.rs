@@ -14,17 +14,22 @@
 //!
 //! What it needs and what it cannot see stands with the [family](super).
 //!
+//! # Cost
+//!
 //! Where lookups come in time it is the cheapest of the family: the check that it leaves out costs more than being
-//! woken for forks and exits. Where they come late it is not, as it is woken for them all the same. All others buy with
-//! the difference that a path is of this exec or not there.
+//! woken for forks and ends. All others buy with the difference that a path is of this exec or not there. From 6.12 on
+//! (kernels with the EEVDF scheduler) many lookups of default find nobody, which makes it cheaper than it is; and rows
+//! that are not woken for forks and ends may be cheaper there. Tuned has real-time priority. It is dearer, as on one
+//! CPU it runs at once for each single event, and makes each lookup in time: that buys path and arguments there, and
+//! the larger buffer room for a burst.
 
 use execlab_model::sighting::{LossReport, LossUnit, Sighting};
 
 use super::{
     connector::wait,
     gaps::Gaps,
-    options::{self, CHANGES, LOOKUP, OFFERS, RCVBUF, SCHEDULING},
-    priority::Priority,
+    options::{self, CHANGES, LOOKUP, OFFERS, RCVBUF},
+    priority::{Priority, SCHEDULING},
     remains::OfConnector,
     socket::{Batch, Filter, Listener},
     wire::Event,

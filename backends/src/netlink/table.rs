@@ -12,12 +12,19 @@
 //! `None`, as the next one is not told. A child that was made with `CLONE_PARENT` has what its parent has, not what
 //! its maker has.
 //!
-//! Two or three more messages for each process are queued and read than with `netlink-filter`: that is what parent, user and
-//! container of short-lived processes cost. Its losses are counted in events, of which nobody knows how many were execs;
-//! after one the table is made anew, as it may have missed forks. With `lookup=path` the table alone tells
-//! user and container, which saves half of the lookup.
+//! Its losses are counted in events, of which nobody knows how many were execs; after one the table is made anew, as it
+//! may have missed forks.
 //!
 //! How it works otherwise, and what it needs, stands with the [family](super).
+//!
+//! # Cost
+//!
+//! Where lookups come in time it is the dearest of the family by default: two or three more messages for each process
+//! are queued and read than with `netlink-filter`. That is what parent, user and container of short-lived processes
+//! cost. With `lookup=path` the table alone tells user and container, which saves half of the lookup. From 6.12 on
+//! (kernels with the EEVDF scheduler) default is cheaper, as lookups come late and find nobody; the table answers then.
+//! Tuned has real-time priority. It is dearer everywhere, as on one CPU it runs at once for each single message, and
+//! makes each lookup in time: that buys path and arguments there, and the larger buffer room for a burst.
 
 use std::time::Duration;
 

@@ -6,13 +6,19 @@
 //! is free or the receiver goes first (`scheduling=fifo`: both threads have real-time priority, the receiver the
 //! higher one). With one CPU and normal scheduling the two share what one thread had.
 //!
-//! What is bought with a switch from thread to thread is room, not time: how many lookups still find their process depends
-//! on which of the two threads and the new program the scheduler takes first.
-//!
 //! A sighting is handed over when the queue and, behind it, the socket have been seen empty after the lookup, so that a
 //! later exec of the same process would have been known. Losses: the socket's counter, and events for which the queue
 //! had no room (setting `queue`), both in execs. How it works otherwise, what it needs and what it cannot see stands with
 //! the [family](super).
+//!
+//! # Cost
+//!
+//! Against `netlink-filter` it pays for a queue, and a switch from thread to thread. What is bought is room, not time:
+//! how many lookups still find their process depends on which of the two threads and the new program the scheduler
+//! takes first. From 6.12 on (kernels with the EEVDF scheduler) default keeps what others lose in a burst, but its
+//! lookups may find nobody; that makes it cheap then. Tuned gives both threads real-time priority: on one CPU each
+//! lookup is made in time, and costs. Where they came in time anyhow (5.10, 6.1) it costs about the same; the longer
+//! queue and buffer cost memory.
 
 use std::{
     os::fd::{AsFd, OwnedFd},
@@ -27,10 +33,8 @@ use super::{
     connector::wait,
     drops::Drops,
     handoff::Handoff,
-    options::{
-        self, BATCH_SIZE, CHANGES, LOOKUP, OFFERS, OVERFLOW, RCVBUF, SCHEDULING, SINCE_COUNTER,
-    },
-    priority::Priority,
+    options::{self, BATCH_SIZE, CHANGES, LOOKUP, OFFERS, OVERFLOW, RCVBUF, SINCE_COUNTER},
+    priority::{Priority, SCHEDULING},
     remains::OfConnector,
     resolve::Resolver,
     socket::{Batch, Filter, Listener},

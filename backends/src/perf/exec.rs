@@ -10,6 +10,13 @@
 //! What it cannot see, beside what the family cannot ([`super`]): the folder of a relative path, unless it is
 //! looked up in time. ftrace's text of the same tracepoint ends at a page; here a path of 4,095 bytes comes
 //! whole.
+//!
+//! # Cost
+//!
+//! Default is the cheapest of the family: one record of one tracepoint, and nothing is looked up. It tells pid, cgroup
+//! and the string of the call. Tuned costs many times as much. It looks each process up in `/proc`, and has real-time
+//! priority, so that on one CPU the lookup is made before the program runs on: that buys the executed file, arguments,
+//! parent and user of every exec. The larger rings cost memory.
 
 use execlab_model::sighting::{ContainerHint, LossUnit, Sighting};
 

@@ -47,7 +47,7 @@ mod resolver;
 mod rings;
 mod tracepoint;
 
-use crate::{Kind, Offers, Setting};
+use crate::{Kind, Offers, Setting, priority::SCHEDULING};
 
 const PAGES: Setting = Setting {
     name: "pages",
@@ -65,14 +65,6 @@ const WAKEUP: Setting = Setting {
     kind: Kind::Number(0, 1 << 23),
     default: "0",
     tuned: "0",
-};
-
-const SCHEDULING: Setting = Setting {
-    name: "scheduling",
-    help: "fifo: real-time priority, so that the lookup comes before the program runs on",
-    kind: Kind::Word(&["normal", "fifo"]),
-    default: "normal",
-    tuned: "fifo",
 };
 
 const LOOKUP: Setting = Setting {

@@ -9,16 +9,18 @@
 //! that changes them. No tracepoint is used, so nothing of tracefs is needed. Parents and namespaces of
 //! processes that are older than the monitor are read from `/proc` once.
 //!
-//! The records of an exec come one by one, so a reader that is woken for each runs several times in its
-//! middle, and a lookup from there finds no arguments yet. Tuned, it is woken for 64 KiB of them: it sees the
-//! same for about half the price, up to 50 ms later.
+//! What it cannot see, beside what the family cannot ([`super`]): the string of the call (COMM has its last component,
+//! 15 bytes), a script (its interpreter is mapped), a path outside of a chroot, a path beyond 4,095 bytes
+//! (`//toolong`), the cgroup (`lookup=full` asks `/proc`). An exec that fails after the point of no return has its COMM
+//! record too; it is reported by its name alone when the process ends. The parent is the one at the fork.
 //!
-//! What it cannot see, beside what the family cannot ([`super`]): the string of the call (COMM has its last
-//! component, 15 bytes), a script (its interpreter is mapped), a path outside of a chroot, a path beyond
-//! 4,095 bytes (`//toolong`), the cgroup (`lookup=full` asks `/proc`). An exec that fails after the point of
-//! no return has its COMM record too; it is reported by its name alone when the process ends. The parent is
-//! the one at the fork. What is bought for four to five records a process, most of which are of no exec: an
-//! exact path at the price of no program in the kernel.
+//! # Cost
+//!
+//! Four to five records a process, most of which are of no exec: more than the one of `perf-exec`, the cheapest of the
+//! family. What is bought is an exact path at the price of no program in the kernel, and no lookup. The records of an
+//! exec come one by one, so a reader that is woken for each (default) runs several times in its middle, and a lookup
+//! from there would find no arguments yet. Tuned, it is woken for 64 KiB of them: it sees the same for much less, up to
+//! 50 ms later.
 
 use std::collections::BTreeMap;
 

@@ -14,14 +14,19 @@
 //! `syscall_user_buf_size` (63) bytes (`trace_user_fault_read`, `kernel/trace/trace_syscalls.c`); one that
 //! fills them is reported as cut.
 //!
-//! What is bought against `perf-exec` for four tracepoints instead of one, and a look-up for each exec: nothing of execs
-//! that succeed. It is here because many tools watch these events, and to show what that costs; calls that fail come by as
-//! well, and are put aside.
-//!
 //! What it cannot see, beside what the family cannot ([`super`]): calls of 32-bit programs, which these
 //! tracepoints leave out (`arch_trace_is_compat_syscall`): seen is the exit of an exec that ends in a 64-bit
 //! program, without a string. An exec of a 32-bit program has no exit, so it is never known to have
 //! succeeded. Of a helper of the kernel there is the exit alone. What a 63-byte string leaves out.
+//!
+//! # Cost
+//!
+//! What is bought against `perf-exec` for four tracepoints instead of one, and a look-up for each exec: nothing of
+//! execs that succeed. It is here because many tools watch these events, and to show what that costs; calls that fail
+//! come by as well, and are put aside. From 6.12 on (kernels with the EEVDF scheduler) default is cheaper where its
+//! lookups come late and find nobody. Tuned has real-time priority: on one CPU each lookup is made before the program
+//! runs on, and costs. That buys path and arguments of every exec. Where they came in time anyhow (5.10, 6.1) both cost
+//! the same.
 
 use std::collections::BTreeMap;
 

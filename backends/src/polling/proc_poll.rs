@@ -35,6 +35,14 @@
 //! time of the exec. An exec that a `vfork` child makes later than a second after its fork can be
 //! missed, because it was watched through the address space of its parent by then. It does not know
 //! what it missed: there are no loss reports, only notes on scans that took too long.
+//!
+//! # Cost
+//!
+//! The cheapest of the family where all of them look often: no process is started, and a known process is asked by one
+//! `pread` of a descriptor that is open. Default costs next to nothing because it looks so seldom that it is nearly
+//! blind: of programs that end at once it sees those alone that are there at a scan. Tuned looks a hundred times as
+//! often. That is dearer, and buys more of what lives short; `cursor` keeps it affordable, as a scan then lists new ids
+//! alone.
 
 use crate::{
     AttachError, Backend, Family, Kind, Monitor, Offers, Portrait, Reach, Setting, Settings, Since,

@@ -7,9 +7,6 @@
 //!   called no exec since its fork (`PF_FORKNOEXEC`, ps(1)), and then it is looked at again in the next run;
 //! - one whose executed file (`exe`) or arguments (`args`) are others than before has called exec.
 //!
-//! It costs a process and a file of `/proc` for each column and process at every run, and each run is an
-//! exec itself, which others see.
-//!
 //! Since: any kernel with `/proc`. Needs: procps-ng 4 (for the column `exe`; Debian 12 and later), root for `exe`
 //! of others.
 //!
@@ -20,6 +17,14 @@
 //! one that called exec. `ps` joins arguments by blanks, prints bytes that are not ASCII as `?`, and cuts the
 //! columns of the file (said in the sighting) and of the cgroup (then it is absent) at 140 bytes. A
 //! zombie has its name only. There is no time of the exec and no word of losses.
+//!
+//! # Cost
+//!
+//! Each run starts a process that reads several files of every process and prints them as text. So a run costs far more
+//! than a scan of `proc-poll`, and it is an exec itself, which others see. What is bought is that nothing has to be
+//! installed. Default costs little because it is nearly blind: of programs that end at once hardly one is there when it
+//! looks. Tuned runs much more often, and that alone makes it dear. It buys programs that live between two of its runs;
+//! of a storm in which one program after the other ends at once it still sees next to nothing.
 
 use std::{
     collections::BTreeMap,

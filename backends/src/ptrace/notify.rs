@@ -38,6 +38,13 @@
 //! Needs: `CAP_SYS_ADMIN` in the launched process (`no_new_privs` would do, and would switch set-user-ID programs off for it), and
 //! no other listener on it: a second one is refused with EBUSY. `CAP_SYS_PTRACE` in the monitor, to read the memory of others.
 //!
+//! # Cost
+//!
+//! The cheapest of the family: the process waits once for each call, and neither at its birth nor at its end; most of
+//! it is the reading in `/proc` and in the caller's memory. It is paid with attempts in the place of execs, of its own
+//! process tree; and the filter runs at each system call of the watched. Tuned costs about the same: it asks once more
+//! for each file, and leaves most calls out that fail.
+//!
 //! Sources: seccomp(2), `seccomp_unotify(2)`, kernel/seccomp.c.
 
 use std::{

@@ -8,10 +8,6 @@
 //! no other, and the string of the call is put beside it. A call that fails never gets there, and is not reported. There is
 //! no queue, so nothing can be lost.
 //!
-//! Against the row `ptrace` it buys the string as given, for one more stop of each call (tracers that want nothing but the
-//! new image need no filter). Against `seccomp-notify` it buys to know of success, for the stops at each birth: children
-//! must be tracees, as a call that nobody traces fails with ENOSYS.
-//!
 //! The filter cannot be taken off, and each exec would fail from the tracer's end on (`__seccomp_filter`, kernel/seccomp.c). So the
 //! tracer is a process of its own ([`apart`](super::apart)): when the monitor has ended, or was killed, it stays, lets
 //! each call pass, and reports nothing, until the last launched process is gone. Only when it is killed itself do their execs fail; they
@@ -21,6 +17,13 @@
 //! kernel time comes with a stop. As for all tracers the path of a script is its interpreter's.
 //!
 //! Needs: `CAP_SYS_ADMIN` in the launched process; `CAP_SYS_PTRACE`, and Yama's `ptrace_scope` below 3, in the monitor.
+//!
+//! # Cost
+//!
+//! Against the row `ptrace` it buys the string as given, for one more stop of each call (tracers that want nothing but
+//! the new image need no filter). Against `seccomp-notify`, the cheapest of the family, it buys to know of success, for
+//! the stops at each birth: children must be tracees, as a call that nobody traces fails with ENOSYS. Default and tuned
+//! are the same setting, and cost the same.
 //!
 //! Sources: ptrace(2), seccomp(2), strace(1), kernel/seccomp.c, kernel/ptrace.c.
 

@@ -25,6 +25,14 @@
 //!
 //! Needs: `CAP_SYS_PTRACE`, Yama's `ptrace_scope` below 3.
 //!
+//! # Cost
+//!
+//! By default the dearest of the family: each exec is a signal that the kernel has to send, of which the monitor asks
+//! who sent it, and reads `/proc/PID/status` to learn whether that is the process itself. Tuned (`exec=event`) spares
+//! all of that, guesses nothing, and costs little more than `ptrace`: a question for the sender of each signal, as of
+//! the SIGSTOP at each birth. Against `seccomp-notify`, the cheapest of the family, it buys to know of success; against
+//! `ptrace` nothing. It is here to show the old manner.
+//!
 //! Sources: ptrace(2) ("execve(2) under ptrace", "Group-stop", "Attaching and detaching"), kernel/ptrace.c.
 
 use super::{

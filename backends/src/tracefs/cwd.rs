@@ -25,8 +25,15 @@
 //!   the reader sees it.
 //! - After a loss the directories may be wrong; so all are read anew.
 //!
+//! What is lost is counted in events.
+//!
+//! # Cost
+//!
 //! Every process makes an event, and every `chdir`, whether it calls exec or not: that is the price of full paths
-//! without a lookup at each exec, and what is lost is counted in events.
+//! without a lookup at each exec, which [`super::exec`] does not have. Tuned does not gather events, as a directory has
+//! to be asked for at once; so it is not cheaper. From 6.8 on it is a little dearer (`long-events=larger`): each read
+//! hands over a sub-buffer of 16 KiB in the place of a page, however little is in it. That buys paths up to the
+//! longest.
 //!
 //! Sources: `include/trace/events/task.h`, `include/trace/events/sched.h`, `kernel/trace/trace_syscalls.c`.
 

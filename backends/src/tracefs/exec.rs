@@ -30,12 +30,17 @@
 //!
 //! # Settings
 //!
-//! Tuned costs several times as much as default, as the lookup does: it buys arguments, parent, user and container, of
-//! processes that live long enough.
-//!
 //! `record-cmd` is on by default, as in every instance; then the kernel also notes the name of each process that it
 //! switches to, which nobody reads here. `buffer_percent` is set to 0 in any case: by default a reader sleeps until half
 //! of the buffer is full.
+//!
+//! # Cost
+//!
+//! Of the defaults of the family this one is the cheapest: one short event an exec, of which the reader takes pages as
+//! they are. It tells no more than a pid and a string. Rows whose tuned settings let events gather are cheaper then.
+//! Tuned costs several times as much as default, as the lookup does, and must not linger: it buys arguments, parent,
+//! user and container, of processes that live long enough. It has no real-time priority. From 6.12 on (kernels with the
+//! EEVDF scheduler) programs may have ended when it looks, which makes it cheaper, and buys less.
 //!
 //! Sources: `Documentation/trace/ftrace.rst`, `Documentation/trace/ring-buffer-design.rst`, `kernel/trace/trace.c`
 //! (`tracing_buffers_read`).

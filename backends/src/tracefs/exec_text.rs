@@ -3,9 +3,8 @@
 //! # How it works
 //!
 //! The same event as [`super::exec`] in the same ring buffers; but the kernel merges those of all CPUs by time, writes
-//! each event as a line, and `trace_pipe` gives the lines. It is what scripts do (`cat trace_pipe`), and what perf-tools'
-//! `execsnoop` did. Nothing has to be known of pages and formats; what that costs is the text itself, which the kernel
-//! prints and the reader takes apart again, and it buys nothing else.
+//! each event as a line, and `trace_pipe` gives the lines. It is what scripts do (`cat trace_pipe`), and what
+//! perf-tools' `execsnoop` did.
 //!
 //! # Needs
 //!
@@ -22,6 +21,13 @@
 //!   `per_cpu/cpuN/stats`.
 //! - A line of more than a page has no room up to 6.7: of a path within some hundred bytes of the longest that an event
 //!   takes the kernel prints `[LINE TOO BIG]`, and the exec is reported as lost.
+//!
+//! # Cost
+//!
+//! More than the default of `tracefs-exec`, by the text itself, which the kernel prints and the reader takes apart
+//! again. It buys that nothing has to be known of pages and formats, and nothing else. Default and tuned cost about the
+//! same: this row has no time to gather in, so the reader is woken as often. Tuned buys room: a larger buffer, and from
+//! 6.8 on longer events.
 //!
 //! Sources: `Documentation/trace/ftrace.rst`, `kernel/trace/trace.c` (`tracing_read_pipe`, `print_trace_line`).
 

@@ -29,8 +29,12 @@
 //!   its process's. Of that only the name is left, a last component of at most 15 bytes.
 //! - Parent, user, container and arguments: at the return no register leads to the task any more.
 //!
-//! It buys nothing that [`super::exec`] does not have for less; it is here because many tools are built so, and to show why
-//! they lose.
+//! # Cost
+//!
+//! Two probes and two events an exec. It buys nothing that [`super::exec`] does not have for less; it is here because
+//! many tools are built so, and to show why they lose. Tuned costs less, among the least of the family: events gather
+//! (`linger-ms`), and one wake-up takes many; sightings come later for it. `maxactive` costs memory, and buys returns
+//! that would not be probed while many calls are under way.
 //!
 //! Sources: `Documentation/trace/kprobetrace.rst`, `Documentation/trace/kprobes.rst`, `kernel/trace/trace_kprobe.c`.
 

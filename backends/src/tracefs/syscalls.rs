@@ -29,8 +29,15 @@
 //! - What the string was when the kernel took it: it is read before the call begins, and can be changed meanwhile.
 //! - Where a relative path begins, and everything that is not in the call's arguments.
 //!
-//! Every exec makes two events, and every call that fails makes two as well: what is lost is counted in events. For that
-//! price [`super::exec`] has the whole string on every kernel; this row is here because many tools watch these events.
+//! Every exec makes two events, and every call that fails makes two as well: what is lost is counted in events.
+//!
+//! # Cost
+//!
+//! Two events an exec, each of which may wake the reader: default costs more than that of [`super::exec`], which has
+//! the whole string on every kernel. This row is here because many tools watch these events. Tuned is the cheapest of
+//! the family, because events gather (`linger-ms`) and one wake-up takes many; sightings come later for it. And because
+//! it tells so little: up to 6.18 it has no path at all. Longer strings (`string-bytes`) cost nothing where paths are
+//! short.
 //!
 //! Sources: `kernel/trace/trace_syscalls.c`, `Documentation/trace/events.rst`.
 
