@@ -1,5 +1,6 @@
 //! `cargo xtask costs`.
 
+mod cell;
 mod page;
 
 use std::{
@@ -13,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Deserialize;
 
-use self::page::{Line, page};
+use self::{cell::Line, page::page};
 use crate::{kernels, machine, process};
 
 /// Renew docs/costs.md: every backend, as it comes and tuned, on every locked series.

@@ -7,12 +7,11 @@
 //!
 //! # Cost
 //!
-//! It looks as if it cost nothing because it sees nothing: the programs of the storms in which costs are measured are
-//! static, so no linker loads the object, and nobody reports; each environment is longer by one string. A dynamically
-//! linked program pays: its linker maps the object, which reads links and `cgroup` in `/proc/self` and sends a
-//! datagram, and waits where the queue is full. Tuned costs the same there. Where programs are dynamic it makes up to
-//! two reports of an exec (`report=both`), and buys static programs that dynamic ones start by name; with the longer
-//! queue fewer wait.
+//! The cheaper of its family, and all of it is paid by the program itself before its `main`: the linker maps and relocates
+//! the object, which reads links and `cgroup` in `/proc/self` and sends a datagram, and waits where the queue is full.
+//! So each exec of a linked program is dear, as dear as a lookup by others, and always in time. A static program costs
+//! next to nothing, as nobody reports it. Tuned costs a little more: it makes up to two reports of an exec
+//! (`report=both`), and buys static programs that linked ones start by name; with the longer queue fewer wait.
 
 use std::{env, path::PathBuf};
 

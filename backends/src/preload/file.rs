@@ -11,12 +11,10 @@
 //!
 //! # Cost
 //!
-//! It looks as if it cost nothing because it sees nothing: the programs of the storms in which costs are measured are
-//! static, so no loader reads the list, and nobody reports. Every dynamically linked program of the system pays,
-//! whether it is of interest or not: its loader reads the list and maps the object, which reads links and `cgroup` in
-//! `/proc/self` and sends a datagram. That buys the whole system, where `preload` has what it launched. Tuned costs the
-//! same there. Where programs are dynamic it makes up to two reports of an exec (`report=both`), and buys static
-//! programs that dynamic ones start by name; with the longer queue fewer wait.
+//! A little more than `preload`: the loader of each linked program opens, maps and reads the list besides. That buys the
+//! whole system, where `preload` has what it launched; so every linked program pays, whether it is of interest or not.
+//! Tuned costs a little more: it makes up to two reports of an exec (`report=both`), and buys static programs that
+//! linked ones start by name; with the longer queue fewer wait.
 
 use std::path::{Path, PathBuf};
 

@@ -5,133 +5,11 @@ use std::{
     fmt::Write as _,
 };
 
+use super::{
+    BURST, DEFAULT, EXECS, LINKED, PLAIN, Row, SEEDS, TUNED,
+    cell::{Cell, Line},
+};
 use anyhow::{Context, Result};
-use serde::Deserialize;
-
-use super::{BURST, DEFAULT, EXECS, LINKED, PLAIN, Row, SEEDS, TUNED};
-
-/// What is needed of a line of results.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Line {
-    pub trial: String,
-    status: String,
-    backend: Backend,
-    kernel: Kernel,
-    workload: Workload,
-    completeness: Option<Completeness>,
-    path: Option<Path>,
-    loss: Option<Loss>,
-    cost: Option<Cost>,
-    provenance: Provenance,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Backend {
-    name: String,
-    variant: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Kernel {
-    name: String,
-    release: Option<String>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Workload {
-    scenario: String,
-    load: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Completeness {
-    seen: u32,
-    missed: u32,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Path {
-    best: u32,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Loss {
-    self_reported: Option<f64>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Cost {
-    added_per_exec: Option<f64>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Provenance {
-    qemu: Option<String>,
-}
-
-/// The trials of one backend, variant and kernel, seed by seed.
-struct Cell<'a>(Vec<&'a Line>);
-
-impl Cell<'_> {
-    /// Median of what an exec costs more, and half of the range; instructions.
-    fn added(&self) -> Option<(f64, f64)> {
-        let costs = self.0.iter().filter_map(|line| line.cost.as_ref());
-        let mut added: Vec<f64> = costs.filter_map(|cost| cost.added_per_exec).collect();
-        added.sort_by(f64::total_cmp);
-        let (first, last) = (added.first()?, added.last()?);
-        Some((added[added.len() / 2], (last - first) / 2.0))
-    }
-
-    /// Of all seeds: execs, those seen, and those of them that came with the best path there is.
-    fn seen(&self) -> (u32, u32, u32) {
-        let of = |line: &&Line| {
-            let seen = line.completeness.as_ref().map_or(0, |c| c.seen);
-            let missed = line.completeness.as_ref().map_or(0, |c| c.missed);
-            (
-                seen + missed,
-                seen,
-                line.path.as_ref().map_or(0, |p| p.best),
-            )
-        };
-        let parts = self.0.iter().map(of);
-        parts.fold((0, 0, 0), |a, b| (a.0 + b.0, a.1 + b.1, a.2 + b.2))
-    }
-
-    fn saw_all(&self) -> bool {
-        let (all, seen, _) = self.seen();
-        seen == all
-    }
-
-    /// What a cost is not to be read without: how many of the execs were not seen, or came without their path.
-    fn shortfall(&self) -> String {
-        let (all, seen, best) = self.seen();
-        match (seen == all, best == seen) {
-            (true, true) => String::new(),
-            (true, false) => format!(" ({} right paths)", share(best, seen)),
-            (false, _) if seen == 0 => " (saw none)".to_owned(),
-            (false, true) => format!(" (saw {})", share(seen, all)),
-            (false, false) => format!(
-                " (saw {}, {} right paths)",
-                share(seen, all),
-                share(best, seen)
-            ),
-        }
-    }
-
-    fn self_reported(&self) -> Option<f64> {
-        self.0.first()?.loss.as_ref()?.self_reported
-    }
-}
-
-/// In whole percent, of which 0 and 100 mean none and all.
-fn share(part: u32, all: u32) -> String {
-    let percent = f64::from(part) * 100.0 / f64::from(all);
-    match part {
-        0 => "0 %".to_owned(),
-        _ if part == all => "100 %".to_owned(),
-        _ => format!("{:.0} %", percent.clamp(1.0, 99.0)),
-    }
-}
 
 /// Backend, variant, kernel.
 type Key<'a> = (&'a str, &'a str, &'a str);
@@ -143,11 +21,7 @@ fn cells<'a>(lines: &[&'a Line], rows: &[Row]) -> BTreeMap<Key<'a>, Cell<'a>> {
         let meant = row.is_some_and(|row| row.scenario() == line.workload.scenario);
         if meant && line.status == "completed" {
             let key: Key<'_> = (&line.backend.name, &line.backend.variant, &line.kernel.name);
-            cells
-                .entry(key)
-                .or_insert_with(|| Cell(Vec::new()))
-                .0
-                .push(line);
+            cells.entry(key).or_default().0.push(line);
         }
     }
     cells
@@ -175,7 +49,8 @@ pub fn page(rows: &[Row], lines: &[Line]) -> Result<String> {
          - In brackets stands what it is not to be read without, where not all were seen (`saw`), or not all of those that were seen came \
          with the right path: what sees little, or looks when the process has gone, is cheap.\n\
          - In bold is the cheapest of its family there of those that saw every exec.\n\
-         - `dearer` marks where the tuned variant costs more than the default one by more than both ranges.\n\
+         - `dearer` marks where the tuned variant costs more than the default one by more than both ranges; `fewer`, where it saw fewer \
+         execs, or told something right of a part of them that is smaller by over a tenth.\n\
          - `-` is a kernel on which it does not attach.\n\n\
          [Backends](backends.md) has the settings of both variants; *Cost* in the description of each says what is bought for what it \
          costs more than the cheapest of its family, and for what tuned costs more than default.\n\n",
@@ -210,11 +85,13 @@ fn closed_table(text: &mut String, lines: &[&Line], rows: &[Row]) {
                 let dearer = variant == TUNED
                     && of(DEFAULT).is_some_and(|(_, (other, wide))| middle - other > spread + wide);
                 let dearer = if dearer { " dearer" } else { "" };
+                let default = if variant == TUNED { of(DEFAULT) } else { None };
+                let fewer = cell.fewer_than(default.map(|(cell, _)| cell));
                 let cost = format!("{} ± {}", grouped(middle), grouped(spread));
                 let is_least =
                     cell.saw_all() && least.get(&(family.as_str(), *kernel)) == Some(&middle);
                 let bold = if is_least { "**" } else { "" };
-                format!("{bold}{cost}{bold}{dearer}{}", cell.shortfall())
+                format!("{bold}{cost}{bold}{dearer}{fewer}{}", cell.shortfall())
             };
             let row: Vec<String> = kernels.iter().map(cell).collect();
             let _ = writeln!(
@@ -233,8 +110,8 @@ fn burst_table(text: &mut String, lines: &[&Line], rows: &[Row]) {
     let _ = writeln!(
         text,
         "\n## Under a burst\n\nThe same scenarios, {BURST} execs at once, one seed: how many were seen, how many the backend itself \
-         says that it lost (`?`: it does not know, or not the number), and what it adds to an exec. `fewer` and `dearer` mark where \
-         the tuned variant saw less than the default one, or cost more by over a hundredth.\n\n\
+         says that it lost (`?`: it does not know, or not the number), and what it adds to an exec. `dearer` marks where the \
+         tuned variant cost more than the default one by over a hundredth; `fewer` is as above.\n\n\
          | backend | variant | {} |\n|---|---|{}",
         kernels.join(" | "),
         "---|".repeat(kernels.len())
@@ -248,8 +125,7 @@ fn burst_table(text: &mut String, lines: &[&Line], rows: &[Row]) {
                 };
                 let other = if variant == TUNED { of(DEFAULT) } else { None };
                 let (_, seen, _) = cell.seen();
-                let fewer = other.is_some_and(|other| seen < other.seen().1);
-                let fewer = if fewer { " fewer" } else { "" };
+                let fewer = cell.fewer_than(other);
                 let said = cell.self_reported().map_or_else(|| "?".to_owned(), grouped);
                 let cost = cell.added().map(|(cost, _)| cost);
                 let dearer = cost
@@ -333,6 +209,8 @@ mod tests {
             "cost": {"added_per_exec": added},
             "completeness": {"seen": seen, "missed": 9 - seen},
             "path": {"best": best},
+            "argv": {"exact": best},
+            "parent": {"right": seen},
             "loss": {"self_reported": null},
         });
         serde_json::from_value(line).unwrap()
@@ -370,7 +248,7 @@ mod tests {
                 "| letters | `x` | default | **7 ± 0** | **110 ± 10** |",
                 "| letters | `x` | tuned | - | 3,000 ± 0 dearer |",
                 "| `x` | default | 9; says ?; 100 | - |",
-                "| `x` | tuned | 8 fewer; says ?; 102 dearer | 9; says ?; 2 |",
+                "| `x` | tuned | 8 fewer execs; says ?; 102 dearer | 9; says ?; 2 |",
             ]
         );
     }
@@ -390,7 +268,7 @@ mod tests {
             table(&lines)[..2],
             [
                 "| letters | `x` | default | 1 ± 0 (saw none) | 1 ± 0 (saw 33 %) |",
-                "| letters | `x` | tuned | **5 ± 0** dearer (11 % right paths) | 2 ± 0 dearer (saw 89 %, 0 % right paths) |",
+                "| letters | `x` | tuned | **5 ± 0** dearer (11 % right paths) | 2 ± 0 dearer fewer right paths, arguments (saw 89 %, 0 % right paths) |",
             ]
         );
     }
