@@ -18,15 +18,16 @@ fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
     }
 }
 
-/// Whether a section of that name has two lines at least.
+/// Whether a section of that name has two lines at least, and tells of both variants.
 fn tells_the_cost(text: &str) -> bool {
     let mut docs = text.lines().map_while(|line| line.strip_prefix("//!"));
-    docs.by_ref().any(|line| line == " # Cost")
-        && docs
+    docs.by_ref().any(|line| line == " # Cost") && {
+        let section: Vec<&str> = docs
             .skip_while(|line| line.is_empty())
             .take_while(|line| !line.is_empty() && !line.starts_with(" #"))
-            .count()
-            >= 2
+            .collect();
+        section.len() >= 2 && section.iter().any(|line| line.contains("uned"))
+    }
 }
 
 #[test]

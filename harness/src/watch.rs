@@ -217,7 +217,13 @@ impl Watch {
         stopper: &Stopper,
     ) -> Result<Ended, WatchError> {
         let mut waiting = match self.command.first() {
-            Some(_) if self.backend.portrait().reach != Reach::Descendants => Some(self.prepare()?),
+            Some(_) if self.backend.portrait().reach != Reach::Descendants => {
+                match self.prepare() {
+                    // A terminal's Ctrl-C is for it as well.
+                    Err(_) if stopper.running().ending => return Ok(Ended::Well),
+                    prepared => Some(prepared?),
+                }
+            }
             _ => None,
         };
         let mut monitor = self

@@ -9,7 +9,6 @@
 //! # What it cannot see
 //!
 //! - Path and arguments of a process that has ended, or has another image, when the reader gets there: a race,
-//!   which short-lived programs win. That there was an exec, by whom and where, is always told.
 //! - Which of two execs of the same file by the same process the arguments are of.
 //! - The string that was passed to the call.
 //! - Otherwise as `ebpf`; it needs the same.
@@ -17,13 +16,13 @@
 //! # Cost
 //!
 //! What is saved in the kernel is paid for many times over by the reader: a look into `/proc` is several system calls,
-//! and leaves directory entries that the process has to drop when it ends. By default it is the dearest of the family;
-//! it is the cheapest row only where most events are thrown away before they are looked up, or where it comes late: from
-//! 6.12 on (kernels with the EEVDF scheduler) many lookups of default find nobody. Tuned never lingers, and has
-//! real-time priority: on one CPU each lookup is made before the program runs on, and costs. That buys path and arguments
-//! of every exec there, and the larger buffer room for a burst. With either, single execs of a burst may be missed where
-//! a tracepoint can be preempted (seen on 7.3): the kernel starts no program on a CPU on which it already runs, and
-//! counts that (`recursion_misses`).
+//! and leaves directory entries that the process has to drop when it ends. It is the dearest of the family, and pays
+//! only where most events are thrown away before they are looked up. From 6.6 on (EEVDF scheduler; measured from 6.12
+//! on) it is cheaper because it comes late: many lookups find nobody. Tuned has the larger buffer alone, which costs
+//! memory: whoever lingers comes too late. Real-time priority (`scheduling=fifo`) makes each lookup in time on one CPU,
+//! and is in neither variant. Where a tracepoint can be preempted (seen on 7.3), the reader then runs in the middle of
+//! the program that has just woken it, and until that one is done the kernel starts no other on this CPU: of a burst
+//! half of the execs were missed, and counted (`recursion_misses`). Without it single execs may be.
 //!
 //! Sources: `fs/proc/base.c` (`proc_exe_link`); iovisor/bcc issue 2544.
 
@@ -38,7 +37,8 @@ use crate::{
     priority::{Priority, SCHEDULING},
 };
 
-/// Whoever lingers looks when the process has gone.
+/// Whoever lingers looks when the process has gone; whoever has real-time priority takes the CPU from the program that woke
+/// it (see the module).
 const SETTINGS: &[Setting] = &[
     PAGES,
     Setting {
@@ -47,7 +47,10 @@ const SETTINGS: &[Setting] = &[
     },
     BATCH,
     BATCH_MS,
-    SCHEDULING,
+    Setting {
+        tuned: SCHEDULING.default,
+        ..SCHEDULING
+    },
 ];
 
 /// See the module.

@@ -13,16 +13,14 @@
 //! # What it cannot see
 //!
 //! - What a relative path was relative to, where a link or a mount led: `./x` stays `./x`. Of a file that was
-//!   executed by descriptor it has `/dev/fd/N`, of a script the script and never the interpreter.
 //! - Otherwise as `ebpf`: one event for each exec that succeeded, none for others. That the string is the
-//!   kernel's copy makes it safe from being rewritten.
 //!
 //! # Cost
 //!
-//! About as much as `ebpf`: no path is walked, but the kernel makes a record of its own first. It is paid with the
-//! path, which is the string as given, and buys programs at tracepoints before there were raw ones (4.7; 5.8 here, for
-//! the ring). Tuned costs less: records gather (`linger-ms`), and one wake-up takes many; sightings come later for it.
-//! The larger buffer costs memory.
+//! About as much as `ebpf`, and on some kernels more: no path is walked, but the kernel makes a record of its own
+//! first. It is paid with the path, which is the string as given, and buys programs at tracepoints before there were
+//! raw ones (4.7; 5.8 here, for the ring). Tuned costs less: records gather (`linger-ms`), and one wake-up takes many;
+//! sightings come later for it. The larger buffer costs memory.
 //!
 //! Sources: `include/trace/events/sched.h` (`sched_process_exec`), `kernel/trace/bpf_trace.c` (`tp_prog_func_proto`).
 

@@ -17,11 +17,12 @@
 //! # Cost
 //!
 //! With `fanotify-mount` the cheapest of the family. Nearly all of it is the lookup in `/proc`, and the looks for the
-//! new image that come after it. From 6.12 on (kernels with the EEVDF scheduler) default is cheaper because it comes
-//! later: the new image is there at the first look, or the program is gone, and with it parent, user and container.
-//! Tuned has real-time priority: on one CPU it looks in the middle of the exec, and again for the new image. That costs
-//! more, buys parent, user and container of every exec, and outside of bursts gives up arguments of programs that end
-//! at once. Where the reader came as early anyhow (5.10, 6.1) both cost the same.
+//! new image that come after it. From 6.6 on (EEVDF scheduler; measured from 6.12 on) default is cheaper because it
+//! comes later: the new image is there at the first look, or the program is gone, and with it parent, user and
+//! container. Tuned has real-time priority: on one CPU it looks in the middle of the exec, and again for the new image.
+//! That costs more, buys parent, user and container of every exec, and outside of bursts gives up arguments of programs
+//! that end at once, which default has from 6.18 on. Where the reader came as early anyhow (5.10, 6.1) both cost the
+//! same.
 
 use super::{OFFERS, SETTINGS, marks::On, monitor};
 use crate::{AttachError, Backend, Monitor, Offers, Portrait, Setting, Settings};

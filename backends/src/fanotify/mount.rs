@@ -14,11 +14,11 @@
 //! # Cost
 //!
 //! As `fanotify`, with which it is the cheapest of the family: what differs is what is seen, and not what an event
-//! costs. From 6.12 on (kernels with the EEVDF scheduler) default is cheaper because it comes later: the new image is
-//! there at the first look, or the program is gone, and with it parent, user and container. Tuned has real-time
+//! costs. From 6.6 on (EEVDF scheduler; measured from 6.12 on) default is cheaper because it comes later: the new image
+//! is there at the first look, or the program is gone, and with it parent, user and container. Tuned has real-time
 //! priority: on one CPU it looks in the middle of the exec, and again for the new image. That costs more, buys parent,
-//! user and container of every exec, and outside of bursts gives up arguments of programs that end at once.
-//! `namespaces=all` buys mounts elsewhere, for a look at each new mount namespace.
+//! user and container of every exec, and outside of bursts gives up arguments of programs that end at once, which
+//! default has from 6.18 on. `namespaces=all` buys mounts elsewhere, for a look at each new mount namespace.
 
 use super::{OFFERS, SETTINGS, marks::On, monitor};
 use crate::{AttachError, Backend, Monitor, Offers, Portrait, Setting, Settings};

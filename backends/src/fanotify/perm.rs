@@ -32,7 +32,8 @@
 //! The dearest of the family: each exec waits for a lookup and an answer, and is handed from one thread to another.
 //! What is bought: the container and the parent of every exec, however short, by default already. Tuned gives both
 //! threads real-time priority. As a lookup is in time without that, it buys little: in a burst arguments of more execs,
-//! which are looked for after the answer. On some kernels it costs more.
+//! which are looked for after the answer. Outside of bursts it gives up the few that default has (6.18 and later), and
+//! on some kernels it costs more.
 
 use super::{OFFERS, SETTINGS, marks::On, monitor};
 use crate::{AttachError, Backend, Monitor, Offers, Portrait, Setting, Settings};

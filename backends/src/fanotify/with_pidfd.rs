@@ -7,19 +7,19 @@
 //!
 //! Of a process that was reaped before its event is read there is no pidfd (`FAN_NOPIDFD`), and nothing is
 //! looked up. From 7.2 on there is one (commit 82c6dd20479b), and `PIDFD_GET_INFO` still gives its cgroup id,
-//! so the container is known of every exec.
+//! so the container is known of every exec but those whose process is just ending when it is asked.
 //!
 //! What it cannot see: what `fanotify` cannot.
 //!
 //! # Cost
 //!
 //! A little more than `fanotify`, by a descriptor for each event and the questions to it. What is bought: no exec is
-//! given another process's parent, user or container, and from 7.2 on each has its container. From 6.12 on (kernels
-//! with the EEVDF scheduler) default is cheaper because it comes later: the new image is there at the first look, or
-//! the program is gone, and with it parent, user and container. Tuned has real-time priority: on one CPU it looks in
-//! the middle of the exec, and again for the new image. That costs more, buys parent, user and container of every exec,
-//! and outside of bursts gives up arguments of programs that end at once. Where the reader came as early anyhow (5.10,
-//! 6.1) both cost the same.
+//! given another process's parent, user or container, and from 7.2 on nearly each has its container. From 6.6 on (EEVDF
+//! scheduler; measured from 6.12 on) default is cheaper because it comes later: the new image is there at the first
+//! look, or the program is gone, and with it (before 7.2) parent, user and container. Tuned has real-time priority: on
+//! one CPU it looks in the middle of the exec, and again for the new image. That costs more, buys parent, user and
+//! container of every exec, and outside of bursts gives up arguments of programs that end at once, which default has
+//! from 6.18 on. Where the reader came as early anyhow (5.10, 6.1) both cost the same.
 
 use super::{OFFERS, SETTINGS, marks::On, monitor};
 use crate::{AttachError, Backend, Monitor, Offers, Portrait, Setting, Settings};

@@ -1,13 +1,8 @@
 //! `netlink`: all that helps, in one: a filter, batches, checks, and a search in `/proc` after a loss.
 //!
 //! - A classic BPF filter on the socket drops all but execs before they are queued. The kernel's own event mask
-//!   (6.6 and later) would do the same after the same copy of the message, but older kernels ignore the longer
-//!   request in silence and newer ones then drop the acknowledgement as well; so the plain LISTEN is sent, its
-//!   acknowledgement awaited, and only then the filter narrowed to execs alone.
 //! - Messages are taken 64 at a time with `recvmmsg`. For the whole batch what perishes with the
-//!   process (executed file, arguments) is read first, then the rest.
 //! - After a loss `/proc` is searched for running processes whose exec was lost; those are reported without a
-//!   time and taken off the count.
 //!
 //! How it works, what it needs and what it cannot see stands with the [family](super). Of its own: after a loss
 //! it cannot see an exec inside a process that was known before, if it got the same layout (no address
@@ -18,10 +13,10 @@
 //! Nearly all of it is the lookup: several files of `/proc` are opened and read for each exec. Against `netlink-plain`
 //! the check of what was read is paid for, and buys that a path is of this exec or not there; against `netlink-resync`
 //! it is `recvmmsg`, which costs more than `recv` where messages come one by one, and buys fewer calls in a storm. From
-//! 6.12 on (kernels with the EEVDF scheduler) default may be cheap because it comes late: lookups find nobody, and in a
-//! burst the queue overflows. Tuned has real-time priority: on one CPU each lookup is made before the program runs on,
-//! and costs. That buys path and arguments of every exec, and the larger buffer with `go-on` room for a burst. Where
-//! the reader came in time anyhow (5.10, 6.1) both cost the same.
+//! 6.6 on (EEVDF scheduler; measured from 6.12 on) default may be cheap because it comes late: lookups find nobody, and
+//! in a burst the queue overflows. Tuned has real-time priority: on one CPU each lookup is made before the program runs
+//! on, and costs. That buys path and arguments of every exec, and the larger buffer with `go-on` room for a burst.
+//! Where the reader came in time anyhow (5.10, 6.1) both cost the same.
 
 use super::{
     connector::Connector,

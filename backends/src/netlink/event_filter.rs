@@ -15,10 +15,10 @@
 //! # Cost
 //!
 //! As `netlink-filter`, less some instructions for each event that is no exec: nothing is paid for that but older
-//! kernels. The lookup is nearly all of the price, and its check is what it costs more than `netlink-plain`. From 6.12
-//! on (kernels with the EEVDF scheduler) default may be cheap because it comes late: lookups find nobody, and in a
-//! burst the queue overflows. Tuned has real-time priority: on one CPU each lookup is made before the program runs on,
-//! and costs. That buys path and arguments of every exec.
+//! kernels. The lookup is nearly all of the price, and its check is what it costs more than `netlink-plain`. From 6.6
+//! on (EEVDF scheduler; measured from 6.12 on) default may be cheap because it comes late: lookups find nobody, and in
+//! a burst the queue overflows. Tuned has real-time priority: on one CPU each lookup is made before the program runs
+//! on, and costs. That buys path and arguments of every exec.
 
 use super::{
     connector::Connector,

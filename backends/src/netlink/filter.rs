@@ -11,11 +11,11 @@
 //! # Cost
 //!
 //! Where lookups come in time it costs more than `netlink-plain`, by the check of each: one more read of `stat`. That
-//! buys that a path is of this exec or not there. From 6.12 on (kernels with the EEVDF scheduler) default may be cheap
-//! because it comes late: lookups find nobody, and in a burst the queue overflows. Tuned has real-time priority: on one
-//! CPU each lookup is made before the program runs on, and costs. That buys path and arguments of every exec. Where the
-//! reader came in time anyhow (5.10, 6.1) it is still a little dearer: `recvmmsg` costs more than `recv` where messages
-//! come one by one, and saves calls in a storm.
+//! buys that a path is of this exec or not there. From 6.6 on (EEVDF scheduler; measured from 6.12 on) default may be
+//! cheap because it comes late: lookups find nobody, and in a burst the queue overflows. Tuned has real-time priority:
+//! on one CPU each lookup is made before the program runs on, and costs. That buys path and arguments of every exec.
+//! Where the reader came in time anyhow (5.10, 6.1) it is still a little dearer: `recvmmsg` costs more than `recv`
+//! where messages come one by one, and saves calls in a storm.
 
 use super::{
     connector::Connector,

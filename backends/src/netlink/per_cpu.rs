@@ -16,8 +16,8 @@
 //!
 //! The kernel offers every event to every socket, and each runs its filter, in the process that calls exec or forks:
 //! dear with many CPUs. With one CPU it is `netlink-filter` with a thread more. That buys a reader for each CPU, which
-//! works where the program runs. From 6.12 on (kernels with the EEVDF scheduler) default may be cheap because it comes
-//! late: lookups find nobody, and in a burst the queue overflows. Tuned has real-time priority: on every CPU each
+//! works where the program runs. From 6.6 on (EEVDF scheduler; measured from 6.12 on) default may be cheap because it
+//! comes late: lookups find nobody, and in a burst the queue overflows. Tuned has real-time priority: on every CPU each
 //! lookup is made before the program runs on, and costs. Where the reader came in time anyhow (5.10, 6.1) tuned is a
 //! little dearer, by `recvmmsg` for messages that come one by one.
 

@@ -6,22 +6,18 @@
 //! wrong where a process calls exec twice in short order or a number is used again.
 //!
 //! - Losses: `ENOBUFS`, which has no number and comes once; then everything is dropped until the queue is empty. And,
-//!   as nothing is filtered, gaps in the numbers that each CPU gives to its messages: that is a number of events, of
-//!   which a short process has three and a thread two, so nobody knows how many execs it was. A gap shows with the
-//!   next message of that CPU, which may be late, and not at all before its first one.
 //! - The default buffer (`net.core.rmem_default`, 212,992 bytes) holds 277 messages up to 6.1 and 237 from 6.12 on, which
-//!   is 80 to 90 short processes.
 //!
 //! What it needs and what it cannot see stands with the [family](super).
 //!
 //! # Cost
 //!
 //! Where lookups come in time it is the cheapest of the family: the check that it leaves out costs more than being
-//! woken for forks and ends. All others buy with the difference that a path is of this exec or not there. From 6.12 on
-//! (kernels with the EEVDF scheduler) many lookups of default find nobody, which makes it cheaper than it is; and rows
-//! that are not woken for forks and ends may be cheaper there. Tuned has real-time priority. It is dearer, as on one
-//! CPU it runs at once for each single event, and makes each lookup in time: that buys path and arguments there, and
-//! the larger buffer room for a burst.
+//! woken for forks and ends. All others buy with the difference that a path is of this exec or not there. From 6.6 on
+//! (EEVDF scheduler; measured from 6.12 on) many lookups of default find nobody, which makes it cheaper than where they
+//! find them; and rows that are not woken for forks and ends may be cheaper there. Tuned has real-time priority. It is
+//! dearer, as on one CPU it runs at once for each single event, and makes each lookup in time: that buys path and
+//! arguments there, and the larger buffer room for a burst.
 
 use execlab_model::sighting::{LossReport, LossUnit, Sighting};
 

@@ -11,11 +11,11 @@
 //! # Cost
 //!
 //! Below an overflow it costs the same as `netlink-filter`, and the memory of what was reported beside it: that buys
-//! the found ones. Where lookups come in time that is more than `netlink-plain`, by the check of each. From 6.12 on
-//! (kernels with the EEVDF scheduler) it may be the cheapest of the family, because it comes late and lookups find
-//! nobody. Tuned has a larger buffer, which loses less of a burst, and takes messages in batches: a little dearer where
-//! they come one by one. It has no real-time priority, so its lookups are as late as those of default. To run first,
-//! and to go on queueing after an overflow, is `netlink`.
+//! the found ones. Where lookups come in time that is more than `netlink-plain`, by the check of each. From 6.6 on
+//! (EEVDF scheduler; measured from 6.12 on) it may be the cheapest of the family, because it comes late and lookups
+//! find nobody. Tuned has a larger buffer, which loses less of a burst, and takes messages in batches: a little dearer
+//! where they come one by one. It has no real-time priority, so its lookups are as late as those of default. To run
+//! first, and to go on queueing after an overflow, is `netlink`.
 
 use super::{
     connector::Connector,

@@ -21,10 +21,10 @@
 //!
 //! Where lookups come in time it is the dearest of the family by default: two or three more messages for each process
 //! are queued and read than with `netlink-filter`. That is what parent, user and container of short-lived processes
-//! cost. With `lookup=path` the table alone tells user and container, which saves half of the lookup. From 6.12 on
-//! (kernels with the EEVDF scheduler) default is cheaper, as lookups come late and find nobody; the table answers then.
-//! Tuned has real-time priority. It is dearer everywhere, as on one CPU it runs at once for each single message, and
-//! makes each lookup in time: that buys path and arguments there, and the larger buffer room for a burst.
+//! cost. With `lookup=path` the table alone tells user and container, which saves half of the lookup. From 6.6 on
+//! (EEVDF scheduler; measured from 6.12 on) default is cheaper, as lookups come late and find nobody; the table answers
+//! then. Tuned has real-time priority. It is dearer everywhere, as on one CPU it runs at once for each single message,
+//! and makes each lookup in time: that buys path and arguments there, and the larger buffer room for a burst.
 
 use std::time::Duration;
 

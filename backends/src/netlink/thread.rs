@@ -15,7 +15,7 @@
 //!
 //! Against `netlink-filter` it pays for a queue, and a switch from thread to thread. What is bought is room, not time:
 //! how many lookups still find their process depends on which of the two threads and the new program the scheduler
-//! takes first. From 6.12 on (kernels with the EEVDF scheduler) default keeps what others lose in a burst, but its
+//! takes first. From 6.6 on (EEVDF scheduler; measured from 6.12 on) default keeps what others lose in a burst, but its
 //! lookups may find nobody; that makes it cheap then. Tuned gives both threads real-time priority: on one CPU each
 //! lookup is made in time, and costs. Where they came in time anyhow (5.10, 6.1) it costs about the same; the longer
 //! queue and buffer cost memory.

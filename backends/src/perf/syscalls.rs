@@ -23,10 +23,10 @@
 //!
 //! What is bought against `perf-exec` for four tracepoints instead of one, and a look-up for each exec: nothing of
 //! execs that succeed. It is here because many tools watch these events, and to show what that costs; calls that fail
-//! come by as well, and are put aside. From 6.12 on (kernels with the EEVDF scheduler) default is cheaper where its
-//! lookups come late and find nobody. Tuned has real-time priority: on one CPU each lookup is made before the program
-//! runs on, and costs. That buys path and arguments of every exec. Where they came in time anyhow (5.10, 6.1) both cost
-//! the same.
+//! come by as well, and are put aside. From 6.6 on (EEVDF scheduler; measured from 6.12 on) default is cheaper where
+//! its lookups come late and find nobody. Tuned has real-time priority: on one CPU each lookup is made before the
+//! program runs on, and costs. That buys path and arguments of every exec. Where they came in time anyhow (5.10, 6.1)
+//! both cost the same.
 
 use std::collections::BTreeMap;
 

@@ -4,7 +4,6 @@
 //! `ps -eww -o …` of procps-ng, reads what it prints, and holds each line against the one that it had for that
 //! process before:
 //! - a process that was not there, or began at another time, is new; bit 1 of the column `F` says whether it has
-//!   called no exec since its fork (`PF_FORKNOEXEC`, ps(1)), and then it is looked at again in the next run;
 //! - one whose executed file (`exe`) or arguments (`args`) are others than before has called exec.
 //!
 //! Since: any kernel with `/proc`. Needs: procps-ng 4 (for the column `exe`; Debian 12 and later), root for `exe`
@@ -23,8 +22,9 @@
 //! Each run starts a process that reads several files of every process and prints them as text. So a run costs far more
 //! than a scan of `proc-poll`, and it is an exec itself, which others see. What is bought is that nothing has to be
 //! installed. Default costs little because it is nearly blind: of programs that end at once hardly one is there when it
-//! looks. Tuned runs much more often, and that alone makes it dear. It buys programs that live between two of its runs;
-//! of a storm in which one program after the other ends at once it still sees next to nothing.
+//! looks. Tuned runs much more often, and that alone makes it dear where a run falls into the storm. It buys programs
+//! that live between two of its runs; of a storm in which one program after the other ends at once it still sees next
+//! to nothing.
 
 use std::{
     collections::BTreeMap,

@@ -30,7 +30,7 @@
 //! # Cost
 //!
 //! Every process makes an event, and every `chdir`, whether it calls exec or not: that is the price of full paths
-//! without a lookup at each exec, which [`super::exec`] does not have. Tuned does not gather events, as a directory has
+//! without a lookup at each exec; [`super::exec`] has neither. Tuned does not gather events, as a directory has
 //! to be asked for at once; so it is not cheaper. From 6.8 on it is a little dearer (`long-events=larger`): each read
 //! hands over a sub-buffer of 16 KiB in the place of a page, however little is in it. That buys paths up to the
 //! longest.

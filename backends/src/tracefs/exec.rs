@@ -20,13 +20,9 @@
 //! # What it cannot see
 //!
 //! - Where a relative path begins, what a symlink leads to, and what `/dev/fd/N` was: without a lookup the path is
-//!   the string that was passed. `tracefs-cwd` follows the working directories.
 //! - With a lookup: the script behind a `#!` in the path, which is then the interpreter (`given` names the script).
 //! - Events longer than a sub-buffer: a path of more than some 4,030 bytes makes the kernel give up the event, and no
-//!   counter says so (`rb_reserve_next_event`, `kernel/trace/ring_buffer.c`). `long-events=larger` makes room for
-//!   every path, from 6.8 on.
 //! - Execs while its buffer is full. They are counted, exactly: each page says that something was lost before it,
-//!   and `per_cpu/cpuN/stats` how much.
 //!
 //! # Settings
 //!
@@ -39,8 +35,8 @@
 //! Of the defaults of the family this one is the cheapest: one short event an exec, of which the reader takes pages as
 //! they are. It tells no more than a pid and a string. Rows whose tuned settings let events gather are cheaper then.
 //! Tuned costs several times as much as default, as the lookup does, and must not linger: it buys arguments, parent,
-//! user and container, of processes that live long enough. It has no real-time priority. From 6.12 on (kernels with the
-//! EEVDF scheduler) programs may have ended when it looks, which makes it cheaper, and buys less.
+//! user and container, of processes that live long enough. It has no real-time priority. From 6.6 on (EEVDF scheduler;
+//! measured from 6.12 on) programs may have ended when it looks, which makes it cheaper, and buys less.
 //!
 //! Sources: `Documentation/trace/ftrace.rst`, `Documentation/trace/ring-buffer-design.rst`, `kernel/trace/trace.c`
 //! (`tracing_buffers_read`).

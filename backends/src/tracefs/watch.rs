@@ -85,9 +85,9 @@ impl<R: Row> Watch<R> {
         Ok(waiter)
     }
 
-    /// Takes everything that is there. With several CPUs an event is held until a later round has begun after
+    /// Takes everything that is there; whether that is all, and nothing is held. With several CPUs an event is held until a later round has begun after
     /// its time: until then another CPU's buffer, which was drained before, may hold an earlier one.
-    fn drain(&mut self, seam: &mut Seam) -> Result<(), MonitorError> {
+    fn drain(&mut self, seam: &mut Seam) -> Result<bool, MonitorError> {
         for _ in 0..ROUNDS {
             let began_ns = monotonic_ns();
             let Self {
@@ -113,10 +113,11 @@ impl<R: Row> Watch<R> {
                 row.take(held.drain(..ripe), monotonic_ns(), seam)?;
             }
             if pages == 0 && held.is_empty() {
-                break;
+                row.empty(seam)?;
+                return Ok(true);
             }
         }
-        self.row.empty(seam)
+        Ok(false)
     }
 
     /// After the last drain.
@@ -144,16 +145,16 @@ impl<R: Row> Monitor for Watch<R> {
     fn run(&mut self, seam: &mut Seam, stop: &Stop) -> Result<(), MonitorError> {
         let waiter = self.waiter(stop)?;
         loop {
-            self.drain(seam)?;
+            let empty = self.drain(seam)?;
             seam.flush()?;
             // What is held is ripe in the next round, even where nothing more comes.
-            let patience = if self.held.is_empty() {
+            let patience = if empty {
                 EpollTimeout::NONE
             } else {
                 EpollTimeout::ZERO
             };
             let mut stopped = waiter.wait(patience)?;
-            self.wakeups += 1;
+            self.wakeups += u64::from(empty);
             // While it lingers nobody waits for the buffers, so the kernel wakes nobody for what comes.
             if !stopped && self.linger_ms > 0 {
                 stopped = stop.wait(Duration::from_millis(self.linger_ms));
@@ -163,7 +164,7 @@ impl<R: Row> Monitor for Watch<R> {
             }
         }
         self.instance.stop()?;
-        self.drain(seam)?;
+        while !self.drain(seam)? {}
         self.close_the_books(seam)
     }
 

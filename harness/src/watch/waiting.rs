@@ -67,9 +67,10 @@ impl Waiting {
         }
     }
 
-    /// Lets it be the command.
+    /// Lets it be the command. Where it was killed before, that is how the command ended.
     pub fn go(self) -> io::Result<Child> {
-        nix::unistd::write(&self.word, b"!")?;
+        // Nobody hears it where the process is gone.
+        let _ = nix::unistd::write(&self.word, b"!");
         let started = self.starting.join();
         started.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
@@ -77,9 +78,12 @@ impl Waiting {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
+    use std::os::{fd::AsFd, unix::process::ExitStatusExt};
 
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use nix::{
+        poll::{PollFd, PollFlags, PollTimeout, poll},
+        unistd::Pid,
+    };
 
     use super::*;
 
@@ -95,6 +99,26 @@ mod tests {
             assert_eq!(answers, 1, "a copy of the writing end is still open");
             assert!(waiting.go().unwrap().wait().unwrap().success());
         }
+    }
+
+    #[test]
+    fn one_that_was_killed_is_a_command_that_has_ended() {
+        let (said, says) = pipe2(OFlag::O_CLOEXEC).unwrap();
+        let mut command = Command::new("/bin/true");
+        let tell = move || {
+            nix::unistd::write(&says, &std::process::id().to_ne_bytes())?;
+            Ok(())
+        };
+        // SAFETY: it makes two system calls.
+        unsafe { command.pre_exec(tell) };
+        let waiting = Waiting::make(command).unwrap();
+        let mut pid = [0; 4];
+        assert_eq!(nix::unistd::read(&said, &mut pid), Ok(4));
+        let pid = Pid::from_raw(i32::from_ne_bytes(pid));
+        signal::kill(pid, Signal::SIGINT).unwrap();
+        let mut ended = waiting.go().unwrap();
+        let signal = ended.wait().unwrap().signal();
+        assert_eq!(signal, Some(Signal::SIGINT as i32));
     }
 
     #[test]

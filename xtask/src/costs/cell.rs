@@ -7,6 +7,7 @@ use serde::Deserialize;
 pub struct Line {
     pub trial: String,
     pub status: String,
+    pub lab: String,
     pub backend: Backend,
     pub kernel: Kernel,
     pub workload: Workload,
@@ -18,7 +19,26 @@ pub struct Line {
     container: Option<Field>,
     loss: Option<Loss>,
     cost: Option<Cost>,
+    pub notes: Vec<String>,
     pub provenance: Provenance,
+}
+
+impl Line {
+    /// Whether it has all that a completed trial is to have.
+    pub fn is_whole(&self) -> bool {
+        self.completeness.is_some() && self.path.is_some() && self.cost.is_some()
+    }
+
+    /// Whether the lab itself doubts its costs (`reports/src/doubts.rs`).
+    fn is_doubted(&self) -> bool {
+        const DOUBTS: [&str; 3] = [
+            "the meter is not to be trusted",
+            "compared with a baseline whose meter is not to be trusted",
+            "the kernel did not settle before the trial",
+        ];
+        let doubts = |note: &String| DOUBTS.iter().any(|begin| note.starts_with(begin));
+        self.notes.iter().any(doubts)
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -37,6 +57,7 @@ pub struct Kernel {
 pub struct Workload {
     pub scenario: String,
     pub load: String,
+    pub execs: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -74,6 +95,7 @@ struct Cost {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Provenance {
     pub qemu: Option<String>,
+    pub monitor: Option<String>,
 }
 
 /// The trials of one backend, variant and kernel, seed by seed.
@@ -105,7 +127,17 @@ impl Cell<'_> {
         parts.fold((0, 0, 0), |a, b| (a.0 + b.0, a.1 + b.1, a.2 + b.2))
     }
 
-    pub fn saw_all(&self) -> bool {
+    /// Whether the lab doubts what this cost, in any seed.
+    pub fn is_doubted(&self) -> bool {
+        self.0.iter().any(|line| line.is_doubted())
+    }
+
+    /// What sees little is cheap, and what is doubted may be.
+    pub fn may_be_cheapest(&self) -> bool {
+        self.saw_all() && !self.is_doubted()
+    }
+
+    fn saw_all(&self) -> bool {
         let (all, seen, _) = self.seen();
         seen == all
     }

@@ -9,28 +9,97 @@ use super::{
     BURST, DEFAULT, EXECS, LINKED, PLAIN, Row, SEEDS, TUNED,
     cell::{Cell, Line},
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 /// Backend, variant, kernel.
 type Key<'a> = (&'a str, &'a str, &'a str);
 
-fn cells<'a>(lines: &[&'a Line], rows: &[Row]) -> BTreeMap<Key<'a>, Cell<'a>> {
-    let mut cells: BTreeMap<Key<'_>, Cell<'_>> = BTreeMap::new();
+/// What a page is made of, checked: each row in both variants, all of one lab, one QEMU and one build of each monitor.
+fn checked<'a>(lines: &'a [Line], rows: &[Row]) -> Result<Vec<&'a Line>> {
+    let mut chosen = Vec::new();
+    let mut qemu = BTreeSet::new();
+    let mut builds: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for line in lines {
-        let row = rows.iter().find(|row| row.name == line.backend.name);
-        let meant = row.is_some_and(|row| row.scenario() == line.workload.scenario);
-        if meant && line.status == "completed" {
-            let key: Key<'_> = (&line.backend.name, &line.backend.variant, &line.kernel.name);
-            cells.entry(key).or_default().0.push(line);
+        let Some(row) = rows.iter().find(|row| row.name == line.backend.name) else {
+            continue;
+        };
+        let is_meant = row.scenario() == line.workload.scenario
+            && [DEFAULT, TUNED].contains(&line.backend.variant.as_str());
+        if !is_meant {
+            continue;
+        }
+        let name = &line.trial;
+        let burst = format!("burst:{BURST}");
+        match (line.workload.load.as_str(), line.workload.execs) {
+            ("closed", EXECS) => {}
+            (load, BURST) if load == burst => {}
+            (load, execs) => bail!("{name} has {execs} execs under `{load}`: not of this page"),
+        }
+        if line.lab != "exact" {
+            bail!("{name} is of the lab {}: not of this page", line.lab);
+        }
+        match line.status.as_str() {
+            "completed" if line.is_whole() => {}
+            "unsupported" => {}
+            other => bail!("{name} is {other}: measure it again"),
+        }
+        qemu.extend(line.provenance.qemu.as_deref());
+        let build = line.provenance.monitor.as_deref();
+        builds.entry(&line.backend.name).or_default().extend(build);
+        chosen.push(line);
+    }
+    if qemu.len() > 1 {
+        bail!("the runs are of different QEMUs: {qemu:?}");
+    }
+    for (backend, builds) in builds {
+        if builds.len() > 1 {
+            bail!(
+                "the runs have `{backend}` in {} builds: measure it again",
+                builds.len()
+            );
         }
     }
-    cells
+    Ok(chosen)
+}
+
+/// Every place of a table; what a kernel does not support is an empty one.
+fn cells<'a>(
+    lines: &[&'a Line],
+    rows: &'a [Row],
+    seeds: u32,
+) -> Result<BTreeMap<Key<'a>, Cell<'a>>> {
+    let mut cells: BTreeMap<Key<'_>, (u32, Cell<'_>)> = BTreeMap::new();
+    for line in lines {
+        let key: Key<'_> = (&line.backend.name, &line.backend.variant, &line.kernel.name);
+        let (trials, cell) = cells.entry(key).or_default();
+        *trials += 1;
+        if line.status == "completed" {
+            cell.0.push(line);
+        }
+    }
+    for kernel in kernels_of(lines) {
+        for row in rows {
+            for variant in [DEFAULT, TUNED] {
+                let known = cells.get(&(row.name.as_str(), variant, kernel));
+                let (trials, completed) = known.map_or((0, 0), |(all, cell)| (*all, cell.0.len()));
+                if trials != seeds || ![0, trials as usize].contains(&completed) {
+                    bail!(
+                        "`{}`, {variant}, has {completed} completed of {trials} trials on {kernel}, and {seeds} are wanted: \
+                         measure it again",
+                        row.name
+                    );
+                }
+            }
+        }
+    }
+    let cells = cells.into_iter().map(|(key, (_, cell))| (key, cell));
+    Ok(cells.filter(|(_, cell)| !cell.0.is_empty()).collect())
 }
 
 /// The whole page.
 pub fn page(rows: &[Row], lines: &[Line]) -> Result<String> {
-    let (bursts, closed): (Vec<&Line>, Vec<&Line>) = lines
-        .iter()
+    let (bursts, closed): (Vec<&Line>, Vec<&Line>) = checked(lines, rows)?
+        .into_iter()
         .partition(|line| line.workload.load.starts_with("burst"));
     let first = closed.first().context("the runs have no results")?;
     let releases: BTreeSet<&str> = closed
@@ -46,24 +115,29 @@ pub fn page(rows: &[Row], lines: &[Line]) -> Result<String> {
          seed: scenario `{PLAIN}` (libc: `{LINKED}`), load `closed`, {EXECS} execs, {SEEDS} seeds, lab `exact` (QEMU {qemu}, TCG, one \
          `qemu64` CPU). Kernels: {}.\n\n\
          - A number is the median of the seeds; behind `±` stands half of their range.\n\
+         One below zero is no gain: \
+         beside a monitor that does nearly nothing the storm takes another course (ticks, reused memory), by more than it costs.\n\
          - In brackets stands what it is not to be read without, where not all were seen (`saw`), or not all of those that were seen came \
-         with the right path: what sees little, or looks when the process has gone, is cheap.\n\
+         with the right path (0 %: it offers none): what sees little, or looks when the process has gone, is cheap.\n\
          - In bold is the cheapest of its family there of those that saw every exec.\n\
-         - `dearer` marks where the tuned variant costs more than the default one by more than both ranges; `fewer`, where it saw fewer \
-         execs, or told something right of a part of them that is smaller by over a tenth.\n\
-         - `-` is a kernel on which it does not attach.\n\n\
-         [Backends](backends.md) has the settings of both variants; *Cost* in the description of each says what is bought for what it \
-         costs more than the cheapest of its family, and for what tuned costs more than default.\n\n",
+         - `dearer` marks where the tuned variant costs more than the default one by more than both `±` together; `fewer`, where it saw \
+         fewer execs, or told something right of a part of them that is smaller by over a tenth.\n\
+         - `?` behind a number: the lab itself doubts it, since the kernel's meter and the clock do not agree on how long the storm was \
+         busy. It is neither bold nor `dearer`.\n\
+         - `-` is a kernel on which it is `unsupported`.\n\n\
+         [Backends](backends.md) has the settings of both variants. *Cost* in the description of each, at the top of its file below \
+         [`backends/src/`](../backends/src), says what is bought for what it costs more than the cheapest of its family, and for what \
+         tuned costs more than default.\n\n",
         releases.join(", ")
     );
-    closed_table(&mut text, &closed, rows);
-    burst_table(&mut text, &bursts, rows);
+    closed_table(&mut text, &closed, rows)?;
+    burst_table(&mut text, &bursts, rows)?;
     Ok(text)
 }
 
 /// Execs one after the other.
-fn closed_table(text: &mut String, lines: &[&Line], rows: &[Row]) {
-    let cells = cells(lines, rows);
+fn closed_table(text: &mut String, lines: &[&Line], rows: &[Row]) -> Result<()> {
+    let cells = cells(lines, rows, SEEDS)?;
     let kernels = kernels_of(lines);
     let least = cheapest(rows, &cells);
     let _ = writeln!(
@@ -82,14 +156,16 @@ fn closed_table(text: &mut String, lines: &[&Line], rows: &[Row]) {
                 let Some((cell, (middle, spread))) = of(variant) else {
                     return "-".to_owned();
                 };
-                let dearer = variant == TUNED
-                    && of(DEFAULT).is_some_and(|(_, (other, wide))| middle - other > spread + wide);
-                let dearer = if dearer { " dearer" } else { "" };
                 let default = if variant == TUNED { of(DEFAULT) } else { None };
+                let dearer = default.is_some_and(|(other, (less, wide))| {
+                    middle - less > spread + wide && !cell.is_doubted() && !other.is_doubted()
+                });
+                let dearer = if dearer { " dearer" } else { "" };
                 let fewer = cell.fewer_than(default.map(|(cell, _)| cell));
-                let cost = format!("{} ± {}", grouped(middle), grouped(spread));
-                let is_least =
-                    cell.saw_all() && least.get(&(family.as_str(), *kernel)) == Some(&middle);
+                let doubt = if cell.is_doubted() { " ?" } else { "" };
+                let cost = format!("{} ± {}{doubt}", grouped(middle), grouped(spread));
+                let is_least = cell.may_be_cheapest()
+                    && least.get(&(family.as_str(), *kernel)) == Some(&middle);
                 let bold = if is_least { "**" } else { "" };
                 format!("{bold}{cost}{bold}{dearer}{fewer}{}", cell.shortfall())
             };
@@ -101,11 +177,12 @@ fn closed_table(text: &mut String, lines: &[&Line], rows: &[Row]) {
             );
         }
     }
+    Ok(())
 }
 
 /// What bursts make of both variants: what was seen, and whether the rest is known.
-fn burst_table(text: &mut String, lines: &[&Line], rows: &[Row]) {
-    let cells = cells(lines, rows);
+fn burst_table(text: &mut String, lines: &[&Line], rows: &[Row]) -> Result<()> {
+    let cells = cells(lines, rows, 1)?;
     let kernels = kernels_of(lines);
     let _ = writeln!(
         text,
@@ -128,13 +205,15 @@ fn burst_table(text: &mut String, lines: &[&Line], rows: &[Row]) {
                 let fewer = cell.fewer_than(other);
                 let said = cell.self_reported().map_or_else(|| "?".to_owned(), grouped);
                 let cost = cell.added().map(|(cost, _)| cost);
-                let dearer = cost
-                    .zip(other.and_then(Cell::added))
-                    .is_some_and(|(tuned, (default, _))| tuned - default > default.abs() / 100.0);
+                let dearer = !cell.is_doubted()
+                    && cost
+                        .zip(other.and_then(Cell::added))
+                        .is_some_and(|(tuned, (less, _))| tuned - less > less.abs() / 100.0);
                 let dearer = if dearer { " dearer" } else { "" };
+                let doubt = if cell.is_doubted() { " ?" } else { "" };
                 let cost = cost.map_or_else(String::new, grouped);
                 format!(
-                    "{}{fewer}; says {said}; {cost}{dearer}",
+                    "{}{fewer}; says {said}; {cost}{doubt}{dearer}",
                     grouped(seen.into())
                 )
             };
@@ -142,6 +221,7 @@ fn burst_table(text: &mut String, lines: &[&Line], rows: &[Row]) {
             let _ = writeln!(text, "| `{name}` | {variant} | {} |", row.join(" | "));
         }
     }
+    Ok(())
 }
 
 /// By family and kernel, the least median of what saw every exec, whatever the variant.
@@ -153,7 +233,7 @@ fn cheapest<'a>(
     for ((name, _, kernel), cell) in cells {
         let row = rows.iter().find(|row| row.name == *name);
         if let (Some(row), Some((middle, _))) = (row, cell.added())
-            && cell.saw_all()
+            && cell.may_be_cheapest()
         {
             let known = least
                 .entry((row.family.as_str(), *kernel))
@@ -191,85 +271,4 @@ fn grouped(value: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    const EVERY: (u32, u32) = (9, 9);
-
-    fn line(load: &str, kernel: &str, variant: &str, added: f64, (seen, best): (u32, u32)) -> Line {
-        let line = json!({
-            "trial": "",
-            "status": "completed",
-            "backend": {"name": "x", "variant": variant},
-            "kernel": {"name": kernel, "release": format!("{kernel}.0")},
-            "workload": {"scenario": "absolute", "load": load},
-            "provenance": {"qemu": "7"},
-            "cost": {"added_per_exec": added},
-            "completeness": {"seen": seen, "missed": 9 - seen},
-            "path": {"best": best},
-            "argv": {"exact": best},
-            "parent": {"right": seen},
-            "loss": {"self_reported": null},
-        });
-        serde_json::from_value(line).unwrap()
-    }
-
-    fn table(lines: &[Line]) -> Vec<String> {
-        let rows = [Row {
-            name: "x".into(),
-            family: "letters".into(),
-        }];
-        let page = page(&rows, lines).unwrap();
-        let rows = page.lines().filter(|line| line.contains("| `x`"));
-        rows.map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn numbers_have_commas_and_signs() {
-        let all = [0.2, -0.4, 999.0, 1000.0, -1_234_567.4].map(grouped);
-        assert_eq!(all, ["0", "0", "999", "1,000", "-1,234,567"]);
-    }
-
-    #[test]
-    fn medians_stand_with_half_of_their_range_and_what_is_dearer_is_marked() {
-        let mut lines = vec![
-            line("closed", "6.12", "tuned", 3000.0, EVERY),
-            line("closed", "5.10", "default", 7.0, EVERY),
-            line("burst:9", "5.10", "default", 100.0, EVERY),
-            line("burst:9", "5.10", "tuned", 102.0, (8, 8)),
-            line("burst:9", "7.3", "tuned", 2.0, EVERY),
-        ];
-        lines.extend([100.0, 120.0, 110.0].map(|a| line("closed", "6.12", "default", a, EVERY)));
-        assert_eq!(
-            table(&lines),
-            [
-                "| letters | `x` | default | **7 ± 0** | **110 ± 10** |",
-                "| letters | `x` | tuned | - | 3,000 ± 0 dearer |",
-                "| `x` | default | 9; says ?; 100 | - |",
-                "| `x` | tuned | 8 fewer execs; says ?; 102 dearer | 9; says ?; 2 |",
-            ]
-        );
-    }
-
-    #[test]
-    fn what_did_not_see_all_is_not_the_cheapest_and_says_so() {
-        let mut lines = vec![
-            line("closed", "6.12", "default", 1.0, (0, 0)),
-            line("closed", "6.12", "tuned", 5.0, (9, 1)),
-            line("closed", "7.3", "default", 1.0, (3, 3)),
-            line("closed", "7.3", "tuned", 2.0, (8, 0)),
-        ];
-        let mut other = line("closed", "7.3", "tuned", 0.0, EVERY);
-        other.workload.scenario = "dynamic".into();
-        lines.push(other);
-        assert_eq!(
-            table(&lines)[..2],
-            [
-                "| letters | `x` | default | 1 ± 0 (saw none) | 1 ± 0 (saw 33 %) |",
-                "| letters | `x` | tuned | **5 ± 0** dearer (11 % right paths) | 2 ± 0 dearer fewer right paths, arguments (saw 89 %, 0 % right paths) |",
-            ]
-        );
-    }
-}
+mod tests;
