@@ -4,6 +4,7 @@
 //! At the entry of the system call the path and the arguments are read from the caller's memory and kept by the
 //! number of the thread; at its exit, if the result is 0, what was kept is told. The bounds are execsnoop's:
 //! 128 bytes of each string, 20 arguments (no more: the verifier of 7.3 does not come to an end with 32 within half a minute of guest
+//!   time, where that of 5.10 takes 40), of which the path takes the place of the first. What it
 //! prints is what is reported: pid, parent, user, path and arguments.
 //!
 //! # Needs
@@ -14,12 +15,18 @@
 //! # What it cannot see
 //!
 //! - `execveat` (and with it `fexecve`), calls of 32-bit programs, and what the kernel executes itself: those
+//!   are other tracepoints, or none.
 //! - Execs of threads: at the exit the thread has the leader's number, and nothing is kept under that.
 //! - A change from 32 to 64 bits: the exit is another architecture's.
 //! - Where a path leads: it is the string as given, cut at 127 bytes.
 //! - Strings that are not in memory at the entry: a program that may not sleep cannot fetch them (up to 6.18
+//!   the kernel allows no other).
 //! - What the kernel executed, where another thread rewrites the strings between the entry and the kernel's own copy.
 //! - Calls beyond those that it can keep at once (`in-flight`; execsnoop: 10,240). Calls that never leave stay in the map
+//!   (of threads, of processes that die of their exec, of those whose new image is of 32 bits), and fill that of
+//!   execsnoop for good. Here the map forgets the oldest instead (`BPF_MAP_TYPE_LRU_HASH`, 4.10): some of the oldest, up to 128 at
+//!   once. As the kernel sets aside 128 free places for each CPU, there are 256 for each possible CPU at least; the evidence says how
+//!   many there are.
 //!
 //! An exec that leaves and was not kept is counted, whatever the reason; so it knows how many it missed of those
 //! that it cannot see but for images of 32 bits, and of the kernel's own. Not each: a call that was left behind is taken for that of an exec

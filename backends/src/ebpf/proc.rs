@@ -9,6 +9,7 @@
 //! # What it cannot see
 //!
 //! - Path and arguments of a process that has ended, or has another image, when the reader gets there: a race,
+//!   which short-lived programs win. That there was an exec, by whom and where, is always told.
 //! - Which of two execs of the same file by the same process the arguments are of.
 //! - The string that was passed to the call.
 //! - Otherwise as `ebpf`; it needs the same.

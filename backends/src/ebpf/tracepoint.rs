@@ -13,7 +13,9 @@
 //! # What it cannot see
 //!
 //! - What a relative path was relative to, where a link or a mount led: `./x` stays `./x`. Of a file that was
+//!   executed by descriptor it has `/dev/fd/N`, of a script the script and never the interpreter.
 //! - Otherwise as `ebpf`: one event for each exec that succeeded, none for others. That the string is the
+//!   kernel's copy makes it safe from being rewritten.
 //!
 //! # Cost
 //!

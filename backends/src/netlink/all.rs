@@ -1,8 +1,13 @@
 //! `netlink`: all that helps, in one: a filter, batches, checks, and a search in `/proc` after a loss.
 //!
 //! - A classic BPF filter on the socket drops all but execs before they are queued. The kernel's own event mask
+//!   (6.6 and later) would do the same after the same copy of the message, but older kernels ignore the longer
+//!   request in silence and newer ones then drop the acknowledgement as well; so the plain LISTEN is sent, its
+//!   acknowledgement awaited, and only then the filter narrowed to execs alone.
 //! - Messages are taken 64 at a time with `recvmmsg`. For the whole batch what perishes with the
+//!   process (executed file, arguments) is read first, then the rest.
 //! - After a loss `/proc` is searched for running processes whose exec was lost; those are reported without a
+//!   time and taken off the count.
 //!
 //! How it works, what it needs and what it cannot see stands with the [family](super). Of its own: after a loss
 //! it cannot see an exec inside a process that was known before, if it got the same layout (no address

@@ -4,6 +4,7 @@
 //! `ps -eww -o …` of procps-ng, reads what it prints, and holds each line against the one that it had for that
 //! process before:
 //! - a process that was not there, or began at another time, is new; bit 1 of the column `F` says whether it has
+//!   called no exec since its fork (`PF_FORKNOEXEC`, ps(1)), and then it is looked at again in the next run;
 //! - one whose executed file (`exe`) or arguments (`args`) are others than before has called exec.
 //!
 //! Since: any kernel with `/proc`. Needs: procps-ng 4 (for the column `exe`; Debian 12 and later), root for `exe`

@@ -20,9 +20,13 @@
 //! # What it cannot see
 //!
 //! - Where a relative path begins, what a symlink leads to, and what `/dev/fd/N` was: without a lookup the path is
+//!   the string that was passed. `tracefs-cwd` follows the working directories.
 //! - With a lookup: the script behind a `#!` in the path, which is then the interpreter (`given` names the script).
 //! - Events longer than a sub-buffer: a path of more than some 4,030 bytes makes the kernel give up the event, and no
+//!   counter says so (`rb_reserve_next_event`, `kernel/trace/ring_buffer.c`). `long-events=larger` makes room for
+//!   every path, from 6.8 on.
 //! - Execs while its buffer is full. They are counted, exactly: each page says that something was lost before it,
+//!   and `per_cpu/cpuN/stats` how much.
 //!
 //! # Settings
 //!

@@ -85,8 +85,9 @@ impl<R: Row> Watch<R> {
         Ok(waiter)
     }
 
-    /// Takes everything that is there; whether that is all, and nothing is held. With several CPUs an event is held until a later round has begun after
-    /// its time: until then another CPU's buffer, which was drained before, may hold an earlier one.
+    /// Takes everything that is there; whether that is all, and nothing is held. With several CPUs an event is held
+    /// until a later round has begun after its time: until then another CPU's buffer, which was drained before, may
+    /// hold an earlier one.
     fn drain(&mut self, seam: &mut Seam) -> Result<bool, MonitorError> {
         for _ in 0..ROUNDS {
             let began_ns = monotonic_ns();
