@@ -1,8 +1,10 @@
 //! Calling other programs.
 
 use std::{
+    fs::File,
+    io::{self, Seek},
     path::{Path, PathBuf},
-    process::{Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
 };
 
 use anyhow::{Context, Result, bail};
@@ -107,4 +109,46 @@ pub fn run_or_resume(
         .stdout(Stdio::null());
     eprintln!("$ {}", show(&run));
     run.status().context("failed to start execlab")
+}
+
+/// A command that runs beside others, and whose output is shown when it has ended.
+#[derive(Debug)]
+pub struct Beside {
+    shown: String,
+    child: Child,
+    output: File,
+}
+
+impl Beside {
+    /// Prints the command and starts it.
+    pub fn start(mut command: Command) -> Result<Self> {
+        let shown = show(&command);
+        eprintln!("$ {shown} &");
+        let output = tempfile::tempfile().context("cannot make a file for what is printed")?;
+        let both = || output.try_clone().map(Stdio::from);
+        let child = command.stdout(both()?).stderr(both()?).spawn();
+        Ok(Self {
+            child: child.with_context(|| format!("failed to start {shown}"))?,
+            shown,
+            output,
+        })
+    }
+
+    /// Waits for it, shows what it printed, and takes anything but success for an error.
+    pub fn end(self) -> Result<()> {
+        let Self {
+            shown,
+            mut child,
+            mut output,
+        } = self;
+        let status = child.wait();
+        let status = status.with_context(|| format!("failed to wait for {shown}"))?;
+        eprintln!("$ {shown} # has ended:");
+        output.rewind()?;
+        io::copy(&mut output, &mut io::stdout())?;
+        if !status.success() {
+            bail!("{shown} ended with {status}");
+        }
+        Ok(())
+    }
 }

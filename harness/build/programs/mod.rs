@@ -1,10 +1,11 @@
 //! The programs of a guest, built by a cargo of their own.
 //!
 //! They are static and of another profile than the host's programs, which one cargo invocation cannot
-//! do; so others run here, all with one target folder. Each program is built apart from those that it
-//! has nothing to do with, because features are united over what is built together: init, storm and
-//! payloads first, then for each backend a monitor that holds that backend alone. A change to one
-//! backend so changes one program.
+//! do; so others run here. Each program is built apart from those that it has nothing to do with, because
+//! features are united over what is built together: init, storm and payloads first, then for each backend a
+//! monitor that holds that backend alone. A change to one backend so changes one program. As most of a
+//! monitor's build is one thread's linking, they are built side by side, in a few lanes that have a target
+//! folder each.
 //!
 //! The same sources, dependencies, compilers and libraries give the same bytes, wherever they lie
 //! (`cargo xtask reproducible` proves it). This file is part of the harness's build script and of
@@ -18,8 +19,10 @@ use std::{
     ffi::OsStr,
     fs::{self, File},
     io,
+    panic::resume_unwind,
     path::{Path, PathBuf},
     process::Command,
+    thread,
 };
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -50,6 +53,8 @@ const HOST: [&str; 6] = [
     "host",
 ];
 const HOST_PROGRAM: &str = "execlab-host";
+/// Each lane builds the libraries anew.
+const LANES: usize = 4;
 /// A monitor as cargo calls it, whatever backend it holds.
 const MONITOR: &str = "execlab-monitor";
 
@@ -73,13 +78,34 @@ pub fn build(workspace: &Path, target_dir: &Path, into: &Path) -> Result<(), Str
     payloads::build(workspace, target_dir, into)?;
     let host = into.join(HOST_PROGRAM);
     program(workspace, target_dir, &HOST, HOST_PROGRAM, &host)?;
-    for backend in backends(workspace)? {
-        let arguments = ["--bins", "-p", "execlab-backends", "--no-default-features"];
-        let arguments = [&arguments[..], &["--features", &backend]].concat();
-        let to = into.join(monitor(&backend));
-        program(workspace, target_dir, &arguments, MONITOR, &to)?;
-    }
-    Ok(())
+    monitors(workspace, target_dir, into, &backends(workspace)?)
+}
+
+/// Builds a monitor for each backend, in as many lanes as there are CPUs, but for more than [`LANES`].
+fn monitors(
+    workspace: &Path,
+    target_dir: &Path,
+    into: &Path,
+    backends: &[String],
+) -> Result<(), String> {
+    let cpus = thread::available_parallelism().map_or(1, usize::from);
+    let lanes = cpus.min(LANES);
+    let lane = |lane: usize| {
+        let target_dir = target_dir.join(format!("lane-{lane}"));
+        for backend in backends.iter().skip(lane).step_by(lanes) {
+            let arguments = ["--bins", "-p", "execlab-backends", "--no-default-features"];
+            let arguments = [&arguments[..], &["--features", backend]].concat();
+            let to = into.join(monitor(backend));
+            program(workspace, &target_dir, &arguments, MONITOR, &to)?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let running: Vec<_> = (0..lanes).map(|n| scope.spawn(move || lane(n))).collect();
+        running
+            .into_iter()
+            .try_for_each(|lane| lane.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })
 }
 
 /// Builds one program, with these arguments for cargo, and puts it to `to`.
