@@ -43,7 +43,7 @@ const DEFAULT: &str = "default";
 const TUNED: &str = "tuned";
 
 impl Costs {
-    /// Runs both matrices and writes the page.
+    /// Runs the matrices and writes the page.
     pub fn run(self) -> Result<()> {
         machine::make_ready()?;
         // What only lists its rows need not be fast.

@@ -5,11 +5,12 @@ use std::{
     fmt::Write as _,
 };
 
+use anyhow::{Context, Result, bail};
+
 use super::{
     BURST, DEFAULT, EXECS, LINKED, PLAIN, Row, SEEDS, TUNED,
     cell::{Cell, Line},
 };
-use anyhow::{Context, Result, bail};
 
 /// Backend, variant, kernel.
 type Key<'a> = (&'a str, &'a str, &'a str);
