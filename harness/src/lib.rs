@@ -17,6 +17,7 @@
 //! | [`doctor`] | what this machine can do, lab by lab and backend by backend |
 //! | [`duration`], [`nearest`] | small helpers |
 
+pub mod cache;
 pub mod doctor;
 pub mod documents;
 pub mod duration;
@@ -24,6 +25,7 @@ pub mod durations;
 pub mod events;
 pub mod lab;
 pub mod matrix;
+pub mod merge;
 pub mod nearest;
 pub mod plan;
 pub mod program;

@@ -7,6 +7,7 @@
 
 mod id;
 mod order;
+mod partition;
 
 use std::collections::HashMap;
 
@@ -18,7 +19,10 @@ use execlab_model::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use self::id::file_name;
+pub use self::{
+    id::file_name,
+    partition::{BadPartition, By, Partition, Shard},
+};
 use crate::{matrix::Matrix, program::Program, verify::Verify};
 
 /// Version of `plan.json`.
@@ -67,6 +71,9 @@ pub struct Plan {
     /// How; a run that goes on does so in the same way.
     #[serde(default)]
     pub manner: Manner,
+    /// Of which whole this is a part, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
 }
 
 /// How trials are run. No part of what they are: two plans may differ in it.
@@ -104,6 +111,7 @@ impl Plan {
             matrix: matrix.clone(),
             trials,
             manner: Manner::default(),
+            shard: None,
         }
     }
 
@@ -114,6 +122,13 @@ impl Plan {
                 "its plan was made by execlab {} (schema {}), this is {} (schema {})",
                 self.execlab, self.schema, other.execlab, other.schema
             ));
+        }
+        if self.shard != other.shard {
+            let part = |plan: &Self| match &plan.shard {
+                Some(shard) => format!("part {} of a plan", shard.partition),
+                None => "a whole plan".to_owned(),
+            };
+            return Some(format!("it is {}, and this is {}", part(self), part(other)));
         }
         if self.trials.len() != other.trials.len() {
             return Some(format!(
@@ -163,7 +178,7 @@ fn is_usual(spawn: Spawn) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use execlab_model::workload::Load;
@@ -184,7 +199,7 @@ mod tests {
         }
     }
 
-    pub(super) fn small() -> Matrix {
+    pub(crate) fn small() -> Matrix {
         Matrix {
             kernels: vec!["6.1".into()],
             backends: vec![
@@ -226,7 +241,7 @@ mod tests {
     }
 
     prop_compose! {
-        fn matrices()(
+        pub(super) fn matrices()(
             kernels in btree_set("[a-z0-9.:/+%,=@~]{1,6}", 1..3),
             backends in btree_set(("[a-c]", "[d-f]"), 1..4),
             boots in proptest::collection::vec(btree_set("[a-b=1+/.]{1,3}", 0..2), 4),

@@ -10,7 +10,10 @@ use execlab_model::{
     repeat::{Difference, Repeat, Verdict},
     result::TrialResult,
 };
-use execlab_reports::text::{clean, shorten};
+use execlab_reports::{
+    cached_since,
+    text::{clean, shorten},
+};
 
 pub use self::{bars::Bars, lines::Lines};
 use crate::lab::{ImageNews, ImageState};
@@ -36,6 +39,9 @@ fn verdict(result: &TrialResult) -> String {
     }
     if let Some(reason) = &result.reason {
         let _ = write!(text, "  ({})", one_line(reason));
+    }
+    if cached_since(result).is_some() {
+        text.push_str("  (from the cache)");
     }
     if result.host.contains_key("tries") {
         text.push_str("  (second try)");

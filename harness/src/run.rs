@@ -25,6 +25,7 @@ use execlab_model::{
     repeat::{Repeat, Verdict},
     result::{Status, TrialResult},
 };
+use execlab_reports::cached_since;
 
 pub use self::end::RunEnd;
 use self::{
@@ -34,6 +35,7 @@ use self::{
     writer::Writer,
 };
 use crate::{
+    cache::ResultCache,
     documents,
     events::{Event, Reporter, Tally},
     lab::{LabError, Laboratory, Start},
@@ -58,6 +60,8 @@ pub struct Run<'a> {
     pub start: Start,
     /// How many trials are run again.
     pub verify: Verify,
+    /// What unchanged trials of the exact lab are taken from, in place of running them.
+    pub cache: Option<&'a ResultCache>,
     /// How long each trial may take, by position; may be empty.
     pub expected: &'a [Duration],
     /// Set when the user wants the run to end.
@@ -136,7 +140,12 @@ impl Run<'_> {
             tally: writer.tally.clone(),
         });
         let mut images = Images::default();
-        images.warm_up(self, writer.left.iter().copied(), writer.reporter);
+        let to_run = writer
+            .left
+            .iter()
+            .copied()
+            .filter(|&at| !self.is_cached(at));
+        images.warm_up(self, to_run, writer.reporter);
 
         let worker = |say| worker::Worker {
             run: self,
@@ -156,6 +165,10 @@ impl Run<'_> {
         let again = |say| worker(say).work_again(&repeats);
         self.on_all_workers(&mut writer, again, || repeats.stop())?;
 
+        if let Some(cache) = self.cache {
+            // What it holds too much is of no harm to this run.
+            let _ = cache.prune();
+        }
         let end = RunEnd {
             absent: self.absent(&results),
             results: results.into_iter().map(|(_, line)| line).collect(),
@@ -213,8 +226,12 @@ impl Run<'_> {
         if cut_off || !self.plan.matrix.lab.is_exact() {
             return Vec::new();
         }
+        // A sample is of what was run here; what was not run is no news of this machine.
+        let sampled =
+            |line: &TrialResult| self.verify == Verify::All || cached_since(line).is_none();
         let lines: Vec<Candidate<'_>> = results
             .iter()
+            .filter(|(_, line)| sampled(line))
             .map(|(at, line)| Candidate {
                 at: *at,
                 line,

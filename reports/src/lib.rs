@@ -29,6 +29,7 @@
 
 pub mod across;
 mod bound;
+mod cached;
 pub mod compare;
 pub mod conclude;
 pub mod conformance;
@@ -58,6 +59,7 @@ pub mod text;
 pub mod witness;
 
 pub use across::{Across, NotComparable, across};
+pub use cached::cached_since;
 pub use compare::{Compared, compare};
 pub use csv::{csv, csv_columns};
 pub use guide::metrics_guide;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use execlab_model::result::{Lab, Status, TrialResult};
 
 use crate::{
-    control, doubts, machine,
+    cached, control, doubts, machine,
     matrix::Matrix,
     number::thousands,
     repeat::Repeatability,
@@ -15,6 +15,9 @@ use crate::{
 
 /// The name of the fact that says what came out of repeats.
 pub(crate) const RUN_AGAIN: &str = "Run again";
+
+/// The name of the fact that says which trials were not run again.
+pub(crate) const CACHED: &str = "From the cache";
 
 /// The name of the fact that says what the kernel counted.
 pub(crate) const WITNESS: &str = "Witness";
@@ -77,6 +80,7 @@ impl Overview {
                 .into_iter()
                 .map(|line| (MACHINE, line)),
         );
+        facts.extend(cached::line(results).map(|line| (CACHED, line)));
         facts.extend(repeatability.line().map(|line| (RUN_AGAIN, line)));
         let witnesses = Witnesses::new(results, &expected);
         facts.extend(witnesses.line().map(|line| (WITNESS, line)));

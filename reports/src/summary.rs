@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     bound::bounded,
+    cached::cached_since,
     conclude::conclude,
     interval::Interval,
     machine::Machine,
@@ -32,6 +33,9 @@ pub struct Summary {
     pub schema: u32,
     /// Trials by status.
     pub totals: Totals,
+    /// How many of them were not run again, because their results were kept by digest.
+    #[serde(default)]
+    pub cached: usize,
     /// How the command that made the run ends.
     pub exit: Exit,
     /// What to conclude, in sentences for people.
@@ -157,6 +161,7 @@ impl Summary {
         Self {
             schema: SCHEMA,
             totals: Totals::of(results.iter().map(|t| t.status)),
+            cached: results.iter().filter_map(cached_since).count(),
             exit: Exit::from(code),
             conclusions: conclude(&matrix),
             repeatability,

@@ -8,6 +8,7 @@ use clap::{
 };
 use execlab_harness::{
     documents::{ConformanceFormat, Format},
+    plan::Partition,
     registry,
     verify::Verify,
 };
@@ -15,9 +16,11 @@ use execlab_model::{exit::ExitCode, result::Lab};
 
 mod kernels;
 mod list;
+mod merge;
 
 pub use kernels::{KernelStoreArgs, Kernels};
 pub use list::{BackendsFormat, List, ListArgs, ListFormat};
+pub use merge::MergeArgs;
 
 /// Starts storms of execs whose truth it knows, lets monitors watch them on real kernels, and says,
 /// exec by exec, what each monitor saw, missed and cost.
@@ -73,6 +76,8 @@ pub enum Command {
     Report(ReportArgs),
     /// Compare the order of costs in two runs of different labs
     Compare(CompareArgs),
+    /// Make one run of the parts that `run --partition` made, on several machines perhaps
+    Merge(MergeArgs),
     /// Print a completion script
     Completions {
         /// For this shell
@@ -153,6 +158,18 @@ pub struct RunArgs {
         env = "EXECLAB_VERIFY"
     )]
     pub verify: Option<Verify>,
+    /// Run every trial, also those of the exact lab that were run before from the same inputs
+    #[arg(long, env = "EXECLAB_NO_CACHE", value_parser = FalseyValueParser::new())]
+    pub no_cache: bool,
+    /// Run a part of the plan only: `slice:M/N` (in turn) or `hash:M/N` (by the names of trials); `execlab merge` makes
+    /// one run of all parts
+    #[arg(
+        long,
+        value_name = "PART",
+        env = "EXECLAB_PARTITION",
+        conflicts_with = "resume"
+    )]
+    pub partition: Option<Partition>,
     /// Run directory, new or empty [default: execlab-out/TIME]
     #[arg(
         long,

@@ -6,6 +6,7 @@ mod conformance;
 mod doctor;
 pub mod kernels;
 mod list;
+mod merge;
 mod report;
 mod run;
 mod watch;
@@ -30,6 +31,7 @@ pub fn run(cli: Cli, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
         Command::Watch(args) => return watch::run(args),
         Command::Report(args) => return report::run(&args, cli.color, stderr),
         Command::Compare(args) => compare::run(&args, cli.color, stderr)?,
+        Command::Merge(args) => return merge::run(&args, cli.color, stderr),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut command(), "execlab", &mut script);

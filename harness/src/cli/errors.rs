@@ -6,6 +6,7 @@ use execlab_harness::progress::tell;
 use execlab_harness::{
     lab::{LabError, exact::BadSabotage, fake::BadRule},
     matrix::MatrixError,
+    merge::MergeError,
     run::RunError,
     store::StoreError,
     watch::WatchError,
@@ -42,6 +43,9 @@ pub enum ExpectedError {
         /// The first such trial.
         trial: String,
     },
+    /// Parts of a run.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
     /// A kernel.
     #[error(transparent)]
     Kernels(#[from] kernels::StoreError),
@@ -127,6 +131,7 @@ impl ExpectedError {
                 | StoreError::Damaged { .. },
             )
             | Self::OtherPlan { .. }
+            | Self::Merge(_)
             | Self::InputsChanged { .. }
             | Self::NothingToVerify(_)
             | Self::NoConsent { .. }
@@ -180,6 +185,10 @@ impl ExpectedError {
             Self::Lab(error) => Some(error.remedy.clone()),
             Self::OtherPlan { .. } => Some(
                 "resume it without a matrix and without options that select, or start a new run"
+                    .to_owned(),
+            ),
+            Self::Merge(_) => Some(
+                "give the directories of all parts of one `execlab run --partition`, from one version of execlab"
                     .to_owned(),
             ),
             Self::InputsChanged { .. } => Some(

@@ -6,12 +6,15 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use execlab_harness::lab::{
-    Laboratory,
-    exact::ExactLab,
-    fake::FakeLab,
-    host::HostLab,
-    kvm::{KvmLab, Tries},
+use execlab_harness::{
+    cache::ResultCache,
+    lab::{
+        Laboratory,
+        exact::ExactLab,
+        fake::FakeLab,
+        host::HostLab,
+        kvm::{KvmLab, Tries},
+    },
 };
 use execlab_model::result::Lab;
 use execlab_vm::kernels::{FetchEvent, Store};
@@ -28,6 +31,21 @@ pub fn durations_file(args: &RunArgs) -> Option<PathBuf> {
         Some(_) => "durations-fake.json",
     };
     Some(store.cache_dir().join(name))
+}
+
+/// Where results of the exact lab are kept by digest; `None` where they are not to be, or cannot be.
+pub fn result_cache(lab: Lab, args: &RunArgs) -> Option<ResultCache> {
+    // What was tampered with, for a test, is to be run.
+    if args.no_cache || !lab.is_exact() || args.sabotage.is_some() {
+        return None;
+    }
+    let kernels = &args.kernel_store;
+    let store = Store::open(kernels.cache.clone(), kernels.mirror.clone()).ok()?;
+    let name = match args.lab_fake {
+        None => "results",
+        Some(_) => "results-fake",
+    };
+    Some(ResultCache::new(store.cache_dir().join(name)))
 }
 
 /// The laboratory for a run.

@@ -43,6 +43,33 @@ impl Run<'_> {
         }
     }
 
+    /// What the cache has of a trial.
+    pub(super) fn recall(&self, trial: &TrialSpec) -> Option<Try> {
+        let cache = self.cache?;
+        let digest = self.lab.digest(trial).ok()?;
+        let ran = cache.get(trial, &digest)?;
+        Some(Try {
+            digest,
+            ran,
+            panicked: false,
+        })
+    }
+
+    /// Whether the cache has something of a trial.
+    pub(super) fn is_cached(&self, at: usize) -> bool {
+        self.cache.is_some_and(|cache| {
+            let digest = self.lab.digest(&self.plan.trials[at]);
+            digest.is_ok_and(|digest| cache.has(&digest))
+        })
+    }
+
+    /// Keeps what came of a try, for other runs. A full disk is no trouble of this one.
+    pub(super) fn remember(&self, tried: &Try) {
+        if let Some(cache) = self.cache {
+            let _ = cache.put(&tried.digest, &tried.ran);
+        }
+    }
+
     /// Whether an interrupt took a try. It may have reached the machine too, or the one on which its
     /// image was made: what they did not finish says nothing about them.
     pub(super) fn was_cut_off(&self, ran: &Ran) -> bool {

@@ -1,6 +1,6 @@
 //! How a run ended, and with which exit code.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use execlab_model::{
     exit::ExitCode,
@@ -8,6 +8,8 @@ use execlab_model::{
     result::{Status, TrialResult},
 };
 use execlab_reports::{Repeatability, Witnesses, witness::expected};
+
+use crate::plan::Plan;
 
 /// The end of a run.
 #[derive(Debug, Clone)]
@@ -29,6 +31,24 @@ pub struct RunEnd {
 }
 
 impl RunEnd {
+    /// Of a run that is there as files.
+    pub fn of_files(plan: &Plan, results: Vec<TrialResult>, repeats: Vec<Repeat>) -> Self {
+        let there: HashSet<&str> = results.iter().map(|line| line.trial.as_str()).collect();
+        let absent = plan.trials.iter().map(|trial| &trial.id);
+        Self {
+            absent: absent
+                .filter(|id| !there.contains(id.as_str()))
+                .cloned()
+                .collect(),
+            results,
+            repeats,
+            unverified: 0,
+            walls: Vec::new(),
+            interrupted: false,
+            panicked: false,
+        }
+    }
+
     /// Whether trials repeat, as far as it was looked for.
     pub fn repeatability(&self) -> Repeatability {
         Repeatability::new(&self.results, &self.repeats)

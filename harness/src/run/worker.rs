@@ -28,7 +28,8 @@ pub(super) enum Said {
     Finished {
         at: usize,
         result: Arc<TrialResult>,
-        wall: Duration,
+        /// `None` where it was not run.
+        wall: Option<Duration>,
         panicked: bool,
     },
     Repeated {
@@ -76,19 +77,29 @@ impl Worker<'_> {
         let start = self.run.start;
         let began = Instant::now();
         let retried = |why: &str| self.say(Said::Retried(at, why.to_owned()));
-        let (tried, first_reason) = self.run.attempt(trial, start, &self.log(at, ""), retried);
+        let kept = self.run.recall(trial);
+        let was_run = kept.is_none();
+        let (tried, first_reason) = match kept {
+            Some(kept) => (kept, None),
+            None => self.run.attempt(trial, start, &self.log(at, ""), retried),
+        };
         if self.run.was_cut_off(&tried.ran) {
             self.say(Said::Abandoned(at));
             return None;
         }
-        let wall = tried.ran.wall;
-        let (mut line, panicked) = self.run.score(trial, tried, baselines);
-        if self.run.lab.has_images() {
-            line.host.insert("start".into(), json!(start));
+        let wall = was_run.then_some(tried.ran.wall);
+        if was_run {
+            self.run.remember(&tried);
         }
-        line.host.insert("wall_ms".into(), json!(millis(wall)));
-        line.host
-            .insert("wall_with_tries_ms".into(), json!(millis(began.elapsed())));
+        let (mut line, panicked) = self.run.score(trial, tried, baselines);
+        if let Some(wall) = wall {
+            if self.run.lab.has_images() {
+                line.host.insert("start".into(), json!(start));
+            }
+            line.host.insert("wall_ms".into(), json!(millis(wall)));
+            line.host
+                .insert("wall_with_tries_ms".into(), json!(millis(began.elapsed())));
+        }
         if let Some(reason) = first_reason {
             line.host.insert("tries".into(), json!(2));
             line.host.insert("first_try".into(), json!(reason));

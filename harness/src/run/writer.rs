@@ -87,7 +87,7 @@ impl Writer<'_> {
                 self.panicked |= panicked;
                 self.dir.append(&result)?;
                 self.tally.count(result.status);
-                self.walls.push((at, wall));
+                self.walls.extend(wall.map(|wall| (at, wall)));
                 self.left.retain(|&other| other != at);
                 self.tally.left =
                     time_left(self.run.expected, &self.walls, &self.left, self.run.jobs);

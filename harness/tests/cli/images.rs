@@ -208,6 +208,7 @@ fn an_interrupt_that_ends_the_making_of_an_image_loses_no_guest() {
         };
         let mut made = RunDir::create(&bench.path(dir), &plan).unwrap();
         let run = Run {
+            cache: None,
             plan: &plan,
             lab: &lab,
             registry: &Registry::of_this_build(),

@@ -1,11 +1,13 @@
 //! The `execlab` command end to end, with a laboratory that needs no machines.
 
 mod bad_input;
+mod cache;
 mod compare;
 mod conformance;
 mod doctor;
 mod host;
 mod images;
+mod merge;
 mod order;
 mod other_commands;
 mod resume;

@@ -34,6 +34,7 @@ fn lines(
         .unwrap();
     let mut made = RunDir::create(&bench.path(dir), plan).unwrap();
     let run = Run {
+        cache: None,
         plan,
         lab: &lab,
         registry: &Registry::of_this_build(),

@@ -176,6 +176,7 @@ fn an_interrupted_run_says_how_to_go_on() {
     let interrupted = AtomicBool::new(false);
     let mut dir = RunDir::create(&bench.path("o"), &plan).unwrap();
     let run = Run {
+        cache: None,
         plan: &plan,
         lab: &lab,
         registry: &Registry::of_this_build(),
@@ -215,6 +216,7 @@ fn a_signal_ends_a_run_with_14_and_the_way_to_go_on() {
         )
         .current_dir(bench.path(""))
         .env("EXECLAB_CACHE", bench.path("cache"))
+        .env("EXECLAB_NO_CACHE", "1")
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()

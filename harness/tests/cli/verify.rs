@@ -263,6 +263,7 @@ fn stopped(bench: &Bench, plan: &Plan, at: impl Fn(&Event) -> bool) -> RunEnd {
     let interrupted = AtomicBool::new(false);
     let mut dir = RunDir::create(&bench.path("p"), plan).unwrap();
     let run = Run {
+        cache: None,
         plan,
         lab: &lab,
         registry: &Registry::of_this_build(),

@@ -111,6 +111,7 @@ impl Bench {
             .current_dir(self.dir.path())
             .env("EXECLAB_CACHE", &self.cache)
             .env("EXECLAB_JOBS", "2")
+            .env("EXECLAB_NO_CACHE", "1")
             .env("TMPDIR", self.path("tmp"));
         command
     }

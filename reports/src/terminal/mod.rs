@@ -18,7 +18,7 @@ use crate::{
     limits::limits,
     matrix::{Cell, Matrix, Role},
     metric::Metric,
-    overview::{MACHINE, Overview, RUN_AGAIN, WITNESS},
+    overview::{CACHED, MACHINE, Overview, RUN_AGAIN, WITNESS},
     reading,
     reasons::Reasons,
     repeat::Repeatability,
@@ -69,7 +69,7 @@ pub fn terminal(results: &[TrialResult], repeats: &[Repeat], options: &TerminalO
     out.push('\n');
     page.item("- ", &overview.totals_line(), &mut out);
     for (name, line) in &overview.facts {
-        if [MACHINE, RUN_AGAIN, WITNESS].contains(name) {
+        if [CACHED, MACHINE, RUN_AGAIN, WITNESS].contains(name) {
             page.item("- ", &format!("{name}: {line}"), &mut out);
         }
     }

@@ -46,6 +46,13 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
     } else {
         let mut plan = selection::plan(chosen, &registry)?;
         plan.manner = manner(&args, plan.manner);
+        if let Some(partition) = args.partition {
+            plan = plan.part(partition);
+            if plan.trials.is_empty() {
+                let said = format!("nothing of the plan is in part {partition}");
+                stderr.say("note", &said);
+            }
+        }
         if args.dry_run {
             return dry_run(&plan, &args);
         }
@@ -99,14 +106,16 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
         .as_deref()
         .map(Durations::read)
         .unwrap_or_default();
+    let cache = laboratory::result_cache(plan.matrix.lab, &args);
     let run = Run {
+        cache: cache.as_ref(),
         plan: &plan,
         lab: &*lab,
         registry: &registry,
         jobs: args
             .jobs
             .map_or_else(|| default_jobs(&*lab, &plan.trials), usize::from)
-            .min(plan.trials.len())
+            .min(plan.trials.len().max(1))
             .min(most_jobs(plan.matrix.lab)),
         start,
         verify,
@@ -210,9 +219,13 @@ fn resume(
         difference,
     };
     let now = if chosen.is_empty() {
-        Plan::of(&plan.matrix)
+        plan.whole()
     } else {
         selection::plan(chosen, registry)?
+    };
+    let now = match &plan.shard {
+        Some(shard) => now.part(shard.partition),
+        None => now,
     };
     if let Some(difference) = plan.difference(&now) {
         return Err(other(difference));
@@ -247,7 +260,7 @@ fn dry_run(plan: &Plan, args: &RunArgs) -> Result<ExitCode, ExpectedError> {
 }
 
 /// What the report cannot say: what is not in the results.
-fn tell_end(end: &RunEnd, path: &Path, stderr: Stderr) {
+pub(super) fn tell_end(end: &RunEnd, path: &Path, stderr: Stderr) {
     const SHOWN: usize = 5;
     for warning in end.repeatability().warnings() {
         stderr.say("warning", &warning);
