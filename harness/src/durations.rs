@@ -48,6 +48,11 @@ impl Durations {
             .unwrap_or_default()
     }
 
+    /// Whether nothing was learned yet.
+    pub fn is_empty(&self) -> bool {
+        self.kinds.is_empty()
+    }
+
     /// How long each trial will take. What was never run is estimated, on the scale of the rest.
     pub fn expect(&self, trials: &[TrialSpec], start: Start) -> Vec<Duration> {
         let known: Vec<Option<f64>> = trials

@@ -100,7 +100,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// A rough time for people: `45 s`, `3 min`, `2 h 05 min`.
-fn rough(time: Duration) -> String {
+pub fn rough(time: Duration) -> String {
     match time.as_secs() {
         s @ 0..=89 => format!("{s} s"),
         s @ 90..=5399 => format!("{} min", s.div_ceil(60)),

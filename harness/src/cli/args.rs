@@ -87,6 +87,14 @@ pub enum Command {
     Man {
         /// The subcommand that the page is about [default: the whole command]
         command: Option<String>,
+        /// Write the pages of all commands into this directory instead
+        #[arg(
+            long,
+            value_name = "DIR",
+            conflicts_with = "command",
+            env = "EXECLAB_MAN_OUT"
+        )]
+        out: Option<PathBuf>,
     },
 }
 
@@ -179,13 +187,13 @@ pub struct RunArgs {
     )]
     pub out: Option<PathBuf>,
     /// Go on with a run that was cut off
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "EXECLAB_RESUME")]
     pub resume: Option<PathBuf>,
     /// Agree to what the lab `host` changes on this machine; without it, it only says what that is
     #[arg(long, env = "EXECLAB_CHANGE_HOST", value_parser = BoolishValueParser::new())]
     pub change_host: bool,
-    /// Print the plan and run nothing
-    #[arg(long)]
+    /// Print the plan and how long it may take, and run nothing
+    #[arg(long, env = "EXECLAB_DRY_RUN", value_parser = FalseyValueParser::new())]
     pub dry_run: bool,
     #[command(flatten)]
     pub kernel_store: KernelStoreArgs,
@@ -206,7 +214,12 @@ pub struct WatchArgs {
     #[arg(long, value_name = "NAME", env = "EXECLAB_WATCH_BACKEND")]
     pub backend: String,
     /// A setting of it; may be given several times
-    #[arg(long = "set", value_name = "NAME=VALUE")]
+    #[arg(
+        long = "set",
+        value_name = "NAME=VALUE",
+        value_delimiter = ',',
+        env = "EXECLAB_WATCH_SET"
+    )]
     pub settings: Vec<String>,
     /// What is started to be watched; a backend that can only watch its own descendants needs it. The watching ends
     /// with it
@@ -230,7 +243,7 @@ pub struct DoctorArgs {
     #[arg(long, env = "EXECLAB_DEEP", value_parser = FalseyValueParser::new())]
     pub deep: bool,
     /// First put back what runs of the lab `host` left changed that were killed with all their parts
-    #[arg(long)]
+    #[arg(long, env = "EXECLAB_CLEAN", value_parser = FalseyValueParser::new())]
     pub clean: bool,
     #[command(flatten)]
     pub kernel_store: KernelStoreArgs,
@@ -245,13 +258,23 @@ pub struct ReportArgs {
     #[arg(long, value_name = "FORMAT", default_value = "terminal", env = "EXECLAB_FORMAT", help = all_formats())]
     pub format: String,
     /// Make the files of the run directory again instead of printing one
-    #[arg(long, conflicts_with_all = ["format", "conformance"])]
+    #[arg(
+        long,
+        conflicts_with_all = ["format", "conformance"],
+        env = "EXECLAB_REPORT_WRITE",
+        value_parser = FalseyValueParser::new()
+    )]
     pub write: bool,
     /// Print the conformance table: what each backend does with each scenario on each kernel, in words
-    #[arg(long)]
+    #[arg(long, env = "EXECLAB_REPORT_CONFORMANCE", value_parser = FalseyValueParser::new())]
     pub conformance: bool,
     /// Hold that table against the one that is built in, and end with 11 where the run contradicts it
-    #[arg(long, requires = "conformance")]
+    #[arg(
+        long,
+        requires = "conformance",
+        env = "EXECLAB_REPORT_CHECK",
+        value_parser = FalseyValueParser::new()
+    )]
     pub check: bool,
 }
 

@@ -11,7 +11,10 @@ mod report;
 mod run;
 mod watch;
 
+use std::{fs, path::Path};
+
 use clap_mangen::Man;
+use execlab_harness::store::StoreError;
 use execlab_model::exit::ExitCode;
 
 use super::{
@@ -37,9 +40,22 @@ pub fn run(cli: Cli, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
             clap_complete::generate(shell, &mut command(), "execlab", &mut script);
             output::print(&String::from_utf8_lossy(&script))?;
         }
-        Command::Man { command } => man(command.as_deref())?,
+        Command::Man { out: Some(dir), .. } => pages(&dir)?,
+        Command::Man { command, .. } => man(command.as_deref())?,
     }
     Ok(ExitCode::Ok)
+}
+
+/// Writes the pages of all commands.
+fn pages(dir: &Path) -> Result<(), ExpectedError> {
+    let written = fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(command(), dir));
+    written.map_err(|source| {
+        StoreError::Write {
+            path: dir.to_owned(),
+            source,
+        }
+        .into()
+    })
 }
 
 fn man(name: Option<&str>) -> Result<(), ExpectedError> {

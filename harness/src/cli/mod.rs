@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod errors;
+mod examples;
 mod laboratory;
 mod output;
 mod selection;
@@ -45,7 +46,20 @@ fn parse() -> Result<Cli, clap::Error> {
 
 /// The whole command with everything that help, manual and completions are made from.
 fn command() -> clap::Command {
-    Cli::command().after_long_help(args::exit_codes())
+    let all = Cli::command();
+    let names: Vec<String> = all
+        .get_subcommands()
+        .map(|command| command.get_name().to_owned())
+        .collect();
+    let with_help = |all: clap::Command, name: &String| {
+        all.mut_subcommand(name, |command| {
+            let text = examples::after_help(command.get_name());
+            command.after_long_help(text)
+        })
+    };
+    names
+        .iter()
+        .fold(all.after_long_help(args::exit_codes()), with_help)
 }
 
 fn run(cli: Cli) -> ExitCode {
@@ -70,6 +84,33 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         command().debug_assert();
+    }
+
+    /// Every command with all that is below it.
+    fn commands(of: &clap::Command) -> Vec<clap::Command> {
+        let below = of.get_subcommands().flat_map(commands);
+        [of.clone()].into_iter().chain(below).collect()
+    }
+
+    #[test]
+    fn every_option_has_a_twin_in_the_environment() {
+        let mut all = command();
+        all.build();
+        let lacking: Vec<String> = commands(&all)
+            .iter()
+            .filter(|command| !command.is_hide_set() && command.get_name() != "help")
+            .flat_map(|command| {
+                let options = command.get_arguments().filter(|arg| !arg.is_positional());
+                let without = options.filter(|arg| arg.get_env().is_none());
+                let of_clap =
+                    |arg: &&clap::Arg| !["help", "version"].contains(&arg.get_id().as_str());
+                let names = without.filter(of_clap).map(|arg| arg.get_id().to_string());
+                names
+                    .map(|name| format!("{} {name}", command.get_name()))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        assert!(lacking.is_empty(), "{lacking:#?}");
     }
 
     #[test]

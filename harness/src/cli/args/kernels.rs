@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, builder::FalseyValueParser};
 
 use super::ListArgs;
 
@@ -25,7 +25,7 @@ pub enum Kernels {
         /// Series, releases or `path:IMAGE` [default: the first of every locked series]
         names: Vec<String>,
         /// Take the first locked version of a series that can still be had, and say which
-        #[arg(long)]
+        #[arg(long, env = "EXECLAB_FIRST_AVAILABLE", value_parser = FalseyValueParser::new())]
         first_available: bool,
         #[command(flatten)]
         store: KernelStoreArgs,
@@ -41,10 +41,15 @@ pub enum Kernels {
         #[arg(long, value_name = "FILE", env = "EXECLAB_KEYRING")]
         keyring: Vec<PathBuf>,
         /// Lock the packages of which guests get programs (`vm/userland.lock`), not the kernels
-        #[arg(long)]
+        #[arg(long, env = "EXECLAB_LOCK_USERLAND", value_parser = FalseyValueParser::new())]
         userland: bool,
         /// Lock the packages that kernel modules are built from (`vm/headers.lock`), not the kernels
-        #[arg(long, conflicts_with = "userland")]
+        #[arg(
+            long,
+            conflicts_with = "userland",
+            env = "EXECLAB_LOCK_HEADERS",
+            value_parser = FalseyValueParser::new()
+        )]
         headers: bool,
         #[command(flatten)]
         store: KernelStoreArgs,

@@ -1,6 +1,7 @@
 //! Arguments of `execlab list`.
 
 use clap::{Args, Subcommand, ValueEnum};
+use execlab_harness::plan::Partition;
 
 use super::{KernelStoreArgs, SelectionArgs};
 
@@ -52,6 +53,9 @@ pub enum List {
     Trials {
         #[command(flatten)]
         selection: Box<SelectionArgs>,
+        /// List a part of the plan only, as `run --partition` does
+        #[arg(long, value_name = "PART", env = "EXECLAB_PARTITION")]
+        partition: Option<Partition>,
         #[command(flatten)]
         list: ListArgs,
     },

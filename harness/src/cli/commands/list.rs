@@ -17,9 +17,16 @@ pub fn run(what: List) -> Result<(), ExpectedError> {
         List::Backends(list) => backends::list(list.format),
         List::Workloads(list) => workloads(list.format),
         List::Kernels { store, list } => kernels(store, list.format),
-        List::Trials { selection, list } => {
+        List::Trials {
+            selection,
+            partition,
+            list,
+        } => {
             let registry = Registry::of_this_build();
-            let plan = selection::plan(selection.read()?, &registry)?;
+            let mut plan = selection::plan(selection.read()?, &registry)?;
+            if let Some(partition) = partition {
+                plan = plan.part(partition);
+            }
             output::print(&match list.format {
                 ListFormat::Json => output::json(&plan.trials),
                 ListFormat::Terminal => output::lines(plan.trials.iter().map(|t| t.id.as_str())),

@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use execlab_harness::{
@@ -17,7 +18,7 @@ use execlab_harness::{
     lab::{Laboratory, Start, host::changes},
     matrix::Selection,
     plan::{Manner, Plan, TrialSpec},
-    progress::{Bars, Lines, tell},
+    progress::{Bars, Lines, rough, tell},
     registry::Registry,
     results::of_plan,
     run::{Done, Run, RunEnd, keep},
@@ -25,6 +26,7 @@ use execlab_harness::{
     verify::Verify,
 };
 use execlab_model::{exit::ExitCode, result::Lab};
+use execlab_reports::text::plural;
 
 use super::super::{
     args::{Color, RunArgs},
@@ -54,7 +56,7 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
             }
         }
         if args.dry_run {
-            return dry_run(&plan, &args);
+            return dry_run(&plan, &args, stderr);
         }
         start(plan, &args)?
     };
@@ -71,6 +73,7 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
                 ..plan
             },
             &args,
+            stderr,
         );
     }
 
@@ -250,13 +253,36 @@ fn resume(
     Ok((dir, plan, kept, lab))
 }
 
-fn dry_run(plan: &Plan, args: &RunArgs) -> Result<ExitCode, ExpectedError> {
+fn dry_run(plan: &Plan, args: &RunArgs, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
     let text = match args.format {
         documents::Format::Json => output::json(plan),
         _ => output::lines(plan.trials.iter().map(|t| t.id.as_str())),
     };
     output::print(&text)?;
+    stderr.say("note", &estimate(plan, args));
     Ok(ExitCode::Ok)
+}
+
+/// How long a plan may take on this machine, from what its trials or such as they took before.
+fn estimate(plan: &Plan, args: &RunArgs) -> String {
+    let known = laboratory::durations_file(args).map(|path| Durations::read(&path));
+    let known = known.unwrap_or_default();
+    let expected = known.expect(&plan.trials, manner(args, plan.manner).start);
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = args.jobs.map_or(processors, usize::from);
+    let jobs = jobs.min(most_jobs(plan.matrix.lab));
+    let whole = expected.iter().sum::<Duration>() / u32::try_from(jobs).unwrap_or(u32::MAX);
+    let whole = whole.max(expected.into_iter().max().unwrap_or_default());
+    let from = if known.is_empty() {
+        "a guess: nothing was run here yet"
+    } else {
+        "by what such trials took here; images, repeats and what the cache has are not counted"
+    };
+    format!(
+        "{}, {jobs} at a time: about {} ({from})",
+        plural(plan.trials.len(), "trial"),
+        rough(whole)
+    )
 }
 
 /// What the report cannot say: what is not in the results.
