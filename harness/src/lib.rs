@@ -18,6 +18,7 @@
 //! | [`duration`], [`nearest`] | small helpers |
 
 pub mod cache;
+pub mod ci;
 pub mod doctor;
 pub mod documents;
 pub mod duration;

@@ -37,6 +37,11 @@ const NEEDS: &[Need] = &[
         present: || Path::new("/usr/include/bpf/bpf_helpers.h").exists(),
     },
     Need {
+        what: "lint workflows",
+        package: "python3-venv",
+        present: || runs("python3", &["-c", "import ensurepip, venv"]),
+    },
+    Need {
         what: "link programs",
         package: "gcc",
         present: || starts("cc"),
@@ -97,8 +102,12 @@ pub fn make_ready() -> Result<()> {
 }
 
 fn starts(program: &str) -> bool {
+    runs(program, &["--version"])
+}
+
+fn runs(program: &str, arguments: &[&str]) -> bool {
     Command::new(program)
-        .arg("--version")
+        .args(arguments)
         .output()
         .is_ok_and(|output| output.status.success())
 }

@@ -16,6 +16,7 @@ mod process;
 mod programs;
 mod reproducible;
 mod test;
+mod workflows;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -45,6 +46,8 @@ enum Command {
     /// Show that the programs of a guest are the same from every checkout, and that a change to one
     /// backend changes one monitor; takes some minutes
     Reproducible,
+    /// Check the workflows of examples/ci with a linter
+    Workflows,
 }
 
 fn main() -> Result<()> {
@@ -56,5 +59,6 @@ fn main() -> Result<()> {
         Command::Conformance(conformance) => conformance.run(),
         Command::Costs(costs) => costs.run(),
         Command::Reproducible => reproducible::run(),
+        Command::Workflows => workflows::run(),
     }
 }

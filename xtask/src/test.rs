@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
-use crate::{kernels, machine, process, programs};
+use crate::{kernels, machine, process, programs, workflows};
 
 /// Everything that can fail: formatting, lints, tests without guests, tests with guests.
 #[derive(Debug, Args)]
@@ -52,6 +52,7 @@ impl Test {
                     .args(["--", "-D", "warnings"]),
             )?;
         }
+        workflows::run()?;
         let mut test = process::cargo();
         // No documentation tests: there are none, and asking for them links a program for each crate.
         test.args(["test", "--workspace", "--no-fail-fast"])

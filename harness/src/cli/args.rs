@@ -14,10 +14,12 @@ use execlab_harness::{
 };
 use execlab_model::{exit::ExitCode, result::Lab};
 
+mod ci;
 mod kernels;
 mod list;
 mod merge;
 
+pub use ci::CiArgs;
 pub use kernels::{KernelStoreArgs, Kernels};
 pub use list::{BackendsFormat, List, ListArgs, ListFormat};
 pub use merge::MergeArgs;
@@ -78,6 +80,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// Make one run of the parts that `run --partition` made, on several machines perhaps
     Merge(MergeArgs),
+    /// Print a workflow that runs a matrix in parts, on several machines, and holds the whole against a baseline
+    Ci(CiArgs),
     /// Print a completion script
     Completions {
         /// For this shell

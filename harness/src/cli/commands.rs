@@ -14,7 +14,7 @@ mod watch;
 use std::{fs, path::Path};
 
 use clap_mangen::Man;
-use execlab_harness::store::StoreError;
+use execlab_harness::{ci::Workflow, store::StoreError};
 use execlab_model::exit::ExitCode;
 
 use super::{
@@ -35,6 +35,7 @@ pub fn run(cli: Cli, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
         Command::Report(args) => return report::run(&args, cli.color, stderr),
         Command::Compare(args) => compare::run(&args, cli.color, stderr)?,
         Command::Merge(args) => return merge::run(&args, cli.color, stderr),
+        Command::Ci(args) => output::print(&Workflow::from(args).render()?)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut command(), "execlab", &mut script);

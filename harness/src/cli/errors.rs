@@ -4,6 +4,7 @@ use std::{error::Error, io, path::PathBuf};
 
 use execlab_harness::progress::tell;
 use execlab_harness::{
+    ci::BadWord,
     lab::{LabError, exact::BadSabotage, fake::BadRule},
     matrix::MatrixError,
     merge::MergeError,
@@ -46,6 +47,9 @@ pub enum ExpectedError {
     /// Parts of a run.
     #[error(transparent)]
     Merge(#[from] MergeError),
+    /// A word for a workflow.
+    #[error(transparent)]
+    Ci(#[from] BadWord),
     /// A kernel.
     #[error(transparent)]
     Kernels(#[from] kernels::StoreError),
@@ -132,6 +136,7 @@ impl ExpectedError {
             )
             | Self::OtherPlan { .. }
             | Self::Merge(_)
+            | Self::Ci(_)
             | Self::InputsChanged { .. }
             | Self::NothingToVerify(_)
             | Self::NoConsent { .. }
@@ -220,6 +225,7 @@ impl ExpectedError {
             | Self::BadSabotage(_)
             | Self::NotComparable(_)
             | Self::NoSuchFormat(_)
+            | Self::Ci(_)
             | Self::NoSuchWatch(_)
             | Self::Watch(
                 WatchError::NoCommand(_)

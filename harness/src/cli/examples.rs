@@ -98,6 +98,13 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         )],
     ),
     (
+        "ci",
+        &[(
+            "six jobs that each run a part",
+            "execlab ci github execlab.toml --shards 6 > .github/workflows/execlab.yml",
+        )],
+    ),
+    (
         "completions",
         &[(
             "for bash",

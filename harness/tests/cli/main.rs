@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod cache;
+mod ci;
 mod compare;
 mod conformance;
 mod doctor;
