@@ -6,6 +6,7 @@ mod ci;
 mod compare;
 mod conformance;
 mod doctor;
+mod guide;
 mod host;
 mod images;
 mod merge;
