@@ -18,6 +18,7 @@ pub use execlab_model::repeat::Start;
 use execlab_model::{
     record::Record,
     result::{KernelId, Provenance},
+    sched::SchedTrace,
 };
 
 use crate::plan::TrialSpec;
@@ -34,6 +35,13 @@ pub trait Laboratory: Sync {
     ///
     /// Must depend on nothing that differs from run to run. Called after [`Self::check`].
     fn digest(&self, trial: &TrialSpec) -> Result<String, LabError>;
+
+    /// What the digest of a trial is made of, as far as its line names it: what a changed digest is explained by.
+    /// Called after [`Self::check`].
+    fn inputs(&self, trial: &TrialSpec) -> Result<(KernelId, Provenance), LabError> {
+        let nothing = Ran::broke(trial, String::new());
+        Ok((nothing.kernel, nothing.provenance))
+    }
 
     /// What a trial takes of the host's memory at most, its emulator included.
     fn memory_bytes(&self, trial: &TrialSpec) -> u64 {
@@ -118,6 +126,9 @@ pub struct Ran {
     pub provenance: Provenance,
     /// What was booted.
     pub kernel: KernelId,
+    /// What the scheduler did meanwhile, where the trial asked for it by
+    /// [`SCHED_TRACE`](execlab_model::sched::SCHED_TRACE).
+    pub sched: Option<Box<SchedTrace>>,
     /// How long it took on the host.
     pub wall: Duration,
     /// Facts of the machine that differ from run to run, for [`TrialResult::host`].
@@ -140,6 +151,7 @@ impl Ran {
                 release: String::new(),
                 sha256: String::new(),
             },
+            sched: None,
             wall: Duration::ZERO,
             host: BTreeMap::new(),
         }

@@ -10,6 +10,7 @@
 //! | [`sighting`] | what a monitor says: sightings and loss reports |
 //! | [`seam`] | the line and binary formats in which a monitor says it |
 //! | [`record`] | what comes back from a guest |
+//! | [`sched`] | what comes back beside it, where a replay asks for the scheduler's events |
 //! | [`lab`] | where trials run and time comes from |
 //! | [`finding`] | what was found when a machine was looked at |
 //! | [`frame`] | how bytes pass between host and guest |
@@ -26,6 +27,7 @@ pub mod plan;
 pub mod record;
 pub mod repeat;
 pub mod result;
+pub mod sched;
 pub mod seam;
 pub mod sighting;
 pub mod truth;

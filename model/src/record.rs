@@ -164,13 +164,19 @@ pub struct Record {
 impl Record {
     /// The record that these bytes are, in postcard encoding: all of them, and what it refers to is in it.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BadRecord> {
-        let (record, rest) = postcard::take_from_bytes::<Self>(bytes)?;
+        let (record, rest) = Self::take_from_bytes(bytes)?;
         if !rest.is_empty() {
             return Err(BadRecord::Followed(rest.len()));
         }
+        Ok(record)
+    }
+
+    /// The record that these bytes begin with, and what follows it.
+    pub fn take_from_bytes(bytes: &[u8]) -> Result<(Self, &[u8]), BadRecord> {
+        let (record, rest) = postcard::take_from_bytes::<Self>(bytes)?;
         let sites = record.truth.sites.len();
         match record.truth.execs.iter().find(|e| e.site as usize >= sites) {
-            None => Ok(record),
+            None => Ok((record, rest)),
             Some(exec) => Err(BadRecord::Site {
                 exec: exec.id,
                 site: exec.site,
@@ -226,6 +232,8 @@ mod tests {
         assert_eq!(Record::from_bytes(&bytes), Ok(record(0)));
         let more = [bytes.as_slice(), b"xy"].concat();
         assert_eq!(Record::from_bytes(&more), Err(BadRecord::Followed(2)));
+        let (taken, rest) = Record::take_from_bytes(&more).unwrap();
+        assert_eq!((taken, rest), (record(0), &b"xy"[..]));
         let less = Record::from_bytes(&bytes[..bytes.len() - 1]);
         assert!(matches!(less, Err(BadRecord::Encoding(_))), "{less:?}");
     }

@@ -34,7 +34,7 @@ fn live(ports: &Ports, fault: &str) -> Result<(), TrialError> {
         programs.storm = storm(fault);
     }
     let mut task = Task::take(&programs)?;
-    let mut record = runner::run(&task.plan, &programs, &cgroups, |stage| {
+    let (mut record, _) = runner::run(&task.plan, &programs, &cgroups, |stage| {
         ports.mark(stage);
         if fault == "hangs-in-drain" && stage == "stormed" {
             console::hang();
@@ -43,7 +43,7 @@ fn live(ports: &Ports, fault: &str) -> Result<(), TrialError> {
     match fault {
         "no-record" => Ok(()),
         // The runner's own limits are what is tried here, and they are in the monitor's place.
-        _ if fault.starts_with("storm-") => task.hand_in(&mut record),
+        _ if fault.starts_with("storm-") => task.hand_in(&mut record, None),
         _ => {
             let payload = postcard::to_allocvec(&record).expect("plain data always encodes");
             let framed = spoilt(fault, &task, &payload);

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap, ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf, process::Command,
 };
 
-use execlab_model::{Bytes, plan::TrialPlan};
+use execlab_model::{Bytes, plan::TrialPlan, sched::SCHED_TRACE};
 
 use crate::Programs;
 
@@ -33,10 +33,11 @@ pub fn rendezvous(programs: &Programs) -> PathBuf {
     programs.scratch.join("rendezvous")
 }
 
-/// Settings as a monitor takes them.
+/// Settings as a monitor takes them: what is asked of the trial runner is not for it.
 pub fn pairs(settings: &BTreeMap<String, String>) -> impl Iterator<Item = String> {
     settings
         .iter()
+        .filter(|(name, _)| *name != SCHED_TRACE)
         .map(|(name, value)| format!("{name}={value}"))
 }
 

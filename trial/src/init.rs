@@ -45,10 +45,11 @@ fn live(ports: &Ports) -> Result<(), TrialError> {
     let mut task = Task::take(&programs)?;
     let steal = || real_time.then(|| real_time::steal_ns(Path::new("/proc/stat")))?;
     let before = steal();
-    let mut record = runner::run(&task.plan, &programs, &cgroups, |stage| ports.mark(stage))?;
+    let (mut record, sched) =
+        runner::run(&task.plan, &programs, &cgroups, |stage| ports.mark(stage))?;
     record.steal_ns = steal().zip(before).map(|(now, then)| now - then);
     record.notes.extend(settled.unrest);
-    task.hand_in(&mut record)
+    task.hand_in(&mut record, sched)
 }
 
 /// Idles for some seconds, in the midst of which QEMU stops the machine if it was told to, and ends on

@@ -8,6 +8,7 @@
 //! | [`storm`], [`monitor`] | the two processes, held from outside |
 //! | [`cgroups`], [`costs`], [`kernel_threads`], [`machine_meter`] | who runs where, and what that costs |
 //! | [`witness`] | what the kernel itself counted |
+//! | [`sched`] | what the scheduler did, where a replay asks for it |
 //! | [`guest`] | being process 1 of a guest: mounts, modules, channel |
 //! | `host` | being a trial on a machine that is to stay as it was |
 
@@ -24,6 +25,7 @@ pub mod kernel_threads;
 pub mod machine_meter;
 pub mod monitor;
 pub mod runner;
+pub mod sched;
 pub mod storm;
 pub mod witness;
 

@@ -6,6 +6,7 @@ use execlab_model::{
     Bytes,
     plan::{BackendSpec, TrialPlan},
     record::{Canary, Costs, GuestStatus, Record, Witness},
+    sched::SchedTrace,
     seam::{Message, Ready},
     sighting::{Argv, Sighting},
     truth::{FIRST_CANARY_ID, parse_id_argument},
@@ -21,6 +22,7 @@ use crate::{
     cgroups::Cgroups,
     costs::Meters,
     monitor::{Farewell, MonitorProcess},
+    sched::Tracer,
     storm::{Prepared, StormProcess},
     witness::Witnesses,
 };
@@ -47,12 +49,24 @@ enum Word {
 }
 
 /// Runs the trial. Whatever goes wrong with the monitor is in the record; an error means that there
-/// is none.
+/// is none. With it comes what the scheduler did, where the plan asks for that and the trial came so far.
 pub fn run(
     plan: &TrialPlan,
     programs: &Programs,
     cgroups: &Cgroups,
+    progress: impl FnMut(&'static str),
+) -> Result<(Record, Option<SchedTrace>), TrialError> {
+    let mut sched = None;
+    let record = steps(plan, programs, cgroups, progress, &mut sched)?;
+    Ok((record, sched))
+}
+
+fn steps(
+    plan: &TrialPlan,
+    programs: &Programs,
+    cgroups: &Cgroups,
     mut progress: impl FnMut(&'static str),
+    sched: &mut Option<SchedTrace>,
 ) -> Result<Record, TrialError> {
     let mut record = blank_record();
     let seeded = Perturbation::new(plan.seed);
@@ -126,6 +140,7 @@ pub fn run(
     }
     progress("attached");
 
+    let tracer = Tracer::start(plan, cgroups);
     let threads = record.ready.iter().flat_map(|ready| &ready.kernel_threads);
     let mut meters = Meters::open(cgroups, &threads.map(String::as_str).collect::<Vec<_>>())?;
     let (costs, witness) = windows(plan, &mut meters, &mut storm)?;
@@ -138,6 +153,7 @@ pub fn run(
         record.monitor_peak_bytes = MonitorProcess::peak_bytes(cgroups);
         record.canary.seen_after = canaries.until_seen(&mut storm, &mut process)? > 0;
         record.drained_ns = monotonic_ns();
+        *sched = tracer.map(|tracer| tracer.stop(cgroups));
         let end = process.stop(record.drained_ns + plan.timing.monitor_deadline_ns)?;
         let failed = end.complaint.clone();
         take_messages(&mut record, end);
@@ -150,6 +166,8 @@ pub fn run(
                 "none of {tries} canaries after the storm was seen in time"
             ));
         }
+    } else {
+        *sched = tracer.map(|tracer| tracer.stop(cgroups));
     }
     progress("drained");
     let report = storm.report()?;

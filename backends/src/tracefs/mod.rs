@@ -35,8 +35,8 @@ pub mod kretprobe;
 #[cfg(feature = "look")]
 mod look;
 mod lookup;
-mod losses;
-mod page;
+pub mod losses;
+pub mod page;
 mod remains;
 mod rings;
 pub mod syscalls;

@@ -14,6 +14,8 @@ use execlab_model::{
     Bytes,
     frame::Nonce,
     plan::{Timing, TrialPlan},
+    result::{KernelId, Provenance},
+    sched::SCHED_TRACE,
 };
 use execlab_vm::{
     digest::Sha256,
@@ -26,7 +28,7 @@ use execlab_vm::{
 use self::images::{Images, News};
 use super::{
     ImageNews, ImageState, LabError, Laboratory, Outcome, Ran, Start, guest_files,
-    guests::{self, Pantry, Prepared, encode, nonce, outcome, sizes},
+    guests::{self, Pantry, Prepared, encode, nonce, outcome, outcome_with_sched, sizes},
     image_name,
 };
 use crate::plan::TrialSpec;
@@ -99,6 +101,15 @@ impl ExactLab {
                 source: None,
             }),
         }
+    }
+
+    /// What is known of a try before anything of it is.
+    fn blank(&self, trial: &TrialSpec) -> Ran {
+        let mut ran = guests::blank(trial, &machine(trial));
+        if let Some(program) = self.sabotage.monitor(trial) {
+            ran.provenance.monitor = Some(Sha256::of(program).into());
+        }
+        ran
     }
 
     fn plan(&self, trial: &TrialSpec) -> TrialPlan {
@@ -187,6 +198,13 @@ impl Laboratory for ExactLab {
         ))
     }
 
+    fn inputs(&self, trial: &TrialSpec) -> Result<(KernelId, Provenance), LabError> {
+        let (qemu, prepared) = self.ready(trial)?;
+        let mut ran = self.blank(trial);
+        tell_inputs(&mut ran, &qemu, &prepared);
+        Ok((ran.kernel, ran.provenance))
+    }
+
     fn memory_bytes(&self, trial: &TrialSpec) -> u64 {
         guests::memory_bytes(&machine(trial))
     }
@@ -236,31 +254,38 @@ impl Laboratory for ExactLab {
 
     fn run(&self, trial: &TrialSpec, start: Start, digest: &str, serial_log: &Path) -> Ran {
         let started = Instant::now();
-        let mut ran = guests::blank(trial, &machine(trial));
-        if let Some(program) = self.sabotage.monitor(trial) {
-            ran.provenance.monitor = Some(Sha256::of(program).into());
-        }
-        ran.outcome = match self.ready(trial) {
-            Err(error) => Outcome::Infra {
-                reason: error.to_string(),
-            },
+        let mut ran = self.blank(trial);
+        match self.ready(trial) {
+            Err(error) => {
+                ran.outcome = Outcome::Infra {
+                    reason: error.to_string(),
+                }
+            }
             Ok((qemu, prepared)) => {
-                ran.provenance.qemu = Some(qemu.version.clone());
-                ran.provenance.initramfs = Some(prepared.initramfs.sha256.to_string());
+                tell_inputs(&mut ran, &qemu, &prepared);
                 let with = (&qemu, &prepared);
                 let came = || self.run_guest(trial, start, &nonce(digest), serial_log, with);
-                let cannot = prepared.cannot_run(trial);
-                let outcome = cannot.unwrap_or_else(|| outcome(came()));
-                ran.kernel = prepared.kernel;
-                outcome
+                match prepared.cannot_run(trial) {
+                    Some(cannot) => ran.outcome = cannot,
+                    None if trial.backend.settings.contains_key(SCHED_TRACE) => {
+                        (ran.outcome, ran.sched) = outcome_with_sched(came());
+                    }
+                    None => ran.outcome = outcome(came()),
+                }
             }
-        };
+        }
         if let Outcome::Record(record) = &ran.outcome {
             ran.kernel.release.clone_from(&record.release);
         }
         ran.wall = started.elapsed();
         ran
     }
+}
+
+fn tell_inputs(ran: &mut Ran, qemu: &Qemu, prepared: &Prepared) {
+    ran.provenance.qemu = Some(qemu.version.clone());
+    ran.provenance.initramfs = Some(prepared.initramfs.sha256.to_string());
+    ran.kernel = prepared.kernel.clone();
 }
 
 fn machine(trial: &TrialSpec) -> Machine {

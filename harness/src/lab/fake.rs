@@ -22,6 +22,7 @@
 //! | `changed` | the digest is another one, as if an input had changed |
 
 pub(super) mod record;
+mod sched;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -155,6 +156,15 @@ impl FakeLab {
         *before - 1
     }
 
+    fn provenance(&self, trial: &TrialSpec) -> Provenance {
+        let changed = self.rule(Kind::Changed, trial);
+        Provenance {
+            execlab: env!("CARGO_PKG_VERSION").to_owned(),
+            initramfs: changed.map(|number| format!("planted {number}")),
+            ..Provenance::default()
+        }
+    }
+
     fn outcome(&self, trial: &TrialSpec, start: Start, first: bool) -> Outcome {
         let rule = |kind| self.rule(kind, trial);
         if rule(Kind::Lose).is_some() {
@@ -224,6 +234,10 @@ impl Laboratory for FakeLab {
         Ok(Sha256::of(&json).into())
     }
 
+    fn inputs(&self, trial: &TrialSpec) -> Result<(KernelId, Provenance), LabError> {
+        Ok((kernel(trial), self.provenance(trial)))
+    }
+
     fn has_images(&self) -> bool {
         true
     }
@@ -273,17 +287,19 @@ impl Laboratory for FakeLab {
         let _ = std::fs::write(serial_log, format!("fake guest for {}\n", trial.id));
         Ran {
             outcome: self.outcome(trial, start, first),
-            provenance: Provenance {
-                execlab: env!("CARGO_PKG_VERSION").to_owned(),
-                ..Provenance::default()
-            },
-            kernel: KernelId {
-                name: trial.kernel.clone(),
-                release: format!("{}.0-fake", trial.kernel),
-                sha256: "0".repeat(64),
-            },
+            provenance: self.provenance(trial),
+            kernel: kernel(trial),
+            sched: sched::of(trial).map(Box::new),
             wall: Duration::from_millis(self.rule(Kind::Slow, trial).unwrap_or(1)),
             host: BTreeMap::new(),
         }
+    }
+}
+
+fn kernel(trial: &TrialSpec) -> KernelId {
+    KernelId {
+        name: trial.kernel.clone(),
+        release: format!("{}.0-fake", trial.kernel),
+        sha256: "0".repeat(64),
     }
 }

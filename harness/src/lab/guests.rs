@@ -7,8 +7,9 @@ use execlab_model::{
     Bytes,
     frame::Nonce,
     plan::{ProgramCall, Timing, TrialPlan},
-    record::Record,
+    record::{BadRecord, Record},
     result::{KernelId, Provenance},
+    sched::SchedTrace,
 };
 use execlab_vm::{
     digest::{Hasher, Sha256},
@@ -178,9 +179,28 @@ pub(super) fn blank(trial: &TrialSpec, machine: &Machine) -> Ran {
 
 /// What a guest left, read.
 pub(super) fn outcome(came: Result<Vec<u8>, GuestError>) -> Outcome {
-    match came {
-        Ok(bytes) => match Record::from_bytes(&bytes) {
-            Ok(record) => Outcome::Record(Box::new(record)),
+    outcome_with(came, |bytes| Ok((Record::from_bytes(bytes)?, None))).0
+}
+
+/// The same of a trial that was asked to tell what the scheduler did, beside its record.
+pub(super) fn outcome_with_sched(
+    came: Result<Vec<u8>, GuestError>,
+) -> (Outcome, Option<Box<SchedTrace>>) {
+    outcome_with(came, |bytes| {
+        let (record, rest) = Record::take_from_bytes(bytes)?;
+        // A trial that did not come to its storm has none.
+        let sched = (!rest.is_empty()).then(|| postcard::from_bytes(rest));
+        Ok((record, sched.transpose()?))
+    })
+}
+
+fn outcome_with(
+    came: Result<Vec<u8>, GuestError>,
+    read: impl FnOnce(&[u8]) -> Result<(Record, Option<Box<SchedTrace>>), BadRecord>,
+) -> (Outcome, Option<Box<SchedTrace>>) {
+    let outcome = match came {
+        Ok(bytes) => match read(&bytes) {
+            Ok((record, sched)) => return (Outcome::Record(Box::new(record)), sched),
             Err(error) => Outcome::Lost {
                 reason: format!("the guest's record {error}"),
             },
@@ -189,7 +209,8 @@ pub(super) fn outcome(came: Result<Vec<u8>, GuestError>) -> Outcome {
         Err(error) => Outcome::Infra {
             reason: error.to_string(),
         },
-    }
+    };
+    (outcome, None)
 }
 
 /// Of the program that watches in a trial, if one does.

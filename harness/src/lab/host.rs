@@ -201,6 +201,7 @@ impl Laboratory for HostLab {
                 ..Provenance::default()
             },
             kernel: self.kernel(&trial.kernel),
+            sched: None,
             wall: started.elapsed(),
         }
     }

@@ -5,7 +5,10 @@
 
 use std::io;
 
-use execlab_model::record::{GuestStatus, Record};
+use execlab_model::{
+    record::{GuestStatus, Record},
+    sched::SchedTrace,
+};
 
 use crate::TrialError;
 
@@ -37,6 +40,28 @@ pub fn encode(record: &mut Record, room: usize) -> Result<Vec<u8>, TrialError> {
     to_bytes(record)
 }
 
+/// The bytes of what the scheduler did, at most `room` of them; none where not even its frame fits. What does not
+/// fit is the last pages of the fullest buffer.
+pub fn encode_sched(mut sched: SchedTrace, room: usize) -> Result<Vec<u8>, TrialError> {
+    loop {
+        let bytes = to_bytes(&sched)?;
+        if bytes.len() <= room {
+            return Ok(bytes);
+        }
+        let mut over = bytes.len() - room;
+        let fullest = sched.cpus.iter_mut().max_by_key(|cpu| cpu.pages.len());
+        let Some(cpu) = fullest.filter(|cpu| !cpu.pages.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        while over > 0
+            && let Some(page) = cpu.pages.pop()
+        {
+            cpu.left_out += 1;
+            over = over.saturating_sub(page.as_slice().len());
+        }
+    }
+}
+
 fn to_bytes(what: &impl serde::Serialize) -> Result<Vec<u8>, TrialError> {
     postcard::to_allocvec(what)
         .map_err(io::Error::other)
@@ -45,7 +70,7 @@ fn to_bytes(what: &impl serde::Serialize) -> Result<Vec<u8>, TrialError> {
 
 #[cfg(test)]
 mod tests {
-    use execlab_model::sighting::Sighting;
+    use execlab_model::{Bytes, sched::CpuTrace, sighting::Sighting};
 
     use super::*;
     use crate::runner::blank_record;
@@ -65,5 +90,25 @@ mod tests {
         };
         assert!(why.contains("handed over 1000 sightings"), "{why}");
         assert_eq!(postcard::from_bytes::<Record>(&cut).unwrap(), record);
+    }
+
+    #[test]
+    fn pages_that_do_not_fit_are_left_out_and_counted() {
+        let page = Bytes(vec![7; 4096]);
+        let sched = SchedTrace {
+            cpus: vec![CpuTrace {
+                pages: vec![page; 10],
+                ..CpuTrace::default()
+            }],
+            ..SchedTrace::default()
+        };
+        let all = encode_sched(sched.clone(), 1 << 20).unwrap();
+        assert_eq!(postcard::from_bytes::<SchedTrace>(&all).unwrap(), sched);
+        let room = all.len() - 1;
+        let cut = encode_sched(sched.clone(), room).unwrap();
+        assert!(cut.len() <= room);
+        let cut: SchedTrace = postcard::from_bytes(&cut).unwrap();
+        assert_eq!((cut.cpus[0].pages.len(), cut.cpus[0].left_out), (9, 1));
+        assert!(encode_sched(sched, 3).unwrap().is_empty());
     }
 }

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use execlab_model::{frame::Nonce, plan::TrialPlan, record::Record};
+use execlab_model::{frame::Nonce, plan::TrialPlan, record::Record, sched::SchedTrace};
 use nix::unistd::{dup2_stderr, dup2_stdout};
 
 use super::{channel::Channel, fit, modules, mounts, ports::Ports, userland};
@@ -74,9 +74,16 @@ impl Task {
         })
     }
 
-    /// Leaves the record where the host looks for it.
-    pub fn hand_in(&mut self, record: &mut Record) -> Result<(), TrialError> {
-        let bytes = fit::encode(record, self.channel.room())?;
+    /// Leaves the record where the host looks for it, and behind it what was asked for beside it.
+    pub fn hand_in(
+        &mut self,
+        record: &mut Record,
+        sched: Option<SchedTrace>,
+    ) -> Result<(), TrialError> {
+        let mut bytes = fit::encode(record, self.channel.room())?;
+        if let Some(sched) = sched {
+            bytes.extend(fit::encode_sched(sched, self.channel.room() - bytes.len())?);
+        }
         self.channel
             .leave(&self.nonce, &bytes)
             .map_err(TrialError::at("leave the record in the channel"))

@@ -44,7 +44,7 @@ pub fn run(session: &Session) -> Result<(), TrialError> {
         let _ = writeln!(marks, "{stage}");
     };
     mark(BEGAN);
-    let mut record = runner::run(&plan, &programs, &cgroups, mark)?;
+    let (mut record, _) = runner::run(&plan, &programs, &cgroups, mark)?;
     note_meter(&mut record);
     let bytes = postcard::to_allocvec(&record)
         .map_err(io::Error::other)
