@@ -13,6 +13,7 @@
 //! | [`durations`] | how long trials take, for their order and the time left |
 //! | [`events`] | what happens in a run, as one typed stream |
 //! | [`progress`] | readers of that stream for people |
+//! | [`replay`] | one trial of a run, run again, and its timeline |
 //! | [`documents`] | reports made from results alone |
 //! | [`doctor`] | what this machine can do, lab by lab and backend by backend |
 //! | [`duration`], [`nearest`] | small helpers |
@@ -32,6 +33,7 @@ pub mod plan;
 pub mod program;
 pub mod progress;
 pub mod registry;
+pub mod replay;
 pub mod results;
 pub mod run;
 pub mod score;

@@ -8,6 +8,7 @@
 //! | [`matching`] | which sighting means which exec? |
 //! | [`path`] | how well was the executed file named? |
 //! | [`fields`] | were arguments, ids and container right? |
+//! | [`classes`] | all of that for one exec |
 //! | [`timing`] | how late, and in which order? |
 //! | [`loss`] | did the monitor know what it lost? |
 //! | [`cost()`] | what did watching add? |
@@ -18,10 +19,11 @@
 //! | [`judge()`] | all of it but the cost, put together |
 
 pub mod calibration;
+pub mod classes;
 mod cost;
 mod examples;
 pub mod fields;
-mod judge;
+pub(crate) mod judge;
 pub mod loss;
 pub mod matching;
 mod meter;

@@ -20,6 +20,8 @@ mod conformance;
 mod programs;
 #[path = "guests/real_time.rs"]
 mod real_time;
+#[path = "guests/replay.rs"]
+mod replay;
 #[path = "guests/witness.rs"]
 mod witness;
 

@@ -11,6 +11,8 @@
 //! | [`Summary`] | `summary.json` |
 //! | [`across()`] | what `execlab compare` prints |
 //! | [`conformance::conformance()`] | what `execlab report --conformance` prints |
+//! | [`replay::Replay`] | what `execlab replay` prints |
+//! | [`trace::Trace`] | a timeline that Perfetto opens |
 //! | [`schema()`] | the JSON schema of one line of `results.jsonl` |
 //! | [`metrics_guide`] | the table of metrics for the documentation |
 //!
@@ -52,10 +54,12 @@ pub mod rank;
 mod reading;
 mod reasons;
 pub mod repeat;
+pub mod replay;
 pub mod schema;
 mod summary;
 mod terminal;
 pub mod text;
+pub mod trace;
 pub mod witness;
 
 pub use across::{Across, NotComparable, across};

@@ -26,6 +26,16 @@ pub fn conformance() -> Value {
     of::<crate::conformance::Conformance>("Conformance table")
 }
 
+/// Of what `execlab replay --format json` prints.
+pub fn replay() -> Value {
+    of::<crate::replay::Replay>("A replay")
+}
+
+/// Of the timeline that `execlab replay` writes: what it uses of the Trace Event Format.
+pub fn trace() -> Value {
+    of::<crate::trace::Trace>("A timeline")
+}
+
 /// Of one line that a monitor prints: `execlab watch`, and any program behind `exec:`. As it is read: what a program
 /// may leave out is not required.
 pub fn monitor() -> Value {

@@ -36,7 +36,15 @@ pub fn shorten(text: &str, most: usize) -> String {
 /// and the line separators U+2028 and U+2029 are allowed there; like everything else that nobody sees
 /// they are written `\uNNNN` here, which any reader takes for the same text.
 pub fn json(value: &impl Serialize) -> String {
-    let text = serde_json::to_string_pretty(value).expect("plain data always encodes");
+    hide_nothing(&serde_json::to_string_pretty(value).expect("plain data always encodes"))
+}
+
+/// The same on one line.
+pub fn json_line(value: &impl Serialize) -> String {
+    hide_nothing(&serde_json::to_string(value).expect("plain data always encodes"))
+}
+
+fn hide_nothing(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         // Outside of strings all of it is ASCII; and newlines are ours, since those in strings are escaped.

@@ -18,11 +18,13 @@ mod ci;
 mod kernels;
 mod list;
 mod merge;
+mod replay;
 
 pub use ci::CiArgs;
 pub use kernels::{KernelStoreArgs, Kernels};
 pub use list::{BackendsFormat, List, ListArgs, ListFormat};
 pub use merge::MergeArgs;
+pub use replay::{ReplayArgs, ReplayFormat};
 
 /// Starts storms of execs whose truth it knows, lets monitors watch them on real kernels, and says,
 /// exec by exec, what each monitor saw, missed and cost.
@@ -82,6 +84,8 @@ pub enum Command {
     Merge(MergeArgs),
     /// Print a workflow that runs a matrix in parts, on several machines, and holds the whole against a baseline
     Ci(CiArgs),
+    /// Run one trial of a run again, see whether it comes out the same, and write a timeline of what happened in it
+    Replay(ReplayArgs),
     /// Print a completion script
     Completions {
         /// For this shell

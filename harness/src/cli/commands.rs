@@ -7,6 +7,7 @@ mod doctor;
 pub mod kernels;
 mod list;
 mod merge;
+mod replay;
 mod report;
 mod run;
 mod watch;
@@ -32,6 +33,7 @@ pub fn run(cli: Cli, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
         Command::Doctor(args) => return doctor::run(&args, cli.color, stderr),
         Command::Kernels { what } => kernels::run(what, stderr)?,
         Command::Watch(args) => return watch::run(args),
+        Command::Replay(args) => return replay::run(&args, stderr),
         Command::Report(args) => return report::run(&args, cli.color, stderr),
         Command::Compare(args) => compare::run(&args, cli.color, stderr)?,
         Command::Merge(args) => return merge::run(&args, cli.color, stderr),

@@ -8,6 +8,7 @@ use execlab_harness::{
     lab::{LabError, exact::BadSabotage, fake::BadRule},
     matrix::MatrixError,
     merge::MergeError,
+    replay::{BadTrial, NoSuchExec},
     run::RunError,
     store::StoreError,
     watch::WatchError,
@@ -69,6 +70,30 @@ pub enum ExpectedError {
     #[error("the lab host changes this machine while it runs, and was not told that it may")]
     NoConsent {
         /// What it would change.
+        changes: Vec<String>,
+    },
+    /// A trial to be replayed.
+    #[error(transparent)]
+    BadTrial(#[from] BadTrial),
+    /// An exec of it.
+    #[error(transparent)]
+    NoSuchExec(#[from] NoSuchExec),
+    /// A trial of a lab in which nothing repeats.
+    #[error(
+        "{trial} is of the lab {lab}, where nothing repeats: only trials of the lab exact can be run again as they were"
+    )]
+    NotReplayable {
+        /// Its id.
+        trial: String,
+        /// Its lab.
+        lab: Lab,
+    },
+    /// A trial that would be another one now.
+    #[error("{trial} was run from other inputs than it would be run from now")]
+    OtherInputs {
+        /// Its id.
+        trial: String,
+        /// Which, in words.
         changes: Vec<String>,
     },
     /// Rules of the fake laboratory.
@@ -138,6 +163,9 @@ impl ExpectedError {
             | Self::Merge(_)
             | Self::Ci(_)
             | Self::InputsChanged { .. }
+            | Self::BadTrial(_)
+            | Self::NoSuchExec(_)
+            | Self::NotReplayable { .. }
             | Self::NothingToVerify(_)
             | Self::NoConsent { .. }
             | Self::BadRule(_)
@@ -148,7 +176,7 @@ impl ExpectedError {
             | Self::Watch(WatchError::NoCommand(_) | WatchError::NoStart { .. })
             | Self::NotComparable(NotComparable::NoSuchKernel { .. })
             | Self::Kernels(kernels::StoreError::Unknown(_)) => ExitCode::Config,
-            Self::NotComparable(_) => ExitCode::NoBaseline,
+            Self::NotComparable(_) | Self::OtherInputs { .. } => ExitCode::NoBaseline,
             Self::Gaps { code, .. } => *code,
             Self::Store(StoreError::Write { .. } | StoreError::Read { .. })
             | Self::Lab(_)
@@ -199,6 +227,16 @@ impl ExpectedError {
             Self::InputsChanged { .. } => Some(
                 "QEMU, a kernel or execlab itself is another one now: start a new run".to_owned(),
             ),
+            Self::OtherInputs { .. } => Some(
+                "`--anyway` runs it all the same, as another trial of that name; to have the same one, take the execlab, the QEMU and the kernel of the run"
+                    .to_owned(),
+            ),
+            Self::NotReplayable { .. } => Some(
+                "run the same workload in the lab exact, and replay that trial".to_owned(),
+            ),
+            Self::BadTrial(_) => {
+                Some("its number, its id, or a part of it that no other has; results.jsonl holds the ids".to_owned())
+            }
             Self::DamagedKernels { .. } => {
                 Some("`execlab kernels fetch` fetches them again".to_owned())
             }
@@ -223,6 +261,7 @@ impl ExpectedError {
             | Self::Relock(_)
             | Self::BadRule(_)
             | Self::BadSabotage(_)
+            | Self::NoSuchExec(_)
             | Self::NotComparable(_)
             | Self::NoSuchFormat(_)
             | Self::Ci(_)
@@ -252,6 +291,11 @@ impl ExpectedError {
         if let Self::NoConsent { changes } = self {
             for change in changes {
                 tell(format_args!("  {change}"));
+            }
+        }
+        if let Self::OtherInputs { changes, .. } = self {
+            for change in changes {
+                tell(format_args!("  {}", clean(change)));
             }
         }
         let mut source = self.source();

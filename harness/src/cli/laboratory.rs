@@ -19,7 +19,11 @@ use execlab_harness::{
 use execlab_model::result::Lab;
 use execlab_vm::kernels::{FetchEvent, Store};
 
-use super::{args::RunArgs, commands::kernels::Progress, errors::ExpectedError};
+use super::{
+    args::{KernelStoreArgs, RunArgs},
+    commands::kernels::Progress,
+    errors::ExpectedError,
+};
 
 /// Where it is kept how long trials took; `None` where there is no place for it.
 pub fn durations_file(args: &RunArgs) -> Option<PathBuf> {
@@ -50,7 +54,18 @@ pub fn result_cache(lab: Lab, args: &RunArgs) -> Option<ResultCache> {
 
 /// The laboratory for a run.
 pub fn open(lab: Lab, args: &RunArgs) -> Result<Box<dyn Laboratory>, ExpectedError> {
-    if let Some(rules) = &args.lab_fake {
+    let (fake, sabotage) = (args.lab_fake.as_deref(), args.sabotage.as_deref());
+    open_with(lab, &args.kernel_store, fake, sabotage)
+}
+
+/// A laboratory, a fake one where there are rules for that.
+pub fn open_with(
+    lab: Lab,
+    kernels: &KernelStoreArgs,
+    fake: Option<&str>,
+    sabotage: Option<&str>,
+) -> Result<Box<dyn Laboratory>, ExpectedError> {
+    if let Some(rules) = fake {
         let fake: FakeLab = rules.parse()?;
         return Ok(Box::new(fake));
     }
@@ -64,11 +79,10 @@ pub fn open(lab: Lab, args: &RunArgs) -> Result<Box<dyn Laboratory>, ExpectedErr
                 .event(event);
         }
     };
-    let kernels = &args.kernel_store;
     let store = || Store::open(kernels.cache.clone(), kernels.mirror.clone());
     Ok(match lab {
         Lab::Exact => {
-            let sabotage = args.sabotage.as_deref().unwrap_or_default().parse()?;
+            let sabotage = sabotage.unwrap_or_default().parse()?;
             Box::new(ExactLab::new(store()?, progress).sabotaged(sabotage))
         }
         Lab::Kvm => Box::new(KvmLab::new(store()?, Tries::kvm(), progress)),

@@ -134,7 +134,7 @@ pub fn container(sighting: &Sighting, site: &Site) -> FieldClass {
 }
 
 /// Container as truth and as a sighting have it, for people: only what the sighting offers.
-pub(super) fn container_words(sighting: &Sighting, site: &Site) -> (Option<Bytes>, Option<Bytes>) {
+pub(crate) fn container_words(sighting: &Sighting, site: &Site) -> (Option<Bytes>, Option<Bytes>) {
     let hint = &sighting.container;
     let words = |cgroup: &Bytes, cgroup_id: u64, mnt_ns: u32, pid_ns: u32| {
         let items = [
@@ -160,7 +160,7 @@ pub(super) fn container_words(sighting: &Sighting, site: &Site) -> (Option<Bytes
 }
 
 /// The arguments of an exec as one string, for people.
-pub(super) fn joined_argv(truth: &Truth, exec: &Exec) -> Vec<u8> {
+pub(crate) fn joined_argv(truth: &Truth, exec: &Exec) -> Vec<u8> {
     let argv: Vec<Vec<u8>> = truth.argv(exec).into_iter().map(|a| a.0).collect();
     argv.join(&b' ')
 }

@@ -10,16 +10,17 @@ use execlab_model::{
         PathClass, PathCounts, PidCounts, Status, TrialResult, TruthCounts,
     },
     sighting::{Argv, Sighting},
-    truth::{Exec, Site, Truth},
+    truth::{Exec, Truth},
     workload::Load,
 };
 
 use super::{
+    classes::{Classifier, reported_path},
     examples::{Examples, number},
     fields::{self, ArgvClass, FieldClass, PidClass},
     loss::loss,
     matching::{Fate, Joins, Matching, Verdict, match_sightings},
-    path::{Names, PathVerdict},
+    path::PathVerdict,
     timing::{Latencies, Order},
 };
 
@@ -228,8 +229,7 @@ struct Tally<'a> {
     record: &'a Record,
     matching: &'a Matching,
     best: &'a [PathClass],
-    /// For each site, its execs' names.
-    names: Vec<Names<'a>>,
+    classifier: Classifier<'a>,
     completeness: Completeness,
     late: u64,
     path: PathCounts,
@@ -250,7 +250,7 @@ impl<'a> Tally<'a> {
             record,
             matching,
             best,
-            names: record.truth.sites.iter().map(Names::new).collect(),
+            classifier: Classifier::new(record, matching),
             completeness: Completeness {
                 by_label: labels(&record.truth),
                 ..Completeness::default()
@@ -307,48 +307,38 @@ impl<'a> Tally<'a> {
         let truth = &self.record.truth;
         let exec = &truth.execs[index as usize];
         let site = truth.site(exec);
+        let classes = self.classifier.classes(at, index);
         self.completeness.seen += 1;
         self.latencies.add(exec.started_ns, sighting.received_ns);
         let slot = self.matching.lanes.slot(index);
         self.order.add(slot.from, slot.started);
-        self.path(index, exec, sighting);
-        let given = fields::given(sighting, site);
-        *given.count(&mut self.given) += 1;
-        self.argv(exec, site, sighting);
-        self.pid(at, exec, sighting);
+        self.path(classes.path, exec, sighting);
+        *classes.given.count(&mut self.given) += 1;
+        self.argv(classes.argv, exec, sighting);
+        self.pid(classes.pid, at, exec, sighting);
 
-        let parent = fields::parent(sighting, exec);
-        *parent.count(&mut self.parent) += 1;
-        if parent == FieldClass::Wrong {
+        *classes.parent.count(&mut self.parent) += 1;
+        if classes.parent == FieldClass::Wrong {
             self.examples.add("parent", exec, || {
                 (Some(number(exec.parent)), sighting.ppid.map(number))
             });
         }
-        let credentials = fields::credentials(sighting, exec);
-        *credentials.count(&mut self.credentials) += 1;
-        if credentials == FieldClass::Wrong {
+        *classes.credentials.count(&mut self.credentials) += 1;
+        if classes.credentials == FieldClass::Wrong {
             self.examples.add("credentials", exec, || {
                 (Some(number(exec.uid)), sighting.uid.map(number))
             });
         }
-        let container = fields::container(sighting, site);
-        *container.count(&mut self.container) += 1;
-        if container == FieldClass::Wrong {
+        *classes.container.count(&mut self.container) += 1;
+        if classes.container == FieldClass::Wrong {
             self.examples.add("container", exec, || {
                 fields::container_words(sighting, site)
             });
         }
     }
 
-    fn path(&mut self, index: u32, exec: &Exec, sighting: &Sighting) {
-        let truth = &self.record.truth;
-        // A monitor that has only the string of the call still names the file by it.
-        let reported = sighting.path.as_ref().or(sighting.given.as_ref());
-        let names = &self.names[exec.site as usize];
-        let PathVerdict { class, suffixed } = names.classify(reported, || {
-            let neighbours = self.matching.lanes.neighbours(&truth.execs, index);
-            neighbours.map(|n| truth.site(&truth.execs[n as usize]))
-        });
+    fn path(&mut self, verdict: PathVerdict, exec: &Exec, sighting: &Sighting) {
+        let PathVerdict { class, suffixed } = verdict;
         *self.path.of(class) += 1;
         self.path.suffixed += u64::from(suffixed);
         if self.best.contains(&class) {
@@ -357,14 +347,14 @@ impl<'a> Tally<'a> {
                 label.best_path += 1;
             }
         } else if class != PathClass::Absent {
-            let expected = &truth.site(exec).frames.exact;
-            self.examples
-                .add("path", exec, || (Some(expected.clone()), reported.cloned()));
+            let expected = &self.record.truth.site(exec).frames.exact;
+            self.examples.add("path", exec, || {
+                (Some(expected.clone()), reported_path(sighting).cloned())
+            });
         }
     }
 
-    fn argv(&mut self, exec: &Exec, site: &Site, sighting: &Sighting) {
-        let class = fields::argv(sighting, exec, site);
+    fn argv(&mut self, class: ArgvClass, exec: &Exec, sighting: &Sighting) {
         *class.count(&mut self.argv) += 1;
         if class == ArgvClass::Wrong {
             let truth = &self.record.truth;
@@ -375,14 +365,11 @@ impl<'a> Tally<'a> {
         }
     }
 
-    fn pid(&mut self, at: u32, exec: &Exec, sighting: &Sighting) {
-        let id = self.matching.id(at).filter(|&id| id != exec.id);
-        let named = id.and_then(|id| self.matching.exec_of_id(id));
-        let named = named.map(|index| &self.record.truth.execs[index as usize]);
-        let class = fields::pid(sighting, exec, named);
+    fn pid(&mut self, class: PidClass, at: u32, exec: &Exec, sighting: &Sighting) {
         *class.count(&mut self.pid) += 1;
         if class == PidClass::Wrong {
             // Told by the arguments: the pid that the exec they name really has.
+            let named = self.classifier.other_by_arguments(at, exec);
             let expected = named.unwrap_or(exec).pid;
             self.examples.add("pid", exec, || {
                 (
@@ -394,7 +381,8 @@ impl<'a> Tally<'a> {
     }
 }
 
-fn words(argv: &Argv) -> Bytes {
+/// Arguments as one string, for people.
+pub(crate) fn words(argv: &Argv) -> Bytes {
     match argv {
         Argv::Joined(words) => words.clone(),
         Argv::List(list) => {

@@ -12,6 +12,7 @@ mod images;
 mod merge;
 mod order;
 mod other_commands;
+mod replay;
 mod resume;
 mod support;
 mod trouble;

@@ -43,6 +43,16 @@ fn the_schema_of_a_conformance_table_is_the_one_checked_in() {
 }
 
 #[test]
+fn the_schema_of_a_replay_is_the_one_checked_in() {
+    compare("replay.schema.json", &schema::replay());
+}
+
+#[test]
+fn the_schema_of_a_timeline_is_the_one_checked_in() {
+    compare("trace.schema.json", &schema::trace());
+}
+
+#[test]
 fn the_schema_of_a_monitors_line_is_the_one_checked_in() {
     compare("monitor.schema.json", &schema::monitor());
 }

@@ -67,7 +67,7 @@ pub(in crate::lab) fn of(
     }
 }
 
-fn truth(trial: &TrialSpec) -> Truth {
+pub(super) fn truth(trial: &TrialSpec) -> Truth {
     let execs: Vec<Exec> = (0..trial.workload.execs)
         .map(|id| {
             let at = u64::from(id + 1) * STEP_NS;
