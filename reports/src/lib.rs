@@ -9,7 +9,8 @@
 //! | [`junit`] | `junit.xml` |
 //! | [`csv()`] | a row for each trial |
 //! | [`Summary`] | `summary.json` |
-//! | [`across()`] | what `execlab compare` prints |
+//! | [`across()`] | what `execlab compare` prints of runs of two labs |
+//! | [`gate::gate`] | what `execlab compare` prints of runs of one lab |
 //! | [`conformance::conformance()`] | what `execlab report --conformance` prints |
 //! | [`replay::Replay`] | what `execlab replay` prints |
 //! | [`trace::Trace`] | a timeline that Perfetto opens |
@@ -32,12 +33,14 @@
 pub mod across;
 mod bound;
 mod cached;
+mod columns;
 pub mod compare;
 pub mod conclude;
 pub mod conformance;
 mod control;
 mod csv;
 pub mod doubts;
+pub mod gate;
 mod guide;
 mod html;
 pub mod interval;

@@ -211,6 +211,16 @@ pub struct RunArgs {
     /// Rules of a laboratory without machines, for tests of execlab itself
     #[arg(long, value_name = "RULES", env = "EXECLAB_LAB_FAKE", hide = true)]
     pub lab_fake: Option<String>,
+    /// Bytes of a file in every guest's image that nothing reads (lab `exact`): what that changes is no change of a
+    /// backend, and shows how far two runs may differ for nothing
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = 0,
+        env = "EXECLAB_PAD",
+        hide = true
+    )]
+    pub pad: usize,
     /// Rules by which programs in guests are replaced, for tests of execlab itself
     #[arg(long, value_name = "RULES", env = "EXECLAB_SABOTAGE", hide = true)]
     pub sabotage: Option<String>,

@@ -54,18 +54,32 @@ pub fn result_cache(lab: Lab, args: &RunArgs) -> Option<ResultCache> {
 
 /// The laboratory for a run.
 pub fn open(lab: Lab, args: &RunArgs) -> Result<Box<dyn Laboratory>, ExpectedError> {
-    let (fake, sabotage) = (args.lab_fake.as_deref(), args.sabotage.as_deref());
-    open_with(lab, &args.kernel_store, fake, sabotage)
+    let tampered = Tampered {
+        fake: args.lab_fake.as_deref(),
+        sabotage: args.sabotage.as_deref(),
+        pad: args.pad,
+    };
+    open_with(lab, &args.kernel_store, tampered)
+}
+
+/// What is otherwise than it comes, for tests and studies of execlab itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tampered<'a> {
+    /// Rules of a fake laboratory, where there is to be one.
+    pub fake: Option<&'a str>,
+    /// Rules by which programs in guests are replaced.
+    pub sabotage: Option<&'a str>,
+    /// Bytes by which an image is longer than it has to be.
+    pub pad: usize,
 }
 
 /// A laboratory, a fake one where there are rules for that.
 pub fn open_with(
     lab: Lab,
     kernels: &KernelStoreArgs,
-    fake: Option<&str>,
-    sabotage: Option<&str>,
+    tampered: Tampered<'_>,
 ) -> Result<Box<dyn Laboratory>, ExpectedError> {
-    if let Some(rules) = fake {
+    if let Some(rules) = tampered.fake {
         let fake: FakeLab = rules.parse()?;
         return Ok(Box::new(fake));
     }
@@ -82,8 +96,9 @@ pub fn open_with(
     let store = || Store::open(kernels.cache.clone(), kernels.mirror.clone());
     Ok(match lab {
         Lab::Exact => {
-            let sabotage = sabotage.unwrap_or_default().parse()?;
-            Box::new(ExactLab::new(store()?, progress).sabotaged(sabotage))
+            let sabotage = tampered.sabotage.unwrap_or_default().parse()?;
+            let lab = ExactLab::new(store()?, progress).padded(tampered.pad);
+            Box::new(lab.sabotaged(sabotage))
         }
         Lab::Kvm => Box::new(KvmLab::new(store()?, Tries::kvm(), progress)),
         Lab::Host => Box::new(HostLab::default()),

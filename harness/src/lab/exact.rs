@@ -81,6 +81,14 @@ impl ExactLab {
         Self { sabotage, ..self }
     }
 
+    /// With so many bytes more in each guest's image, which nothing reads: whatever that changes is no change of a
+    /// backend.
+    #[must_use]
+    pub fn padded(mut self, bytes: usize) -> Self {
+        self.pantry.pad(bytes);
+        self
+    }
+
     fn key(&self, trial: &TrialSpec) -> Key {
         (trial.kernel.clone(), self.sabotage.of_init(trial))
     }

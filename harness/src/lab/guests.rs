@@ -35,6 +35,8 @@ pub(super) struct Pantry {
     programs: Programs,
     modules: Modules,
     initramfs_dir: PathBuf,
+    /// Bytes of a file in each image that nobody reads.
+    padding: usize,
     progress: Box<dyn Fn(&FetchEvent) + Send + Sync>,
 }
 
@@ -54,12 +56,18 @@ impl Pantry {
     ) -> Self {
         Self {
             initramfs_dir: store.cache_dir().join("initramfs"),
+            padding: 0,
             store,
             userlands: Userlands::default(),
             programs: Programs::default(),
             modules: Modules::default(),
             progress: Box::new(progress),
         }
+    }
+
+    /// With so many bytes more in each image.
+    pub(super) fn pad(&mut self, bytes: usize) {
+        self.padding = bytes;
     }
 
     /// Sees to it that the programs which the scenario of a trial needs are there, and its backend's kernel module.
@@ -112,7 +120,7 @@ impl Pantry {
                 release: kernel.release.clone(),
                 sha256: kernel.sha256.clone(),
             },
-            initramfs: GuestImage::of(&kernel, &self.initramfs_dir, init)?,
+            initramfs: GuestImage::of(&kernel, &self.initramfs_dir, init, self.padding)?,
             vmlinux: kernel.vmlinux,
         })
     }

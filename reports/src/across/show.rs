@@ -2,17 +2,12 @@
 
 use super::{Across, Comparison, Measured, Side, words::chance};
 use crate::{
+    columns::{Table, aligned, piped},
     metric::Metric,
     number::{magnitude, share},
     rank::Agreement,
     text::{clean, markdown as escape, wrap},
 };
-
-/// A table before it is laid out.
-struct Table {
-    head: Vec<String>,
-    rows: Vec<Vec<String>>,
-}
 
 impl Across {
     /// For a terminal; ends with a newline.
@@ -168,47 +163,4 @@ fn agreement(agreement: Option<&Agreement>) -> String {
             if a.exact { "" } else { ", p approximate" }
         ),
     }
-}
-
-/// Columns under their heads, the first to the left and figures to the right.
-fn aligned(table: &Table) -> String {
-    let clean_row = |row: &Vec<String>| -> Vec<String> { row.iter().map(|f| clean(f)).collect() };
-    let rows: Vec<Vec<String>> = [&table.head]
-        .into_iter()
-        .chain(&table.rows)
-        .map(clean_row)
-        .collect();
-    let width = |at: usize| {
-        rows.iter()
-            .map(|r| r[at].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..table.head.len()).map(width).collect();
-    let mut out = String::new();
-    for row in &rows {
-        for (at, field) in row.iter().enumerate() {
-            let width = widths[at];
-            if at == 0 {
-                out += &format!("{field:<width$}");
-            } else {
-                out += &format!("  {field:>width$}");
-            }
-        }
-        out.truncate(out.trim_end().len());
-        out.push('\n');
-    }
-    out
-}
-
-fn piped(table: &Table) -> String {
-    let line = |row: &[String]| {
-        let fields: Vec<String> = row.iter().map(|f| escape(f)).collect();
-        format!("| {} |\n", fields.join(" | "))
-    };
-    let mut out = line(&table.head) + "|---|" + &"---:|".repeat(table.head.len() - 1) + "\n";
-    for row in &table.rows {
-        out += &line(row);
-    }
-    out
 }

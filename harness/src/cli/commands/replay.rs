@@ -47,8 +47,12 @@ pub fn run(args: &ReplayArgs, stderr: Stderr) -> Result<ExitCode, ExpectedError>
         });
     }
     let files = Files::new(args, &dir, trial)?;
-    let (store, fake) = (&args.kernel_store, args.lab_fake.as_deref());
-    let lab = laboratory::open_with(trial.lab, store, fake, None)?;
+    let store = &args.kernel_store;
+    let tampered = laboratory::Tampered {
+        fake: args.lab_fake.as_deref(),
+        ..Default::default()
+    };
+    let lab = laboratory::open_with(trial.lab, store, tampered)?;
     let with_scheduler = args.sched.then(|| again::with_scheduler(trial));
     let both: Vec<TrialSpec> = [trial]
         .into_iter()

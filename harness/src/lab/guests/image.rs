@@ -30,8 +30,14 @@ pub(in crate::lab) struct GuestImage {
 }
 
 impl GuestImage {
-    /// Finds it in `dir`, or writes it there.
-    pub(super) fn of(kernel: &Kernel, dir: &Path, init: &[u8]) -> Result<Self, LabError> {
+    /// Finds it in `dir`, or writes it there. `padding` bytes of a file that nobody reads are in it, so that all
+    /// else lies elsewhere in memory.
+    pub(super) fn of(
+        kernel: &Kernel,
+        dir: &Path,
+        init: &[u8],
+        padding: usize,
+    ) -> Result<Self, LabError> {
         let unreadable = |error| {
             let what = format!("the modules of kernel {} cannot be read", kernel.name);
             let remedy = "lock or name a kernel that has all of its modules";
@@ -64,6 +70,9 @@ impl GuestImage {
                 list.push('\n');
             }
             files.file(&format!("modules/{scenario}"), list.into_bytes());
+        }
+        if padding > 0 {
+            files.file("padding", vec![0; padding]);
         }
         let bytes = files.to_bytes();
         let sha256 = Sha256::of(&bytes);
