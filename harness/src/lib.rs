@@ -20,6 +20,7 @@
 
 pub mod cache;
 pub mod ci;
+pub mod baselines;
 pub mod doctor;
 pub mod documents;
 pub mod duration;

@@ -21,6 +21,11 @@ pub fn across() -> Value {
     of::<crate::Across>("Order of costs across labs")
 }
 
+/// Of what `execlab compare --format json` prints of two runs of one lab.
+pub fn gate() -> Value {
+    of::<crate::gate::Gate>("Gate")
+}
+
 /// Of what `execlab report --conformance --format json` prints.
 pub fn conformance() -> Value {
     of::<crate::conformance::Conformance>("Conformance table")

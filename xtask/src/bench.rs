@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: what is claimed of speed, memory and repetition, shown as ratios in one run.
 
 mod matrix;
-mod numbers;
+pub mod numbers;
 mod repeat;
 mod runs;
 mod spread;

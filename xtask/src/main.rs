@@ -9,6 +9,7 @@ mod conformance;
 mod costs;
 mod demo;
 mod fuzz;
+mod gate;
 mod kernels;
 mod machine;
 mod process;
@@ -39,6 +40,8 @@ enum Command {
     Fuzz(fuzz::Fuzz),
     /// Show what is claimed of speed, memory and repetition, as ratios in one run
     Bench(bench::Bench),
+    /// Show that `execlab compare` is silent where nothing changed and finds one per cent (an hour and more)
+    Gate(gate::Gate),
     /// Renew the conformance table: every backend, scenario and kernel (some half an hour)
     Conformance(conformance::Conformance),
     /// Renew docs/costs.md: what every backend adds to an exec, as it comes and tuned, on every kernel
@@ -56,6 +59,7 @@ fn main() -> Result<()> {
         Command::Test(test) => test.run(),
         Command::Fuzz(fuzz) => fuzz.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Gate(gate) => gate.run(),
         Command::Conformance(conformance) => conformance.run(),
         Command::Costs(costs) => costs.run(),
         Command::Reproducible => reproducible::run(),

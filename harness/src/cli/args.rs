@@ -15,12 +15,16 @@ use execlab_harness::{
 use execlab_model::{exit::ExitCode, result::Lab};
 
 mod ci;
+mod baseline;
+mod compare;
 mod kernels;
 mod list;
 mod merge;
 mod replay;
 
 pub use ci::CiArgs;
+pub use baseline::{Baseline, BaselineDir};
+pub use compare::{CompareArgs, CompareFormat};
 pub use kernels::{KernelStoreArgs, Kernels};
 pub use list::{BackendsFormat, List, ListArgs, ListFormat};
 pub use merge::MergeArgs;
@@ -78,7 +82,7 @@ pub enum Command {
     Watch(WatchArgs),
     /// Make reports again from the results of a run
     Report(ReportArgs),
-    /// Compare the order of costs in two runs of different labs
+    /// Compare a run with a baseline or another run: what costs more, what is no longer seen, what is missing
     Compare(CompareArgs),
     /// Make one run of the parts that `run --partition` made, on several machines perhaps
     Merge(MergeArgs),
@@ -86,6 +90,11 @@ pub enum Command {
     Ci(CiArgs),
     /// Run one trial of a run again, see whether it comes out the same, and write a timeline of what happened in it
     Replay(ReplayArgs),
+    /// Keep results that later runs are compared with
+    Baseline {
+        #[command(subcommand)]
+        what: Baseline,
+    },
     /// Print a completion script
     Completions {
         /// For this shell
@@ -294,45 +303,6 @@ pub struct ReportArgs {
         value_parser = FalseyValueParser::new()
     )]
     pub check: bool,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum CompareFormat {
-    #[default]
-    Terminal,
-    Json,
-    Markdown,
-}
-
-#[derive(Debug, Args)]
-pub struct CompareArgs {
-    /// Run directory, or a `results.jsonl` from anywhere
-    pub base: PathBuf,
-    /// The run to compare it with, of another lab
-    pub new: PathBuf,
-    /// Which kernel of the first run is compared with which of the second, as in `6.1=running`; may be
-    /// several, divided by commas [default: those of one name; where there are none, a single one with
-    /// each of the other run]
-    #[arg(
-        long,
-        value_name = "BASE=NEW",
-        value_delimiter = ',',
-        value_parser = kernel_pair,
-        env = "EXECLAB_COMPARE_KERNELS"
-    )]
-    pub kernels: Vec<(String, String)>,
-    /// How the comparison is printed
-    #[arg(long, value_enum, default_value_t, env = "EXECLAB_COMPARE_FORMAT")]
-    pub format: CompareFormat,
-}
-
-fn kernel_pair(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((base, new)) if !base.is_empty() && !new.is_empty() => {
-            Ok((base.to_owned(), new.to_owned()))
-        }
-        _ => Err("write the two kernels as BASE=NEW, as in `6.1=running`".to_owned()),
-    }
 }
 
 fn report_formats() -> String {

@@ -1,6 +1,7 @@
 //! One file for each command.
 
 mod backends;
+mod baseline;
 mod compare;
 mod conformance;
 mod doctor;
@@ -38,6 +39,8 @@ pub fn run(cli: Cli, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
         Command::Compare(args) => compare::run(&args, cli.color, stderr)?,
         Command::Merge(args) => return merge::run(&args, cli.color, stderr),
         Command::Ci(args) => output::print(&Workflow::from(args).render()?)?,
+        Command::Compare(args) => return compare::run(&args, cli.color, stderr),
+        Command::Baseline { what } => baseline::run(what, stderr)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut command(), "execlab", &mut script);

@@ -5,6 +5,7 @@ use std::{error::Error, io, path::PathBuf};
 use execlab_harness::progress::tell;
 use execlab_harness::{
     ci::BadWord,
+    baselines::BaselineError,
     lab::{LabError, exact::BadSabotage, fake::BadRule},
     matrix::MatrixError,
     merge::MergeError,
@@ -14,7 +15,11 @@ use execlab_harness::{
     watch::WatchError,
 };
 use execlab_model::{exit::ExitCode, result::Lab};
-use execlab_reports::{NotComparable, text::clean};
+use execlab_reports::{
+    NotComparable,
+    gate::{BadPolicy, NoSuchBackend},
+    text::clean,
+};
 use execlab_vm::kernels;
 
 use super::output::Stderr;
@@ -105,6 +110,37 @@ pub enum ExpectedError {
     /// Two runs.
     #[error(transparent)]
     NotComparable(#[from] NotComparable),
+    /// A baseline.
+    #[error(transparent)]
+    Baseline(BaselineError),
+    /// What is to be compared with a baseline.
+    #[error("there is no such run, and {0}")]
+    NoSuchRun(BaselineError),
+    /// A name that says two things.
+    #[error("`{0}` is a baseline and a file too")]
+    TwoOfOneName(String),
+    /// A policy.
+    #[error("cannot read the policy {}", path.display())]
+    NoPolicy {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A policy.
+    #[error("{} is no policy", path.display())]
+    BadPolicy {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: BadPolicy,
+    },
+    /// A backend that a run does not have.
+    #[error(transparent)]
+    NoSuchBackend(#[from] NoSuchBackend),
+    /// A format of a gate for what is none.
+    #[error("runs of two labs are ordered and not judged: there is no junit of that")]
+    NoJunitAcross,
     /// A format.
     #[error("{0}")]
     NoSuchFormat(String),
@@ -171,6 +207,11 @@ impl ExpectedError {
             | Self::BadRule(_)
             | Self::BadSabotage(_)
             | Self::NoSuchCommand(_)
+            | Self::Baseline(BaselineError::BadName(_) | BaselineError::Exists { .. })
+            | Self::TwoOfOneName(_)
+            | Self::BadPolicy { .. }
+            | Self::NoSuchBackend(_)
+            | Self::NoJunitAcross
             | Self::NoSuchFormat(_)
             | Self::NoSuchWatch(_)
             | Self::Watch(WatchError::NoCommand(_) | WatchError::NoStart { .. })
@@ -178,7 +219,15 @@ impl ExpectedError {
             | Self::Kernels(kernels::StoreError::Unknown(_)) => ExitCode::Config,
             Self::NotComparable(_) | Self::OtherInputs { .. } => ExitCode::NoBaseline,
             Self::Gaps { code, .. } => *code,
+            Self::NotComparable(_)
+            | Self::Baseline(BaselineError::Missing { .. } | BaselineError::Damaged { .. }) => {
+                ExitCode::NoBaseline
+            }
+            Self::Gaps { code, .. } | Self::Baseline(BaselineError::NotWhole { code, .. }) => *code,
             Self::Store(StoreError::Write { .. } | StoreError::Read { .. })
+            | Self::Baseline(BaselineError::Write { .. } | BaselineError::Read { .. })
+            | Self::NoSuchRun(_)
+            | Self::NoPolicy { .. }
             | Self::Lab(_)
             | Self::Relock(_)
             | Self::DamagedKernels { .. }
@@ -248,10 +297,31 @@ impl ExpectedError {
                     .to_owned(),
             ),
             Self::NotComparable(NotComparable::SameLab { .. }) => {
-                Some("give runs of two labs, as of `--lab exact` and `--lab host`".to_owned())
+                Some("leave `--across` and `--kernels` out: runs of one lab are compared row by row".to_owned())
             }
             Self::NotComparable(NotComparable::NoKernelsInCommon { .. }) => {
                 Some("say it by `--kernels BASE=NEW`".to_owned())
+            }
+            Self::Baseline(BaselineError::Exists { .. }) => Some(
+                "a baseline is never overwritten by accident: give another name, or `--force`"
+                    .to_owned(),
+            ),
+            Self::Baseline(BaselineError::Missing { .. }) => Some(
+                "save one by `execlab baseline save NAME RUN`; for the first run there is `--missing-baseline warn`"
+                    .to_owned(),
+            ),
+            Self::Baseline(BaselineError::NotWhole { .. }) => Some(
+                "run what failed again (`execlab run --resume`), or take it as it is by `--incomplete`"
+                    .to_owned(),
+            ),
+            Self::Baseline(BaselineError::Damaged { .. }) => {
+                Some("take it from your repository again, or save a new one".to_owned())
+            }
+            Self::TwoOfOneName(name) => {
+                Some(format!("write `./{name}` for the file, or rename one of them"))
+            }
+            Self::BadPolicy { .. } => {
+                Some("`execlab compare --print-policy` prints a whole one".to_owned())
             }
             Self::Gaps { .. } => Some("`execlab run --resume` runs again what broke on the host's side; of a lost guest the log says why".to_owned()),
             Self::NoSuchCommand(_) => Some("`execlab --help` lists the commands".to_owned()),
@@ -263,6 +333,11 @@ impl ExpectedError {
             | Self::BadSabotage(_)
             | Self::NoSuchExec(_)
             | Self::NotComparable(_)
+            | Self::Baseline(_)
+            | Self::NoSuchRun(_)
+            | Self::NoPolicy { .. }
+            | Self::NoSuchBackend(_)
+            | Self::NoJunitAcross
             | Self::NoSuchFormat(_)
             | Self::Ci(_)
             | Self::NoSuchWatch(_)

@@ -11,6 +11,8 @@
 //! | `slow=MS` | a try takes that long |
 //! | `unsupported`, `backend-failed` | as the status says |
 //! | `drop=N` | every Nth exec is not seen |
+//! | `basename=N` | every Nth sighting has only the last component of its path |
+//! | `dearer=N` | the storm costs N more |
 //! | `jitter` | no two tries cost the same |
 //! | `again=N` | each try after the first costs N more |
 //! | `cold=N` | a cold start costs N more |
@@ -70,6 +72,8 @@ enum Kind {
     Unsupported,
     BackendFailed,
     Drop,
+    Basename,
+    Dearer,
     Jitter,
     Again,
     Cold,
@@ -105,6 +109,8 @@ impl FromStr for Rule {
             "unsupported" => Kind::Unsupported,
             "backend-failed" => Kind::BackendFailed,
             "drop" => Kind::Drop,
+            "basename" => Kind::Basename,
+            "dearer" => Kind::Dearer,
             "jitter" => Kind::Jitter,
             "again" => Kind::Again,
             "cold" => Kind::Cold,
@@ -189,7 +195,11 @@ impl FakeLab {
                 reason: "there is no image to start from: planted".to_owned(),
             };
         }
-        let planted = [(Kind::Again, !first), (Kind::Cold, start == Start::Cold)];
+        let planted = [
+            (Kind::Dearer, true),
+            (Kind::Again, !first),
+            (Kind::Cold, start == Start::Cold),
+        ];
         let mut extra: u64 = planted
             .into_iter()
             .filter_map(|(kind, applies)| rule(kind).filter(|_| applies))
@@ -199,6 +209,7 @@ impl FakeLab {
         }
         let drop_every = rule(Kind::Drop).unwrap_or(0);
         let mut record = record::of(trial, status, drop_every, extra);
+        record::shorten(&mut record, rule(Kind::Basename).unwrap_or(0));
         record.costs.storm.wall_ns += rule(Kind::Stall).unwrap_or(0);
         if rule(Kind::Unsettled).is_some() {
             record.notes.push(format!("{UNSETTLED}: planted"));

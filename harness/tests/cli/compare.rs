@@ -69,18 +69,20 @@ fn kernels_are_named_by_flag_or_environment() {
 }
 
 #[test]
-fn runs_of_one_lab_are_not_compared() {
+fn the_order_of_costs_is_of_two_labs() {
     let bench = Bench::new();
     bench.run_in("a", SMALL).code(0);
     bench.run_in("b", SMALL).code(0);
-    let said = bench.command(&["compare", "a", "b"]).code(12);
+    let said = bench.command(&["compare", "a", "b", "--across"]).code(12);
     insta::assert_snapshot!(said.stderr, @r"
-    error: both runs are of the lab exact: this version of execlab compares the order of costs across labs, and not yet two runs of one lab
-    help: give runs of two labs, as of `--lab exact` and `--lab host`
+    error: both runs are of the lab exact, and the order of costs is compared across labs
+    help: leave `--across` and `--kernels` out: runs of one lab are compared row by row
     ");
     assert_eq!(said.stdout, "");
-    bench.write("empty.jsonl", "");
-    let said = bench.command(&["compare", "a", "empty.jsonl"]).code(12);
-    insta::assert_snapshot!(said.stderr, @"error: the second run has no results");
-    bench.command(&["compare", "a", "nowhere"]).code(21);
+    let said = bench.command(&["compare", "a", "nowhere"]).code(21);
+    insta::assert_snapshot!(said.stderr, @"error: there is no such run, and there is no baseline `nowhere` in execlab-baselines (there is none)");
+    two_labs(&bench);
+    bench
+        .command(&["compare", "exact", "host", "--format=junit"])
+        .code(22);
 }

@@ -7,6 +7,7 @@ mod compare;
 mod conformance;
 mod doctor;
 mod guide;
+mod gate;
 mod host;
 mod images;
 mod merge;

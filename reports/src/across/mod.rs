@@ -139,9 +139,7 @@ pub enum NotComparable {
         which: &'static str,
     },
     /// They are of one lab.
-    #[error(
-        "both runs are of the lab {lab}: this version of execlab compares the order of costs across labs, and not yet two runs of one lab"
-    )]
+    #[error("both runs are of the lab {lab}, and the order of costs is compared across labs")]
     SameLab {
         /// Of which one.
         lab: Lab,

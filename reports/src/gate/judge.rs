@@ -6,7 +6,7 @@ use execlab_model::{
 };
 
 use super::{
-    Change, Finding, Input, Parts, Row, Seeds, Verdict,
+    Change, Finding, Group, Input, Parts, Row, Seeds, Verdict,
     cells::{Cell, Pair},
     inputs,
     measure::{MEASURES, Measure},
@@ -201,8 +201,8 @@ fn reason(what: &str, cell: &Cell<'_>) -> String {
 fn repeats(base: &Cell<'_>, new: &Cell<'_>, row: &mut Row) -> Option<(Verdict, ExitCode)> {
     let mut found = None;
     for (one, other) in pairs(base, new) {
-        let same_inputs =
-            one.lab.is_exact() && !one.digest.is_empty() && one.digest == other.digest;
+        let exact = one.lab.is_exact() && other.lab.is_exact();
+        let same_inputs = exact && !one.digest.is_empty() && one.digest == other.digest;
         if !same_inputs || one.status == Status::Infra || other.status == Status::Infra {
             continue;
         }
@@ -324,16 +324,12 @@ fn exact(
     found: &mut Finding,
 ) {
     let difference = found.difference.unwrap_or_default();
-    let settled = |figures: &[f64]| {
-        is_constant(figures) && (measure.is_ideal(figures[0]) || figures.len() >= FEWEST)
-    };
-    if settled(&samples.base()) || settled(&samples.new()) {
-        if measure.group == super::Group::Accuracy {
+    if measure.group == Group::Accuracy {
+        if is_certain(measure, samples) {
             found.noise = Some(0.0);
             found.verdict = change(measure, difference, found.limit);
             return;
         }
-    } else {
         found.limit = found.limit.max(limits.limit.varied);
     }
     let noise = samples.noise(policy.false_alarms, measure.assumed);
@@ -351,6 +347,17 @@ fn exact(
         let wanted = wanted.ceil().min(1e6) as u64;
         found.seeds_wanted = Some(wanted.max(FEWEST as u64));
     }
+}
+
+/// Whether one exec more or less is a change: where one side never did anything but the best, or where the trials of
+/// each side are all alike.
+fn is_certain(measure: &Measure, samples: &Samples) -> bool {
+    let (base, new) = (samples.base(), samples.new());
+    let flawless = |figures: &[f64]| figures.iter().all(|f| measure.is_ideal(*f));
+    let alike = |figures: &[f64]| {
+        is_constant(figures) && (figures.len() >= FEWEST || measure.is_pure(figures[0]))
+    };
+    flawless(&base) || flawless(&new) || (alike(&base) && alike(&new))
 }
 
 /// Where time is real: far enough apart for the limits, and too far for chance.

@@ -179,7 +179,7 @@ impl Default for Policy {
             missing_baseline: Stance::Fail,
             disappeared: Stance::Fail,
             unclear: Stance::Warn,
-            false_alarms: 1e-6,
+            false_alarms: 1e-5,
             inputs: Inputs::default(),
             sampled: Sampled::default(),
             metrics: BTreeMap::new(),

@@ -11,6 +11,8 @@ use crate::{
 
 /// The measure that has a table of its own.
 const COST: &str = "added_per_exec";
+/// Columns of its parts, which the lists name too.
+const PARTS: [&str; 3] = ["inline", "monitor", "rest"];
 /// Rows named with a changed input.
 const NAMED: usize = 3;
 
@@ -23,7 +25,7 @@ impl Gate {
         }
         out.push('\n');
         for (title, table) in self.tables() {
-            out += &format!("{title}\n{}\n", aligned(&table));
+            out += &format!("{title}\n{}\n", fitting(&table, width));
         }
         for (heading, lines) in self.lists() {
             out += &format!("{heading}\n");
@@ -180,6 +182,22 @@ impl Gate {
         };
         rows.into_iter().map(line).collect()
     }
+}
+
+/// A table in columns; where it is too wide for them, without those that are said again below it.
+fn fitting(table: &Table, width: usize) -> String {
+    let text = aligned(table);
+    if text.lines().all(|line| line.chars().count() <= width) {
+        return text;
+    }
+    let kept: Vec<usize> = (0..table.head.len())
+        .filter(|&at| !PARTS.contains(&table.head[at].as_str()))
+        .collect();
+    let row = |row: &Vec<String>| kept.iter().map(|&at| row[at].clone()).collect();
+    aligned(&Table {
+        head: row(&table.head),
+        rows: table.rows.iter().map(row).collect(),
+    })
 }
 
 fn or_none(text: &str) -> &str {

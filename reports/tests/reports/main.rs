@@ -7,6 +7,7 @@ mod across;
 mod conclusions;
 mod conformance;
 mod doubts;
+mod gate;
 mod hostile;
 mod html;
 mod markdown_and_junit;

@@ -38,6 +38,11 @@ fn the_schema_of_a_comparison_is_the_one_checked_in() {
 }
 
 #[test]
+fn the_schema_of_a_gate_is_the_one_checked_in() {
+    compare("gate.schema.json", &schema::gate());
+}
+
+#[test]
 fn the_schema_of_a_conformance_table_is_the_one_checked_in() {
     compare("conformance.schema.json", &schema::conformance());
 }

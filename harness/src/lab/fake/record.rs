@@ -67,6 +67,15 @@ pub(in crate::lab) fn of(
     }
 }
 
+/// Leaves only the last component of every `every`th path, where that is not 0.
+pub(in crate::lab) fn shorten(record: &mut Record, every: u64) {
+    for (at, sighting) in (0_u64..).zip(&mut record.sightings) {
+        if every > 0 && at.is_multiple_of(every) {
+            sighting.path = PATH.rsplit('/').next().map(Bytes::from);
+        }
+    }
+}
+
 pub(super) fn truth(trial: &TrialSpec) -> Truth {
     let execs: Vec<Exec> = (0..trial.workload.execs)
         .map(|id| {
