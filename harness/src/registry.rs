@@ -13,8 +13,10 @@ pub use execlab_workloads::scenario::Family;
 use crate::matrix::unknown;
 
 mod markdown;
+mod properties;
 
 pub use markdown::markdown;
+pub use properties::{PROPERTIES, Property};
 
 /// Name of the backend that does not watch.
 pub const BASELINE: &str = BackendSpec::NONE;
@@ -219,6 +221,13 @@ pub fn scenarios() -> Vec<ScenarioInfo> {
             most_execs: scenario.most_execs(),
         })
         .collect()
+}
+
+/// Whether something runs in a container there, so that it matters in which: the family "where it runs", and those of
+/// others that set a container up.
+pub fn is_of_containers(scenario: &ScenarioInfo) -> bool {
+    scenario.family == Family::Where
+        || ["container", "quiet-victim"].contains(&scenario.name.as_str())
 }
 
 /// Every kernel series that is locked, from `vm/`.

@@ -11,6 +11,8 @@
 //! | [`Summary`] | `summary.json` |
 //! | [`across()`] | what `execlab compare` prints of runs of two labs |
 //! | [`gate::gate`] | what `execlab compare` prints of runs of one lab |
+//! | [`across()`] | what `execlab compare` prints |
+//! | [`decide::decide`] | what `execlab decide` prints |
 //! | [`conformance::conformance()`] | what `execlab report --conformance` prints |
 //! | [`replay::Replay`] | what `execlab replay` prints |
 //! | [`trace::Trace`] | a timeline that Perfetto opens |
@@ -39,6 +41,7 @@ pub mod conclude;
 pub mod conformance;
 mod control;
 mod csv;
+pub mod decide;
 pub mod doubts;
 pub mod gate;
 mod guide;

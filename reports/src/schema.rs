@@ -26,6 +26,11 @@ pub fn gate() -> Value {
     of::<crate::gate::Gate>("Gate")
 }
 
+/// Of what `execlab decide --format json` prints.
+pub fn decision() -> Value {
+    of::<crate::decide::Decision>("A design decision")
+}
+
 /// Of what `execlab report --conformance --format json` prints.
 pub fn conformance() -> Value {
     of::<crate::conformance::Conformance>("Conformance table")

@@ -17,6 +17,7 @@ use execlab_model::{exit::ExitCode, result::Lab};
 mod ci;
 mod baseline;
 mod compare;
+mod decide;
 mod kernels;
 mod list;
 mod merge;
@@ -25,6 +26,7 @@ mod replay;
 pub use ci::CiArgs;
 pub use baseline::{Baseline, BaselineDir};
 pub use compare::{CompareArgs, CompareFormat};
+pub use decide::{DecideArgs, DecideFormat};
 pub use kernels::{KernelStoreArgs, Kernels};
 pub use list::{BackendsFormat, List, ListArgs, ListFormat};
 pub use merge::MergeArgs;
@@ -95,6 +97,8 @@ pub enum Command {
         #[command(subcommand)]
         what: Baseline,
     },
+    /// Say which way to watch meets a list of needs, by what was measured: a design decision record
+    Decide(Box<DecideArgs>),
     /// Print a completion script
     Completions {
         /// For this shell

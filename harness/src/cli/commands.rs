@@ -4,6 +4,7 @@ mod backends;
 mod baseline;
 mod compare;
 mod conformance;
+mod decide;
 mod doctor;
 pub mod kernels;
 mod list;
@@ -41,6 +42,7 @@ pub fn run(cli: Cli, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
         Command::Ci(args) => output::print(&Workflow::from(args).render()?)?,
         Command::Compare(args) => return compare::run(&args, cli.color, stderr),
         Command::Baseline { what } => baseline::run(what, stderr)?,
+        Command::Decide(args) => return decide::run(&args, stderr),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut command(), "execlab", &mut script);

@@ -20,6 +20,7 @@ use execlab_reports::{
     gate::{BadPolicy, NoSuchBackend},
     text::clean,
 };
+use execlab_reports::{NotComparable, decide::CannotDecide, text::clean};
 use execlab_vm::kernels;
 
 use super::output::Stderr;
@@ -141,6 +142,12 @@ pub enum ExpectedError {
     /// A format of a gate for what is none.
     #[error("runs of two labs are ordered and not judged: there is no junit of that")]
     NoJunitAcross,
+    /// Results that nothing can be decided on.
+    #[error(transparent)]
+    CannotDecide(#[from] CannotDecide),
+    /// A name that is in no result.
+    #[error("{0}")]
+    NotInResults(String),
     /// A format.
     #[error("{0}")]
     NoSuchFormat(String),
@@ -213,11 +220,17 @@ impl ExpectedError {
             | Self::NoSuchBackend(_)
             | Self::NoJunitAcross
             | Self::NoSuchFormat(_)
+            | Self::NotInResults(_)
+            | Self::CannotDecide(CannotDecide::NoSuch { .. })
             | Self::NoSuchWatch(_)
             | Self::Watch(WatchError::NoCommand(_) | WatchError::NoStart { .. })
             | Self::NotComparable(NotComparable::NoSuchKernel { .. })
             | Self::Kernels(kernels::StoreError::Unknown(_)) => ExitCode::Config,
             Self::NotComparable(_) | Self::OtherInputs { .. } => ExitCode::NoBaseline,
+            Self::CannotDecide(CannotDecide::Nothing(_)) => ExitCode::NothingSelected,
+            Self::NotComparable(_) | Self::CannotDecide(CannotDecide::Mixed { .. }) => {
+                ExitCode::NoBaseline
+            }
             Self::Gaps { code, .. } => *code,
             Self::NotComparable(_)
             | Self::Baseline(BaselineError::Missing { .. } | BaselineError::Damaged { .. }) => {
@@ -322,6 +335,8 @@ impl ExpectedError {
             }
             Self::BadPolicy { .. } => {
                 Some("`execlab compare --print-policy` prints a whole one".to_owned())
+            Self::CannotDecide(CannotDecide::Mixed { .. }) => {
+                Some("decide on the runs of one machine at a time".to_owned())
             }
             Self::Gaps { .. } => Some("`execlab run --resume` runs again what broke on the host's side; of a lost guest the log says why".to_owned()),
             Self::NoSuchCommand(_) => Some("`execlab --help` lists the commands".to_owned()),
@@ -338,6 +353,8 @@ impl ExpectedError {
             | Self::NoPolicy { .. }
             | Self::NoSuchBackend(_)
             | Self::NoJunitAcross
+            | Self::CannotDecide(_)
+            | Self::NotInResults(_)
             | Self::NoSuchFormat(_)
             | Self::Ci(_)
             | Self::NoSuchWatch(_)

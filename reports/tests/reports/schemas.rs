@@ -58,6 +58,11 @@ fn the_schema_of_a_timeline_is_the_one_checked_in() {
 }
 
 #[test]
+fn the_schema_of_a_decision_is_the_one_checked_in() {
+    compare("decision.schema.json", &schema::decision());
+}
+
+#[test]
 fn the_schema_of_a_monitors_line_is_the_one_checked_in() {
     compare("monitor.schema.json", &schema::monitor());
 }

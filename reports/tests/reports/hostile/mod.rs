@@ -3,9 +3,9 @@
 //! Each document is made of results with a hostile text in every place, and of the same with a plain
 //! word there; a reader of that format, which is not ours, must find the same structure in both.
 
-mod documents;
+pub mod documents;
 mod size;
-mod texts;
+pub mod texts;
 
 use std::sync::LazyLock;
 
@@ -21,7 +21,7 @@ use documents::{csv_shape, html_shape, markdown_shape, xml_shape};
 use texts::{TEXTS, any_text, run};
 
 /// What no document may hold: anything that steers a terminal or that nobody sees.
-fn steers(text: &str) -> Option<char> {
+pub fn steers(text: &str) -> Option<char> {
     text.chars()
         .find(|&c| (c.is_control() && c != '\n') || is_hidden(c))
 }

@@ -1,0 +1,159 @@
+//! The commands that measure and decide again.
+
+use std::{borrow::Cow, collections::BTreeSet};
+
+use execlab_model::{
+    plan::{BackendSpec, PROGRAM_PREFIX},
+    result::Lab,
+    workload::{Spawn, Workload},
+};
+
+use super::{
+    Command, Question,
+    judge::Judged,
+    scope::{Place, Scope},
+};
+use crate::text::clean;
+
+/// Of each variant that every backend has, what stands behind its name.
+const VARIANTS: [(&str, &str); 2] = [(BackendSpec::DEFAULT, ""), ("tuned", "+tuned")];
+
+/// First what was not measured, then all of it, then the decision.
+pub(super) fn commands(scope: &Scope<'_>, question: &Question, judged: &[Judged]) -> Vec<Command> {
+    let is_open = |j: &&Judged| !j.remains() && !j.has_fallen();
+    let open: Vec<&Judged> = judged.iter().filter(is_open).collect();
+    let missing: BTreeSet<Place> = open
+        .iter()
+        .flat_map(|j| j.raw.iter().filter_map(|raw| raw.place))
+        .collect();
+    let backends: Vec<usize> = open.iter().map(|j| j.backend).collect();
+    let mut commands = runs(
+        scope,
+        &missing,
+        &backends,
+        "Measure what is not known of the undecided",
+    );
+    commands.extend(runs(
+        scope,
+        &scope.places,
+        &scope.candidates,
+        "Measure all of it again",
+    ));
+    commands.push(Command {
+        what: "Decide again".into(),
+        command: question.command.clone(),
+    });
+    commands
+}
+
+/// What all workloads of one command have in common.
+fn shape(workload: &Workload) -> (String, u32, u64, Spawn, u32) {
+    (
+        workload.load.to_string(),
+        workload.execs,
+        workload.lifetime_ns,
+        workload.spawn,
+        workload.population,
+    )
+}
+
+fn runs(
+    scope: &Scope<'_>,
+    places: &BTreeSet<Place>,
+    backends: &[usize],
+    what: &str,
+) -> Vec<Command> {
+    let workload = |place: &Place| scope.matrix.setups[place.setup].workload;
+    let mut shapes: Vec<_> = places.iter().map(|place| shape(workload(place))).collect();
+    shapes.sort();
+    shapes.dedup();
+    let names = names(scope, backends);
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let command = |shape_of: &(String, u32, u64, Spawn, u32)| {
+        let of_shape = || {
+            places
+                .iter()
+                .filter(|place| shape(workload(place)) == *shape_of)
+        };
+        let kernels: BTreeSet<usize> = of_shape().map(|place| place.kernel).collect();
+        let setups: BTreeSet<usize> = of_shape().map(|place| place.setup).collect();
+        let first = of_shape().map(|place| place.seed).min().unwrap_or(0);
+        let last = of_shape().map(|place| place.seed).max().unwrap_or(0);
+        let setup = &scope.matrix.setups[*setups.iter().next().expect("a shape of a place")];
+        let kernels = kernels
+            .iter()
+            .map(|&at| scope.matrix.kernels[at].id.name.as_str());
+        let scenarios = setups
+            .iter()
+            .map(|&at| scope.matrix.setups[at].workload.scenario.as_str());
+        let (load, execs, lifetime_ns, spawn, population) = shape_of;
+        let mut words = vec!["execlab".to_owned(), "run".to_owned()];
+        let mut option = |name: &str, value: String| {
+            words.push(format!("--{name}"));
+            words.push(value);
+        };
+        option("kernels", joined(kernels));
+        option("backends", joined(names.iter().map(String::as_str)));
+        option("workloads", joined(scenarios));
+        option("load", load.clone());
+        option("execs", execs.to_string());
+        option("seeds", format!("{first}..{}", last.saturating_add(1)));
+        if *lifetime_ns > 0 {
+            option("lifetime", format!("{lifetime_ns}ns"));
+        }
+        if *spawn != Spawn::default() {
+            option("spawn", spawn.to_string());
+        }
+        if *population > 0 {
+            option("population", population.to_string());
+        }
+        if setup.lab != Lab::Exact {
+            option("lab", setup.lab.to_string());
+        }
+        if setup.lab == Lab::Kvm {
+            option("cpus", setup.cpus.to_string());
+        }
+        Command {
+            what: what.to_owned(),
+            command: clean(&shell(&words)),
+        }
+    };
+    shapes.iter().map(command).collect()
+}
+
+/// As in `--backends`. Variants of a matrix file and programs of others have no such name.
+fn names(scope: &Scope<'_>, backends: &[usize]) -> Vec<String> {
+    let name = |&backend: &usize| {
+        let spec = scope.matrix.backends[backend].spec;
+        let (_, end) = VARIANTS.iter().find(|(name, _)| *name == spec.variant)?;
+        if spec.name.starts_with(PROGRAM_PREFIX) {
+            return None;
+        }
+        Some(format!("{}{end}", spec.name))
+    };
+    backends.iter().filter_map(name).collect()
+}
+
+fn joined<'t>(names: impl Iterator<Item = &'t str>) -> String {
+    names
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+/// As one types it in a shell; quotes stand only where they must.
+pub fn shell(words: &[String]) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    let quoted = words.iter().map(|word| {
+        if !word.is_empty() && word.chars().all(is_plain) {
+            return word.clone();
+        }
+        // A NUL cannot be in an argument; whatever holds one was never typed.
+        let word = word.replace('\0', "");
+        shlex::try_quote(&word).map_or_else(|_| String::new(), Cow::into_owned)
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
