@@ -94,6 +94,7 @@ impl ResultCache {
                 ..head.kernel
             },
             wall: Duration::ZERO,
+            sched: None,
             host: [("cached".to_owned(), json!({ "since": head.since }))].into(),
         })
     }

@@ -18,9 +18,9 @@
 //! | [`doctor`] | what this machine can do, lab by lab and backend by backend |
 //! | [`duration`], [`nearest`] | small helpers |
 
+pub mod baselines;
 pub mod cache;
 pub mod ci;
-pub mod baselines;
 pub mod doctor;
 pub mod documents;
 pub mod duration;

@@ -14,8 +14,8 @@ use execlab_harness::{
 };
 use execlab_model::{exit::ExitCode, result::Lab};
 
-mod ci;
 mod baseline;
+mod ci;
 mod compare;
 mod decide;
 mod kernels;
@@ -23,8 +23,8 @@ mod list;
 mod merge;
 mod replay;
 
-pub use ci::CiArgs;
 pub use baseline::{Baseline, BaselineDir};
+pub use ci::CiArgs;
 pub use compare::{CompareArgs, CompareFormat};
 pub use decide::{DecideArgs, DecideFormat};
 pub use kernels::{KernelStoreArgs, Kernels};

@@ -37,7 +37,6 @@ pub fn run(cli: Cli, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
         Command::Watch(args) => return watch::run(args),
         Command::Replay(args) => return replay::run(&args, stderr),
         Command::Report(args) => return report::run(&args, cli.color, stderr),
-        Command::Compare(args) => compare::run(&args, cli.color, stderr)?,
         Command::Merge(args) => return merge::run(&args, cli.color, stderr),
         Command::Ci(args) => output::print(&Workflow::from(args).render()?)?,
         Command::Compare(args) => return compare::run(&args, cli.color, stderr),

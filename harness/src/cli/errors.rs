@@ -4,8 +4,8 @@ use std::{error::Error, io, path::PathBuf};
 
 use execlab_harness::progress::tell;
 use execlab_harness::{
-    ci::BadWord,
     baselines::BaselineError,
+    ci::BadWord,
     lab::{LabError, exact::BadSabotage, fake::BadRule},
     matrix::MatrixError,
     merge::MergeError,
@@ -17,10 +17,10 @@ use execlab_harness::{
 use execlab_model::{exit::ExitCode, result::Lab};
 use execlab_reports::{
     NotComparable,
+    decide::CannotDecide,
     gate::{BadPolicy, NoSuchBackend},
     text::clean,
 };
-use execlab_reports::{NotComparable, decide::CannotDecide, text::clean};
 use execlab_vm::kernels;
 
 use super::output::Stderr;
@@ -226,13 +226,10 @@ impl ExpectedError {
             | Self::Watch(WatchError::NoCommand(_) | WatchError::NoStart { .. })
             | Self::NotComparable(NotComparable::NoSuchKernel { .. })
             | Self::Kernels(kernels::StoreError::Unknown(_)) => ExitCode::Config,
-            Self::NotComparable(_) | Self::OtherInputs { .. } => ExitCode::NoBaseline,
             Self::CannotDecide(CannotDecide::Nothing(_)) => ExitCode::NothingSelected,
-            Self::NotComparable(_) | Self::CannotDecide(CannotDecide::Mixed { .. }) => {
-                ExitCode::NoBaseline
-            }
-            Self::Gaps { code, .. } => *code,
             Self::NotComparable(_)
+            | Self::OtherInputs { .. }
+            | Self::CannotDecide(CannotDecide::Mixed { .. })
             | Self::Baseline(BaselineError::Missing { .. } | BaselineError::Damaged { .. }) => {
                 ExitCode::NoBaseline
             }
@@ -335,6 +332,7 @@ impl ExpectedError {
             }
             Self::BadPolicy { .. } => {
                 Some("`execlab compare --print-policy` prints a whole one".to_owned())
+            }
             Self::CannotDecide(CannotDecide::Mixed { .. }) => {
                 Some("decide on the runs of one machine at a time".to_owned())
             }

@@ -27,7 +27,9 @@ fn steps(page: &str) -> Vec<Step> {
             "```console" => steps.extend(block(&mut lines).iter().filter_map(|line| command(line))),
             "```toml" => {
                 let text = block(&mut lines);
-                let name = text[0].strip_prefix("# ").expect("a file begins with its name");
+                let name = text[0]
+                    .strip_prefix("# ")
+                    .expect("a file begins with its name");
                 steps.push(Step::Write(name.to_owned(), text.join("\n")));
             }
             _ => {}
@@ -37,9 +39,13 @@ fn steps(page: &str) -> Vec<Step> {
 }
 
 fn command(line: &str) -> Option<Step> {
-    let line = line.strip_prefix("$ ").expect("commands stand behind a `$`");
+    let line = line
+        .strip_prefix("$ ")
+        .expect("commands stand behind a `$`");
     let (line, about) = line.split_once(" # ").unwrap_or((line, ""));
-    let code = about.strip_prefix("ends with ").map_or(0, |code| code.parse().unwrap());
+    let code = about
+        .strip_prefix("ends with ")
+        .map_or(0, |code| code.parse().unwrap());
     if about.starts_with("needs ") {
         return None;
     }
