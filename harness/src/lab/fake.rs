@@ -24,7 +24,7 @@
 //! | `changed` | the digest is another one, as if an input had changed |
 
 pub(super) mod record;
-mod sched;
+pub(crate) mod sched;
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     sched::Scheduled,
-    timeline::{Life, Lost, Part, SIGHTING_NS, Timeline, Told},
+    timeline::{Life, Lost, Part, Timeline, Told},
     words,
 };
 
@@ -177,7 +177,6 @@ fn sighting(told: &Told<'_>) -> Event {
         Some(exec) => format!("{verdict} #{}", exec.id),
         None => verdict.to_owned(),
     };
-    let window = (told.drawn_ns, told.drawn_ns + SIGHTING_NS);
     let argv = sighting.argv.as_ref().map(|argv| match argv {
         Argv::List(list) => list.iter().map(bytes).collect(),
         Argv::Joined(words) => bytes(words),
@@ -186,7 +185,7 @@ fn sighting(told: &Told<'_>) -> Event {
         .exec
         .map(|exec| sighting.received_ns.saturating_sub(exec.started_ns));
     let hint = &sighting.container;
-    Event::slice("sighting", name, track(MONITOR, told.lane), window)
+    Event::slice("sighting", name, track(MONITOR, told.lane), told.drawn())
         .with("sighting", told.at)
         .with("verdict", verdict)
         .with("received_ns", sighting.received_ns)

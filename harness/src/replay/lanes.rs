@@ -25,7 +25,7 @@ pub fn lanes(spans: &[(u64, u64)]) -> Vec<u32> {
             count += 1;
             count - 1
         });
-        taken.push(Reverse((until.max(from + 1), lane)));
+        taken.push(Reverse((until.max(from.saturating_add(1)), lane)));
         dealt[at] = lane;
     }
     dealt

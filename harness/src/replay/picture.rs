@@ -126,7 +126,10 @@ fn no_such_exec(trial: &str, timeline: &Timeline<'_>, id: u32) -> NoSuchExec {
         .map(|life| life.exec.id.to_string())
         .collect();
     let mut valid = match ids().min().zip(ids().max()) {
-        Some((least, most)) => format!("{} of them from {least} to {most}", timeline.execs.len()),
+        Some((least, most)) => format!(
+            "its {} execs have ids from {least} to {most}",
+            timeline.execs.len()
+        ),
         None => "it made none".to_owned(),
     };
     if !missed.is_empty() {

@@ -96,8 +96,10 @@ impl Scheduled {
         let (switch, waking, new) = (switch?, waking?, new?);
         for cpu in &trace.cpus {
             let stats = Stats::parse(&cpu.stats).ok_or("its stats are of another form")?;
-            self.lost += stats.overrun + stats.commit_overrun + stats.dropped;
-            self.left_out += cpu.left_out;
+            for lost in [stats.overrun, stats.commit_overrun, stats.dropped] {
+                self.lost = self.lost.saturating_add(lost);
+            }
+            self.left_out = self.left_out.saturating_add(cpu.left_out);
             for raw in &cpu.pages {
                 let page =
                     Page::parse(layout, raw.as_slice()).map_err(|error| error.to_string())?;
@@ -162,5 +164,101 @@ impl Kind {
             by: self.format.field("common_pid")?.word(event)?,
             task: self.task("pid", "comm", event)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use execlab_model::{
+        plan::BackendSpec,
+        result::Lab,
+        workload::{Load, Spawn, Workload},
+    };
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{lab::fake, plan::TrialSpec, replay::again::with_scheduler};
+
+    fn trace(execs: u32) -> SchedTrace {
+        let trial = TrialSpec {
+            id: String::new(),
+            kernel: "6.1".into(),
+            backend: BackendSpec::none("default"),
+            program: None,
+            boot: Vec::new(),
+            workload: Workload {
+                scenario: "absolute".into(),
+                load: Load::Closed,
+                execs,
+                lifetime_ns: 0,
+                spawn: Spawn::Vfork,
+                population: 0,
+            },
+            lab: Lab::Exact,
+            cpus: 1,
+            seed: 0,
+        };
+        fake::sched::of(&with_scheduler(&trial)).expect("it was asked for")
+    }
+
+    #[test]
+    fn switches_and_wakeups_are_read_over_several_pages() {
+        let trace = trace(50);
+        assert!(trace.cpus[0].pages.len() > 2);
+        let read = Scheduled::read(&trace);
+        assert_eq!((read.problem, read.events, read.lost), (None, 250, 3));
+        assert_eq!((read.switches.len(), read.wakeups.len()), (200, 50));
+        let [first, second, ..] = read.switches.as_slice() else {
+            panic!("{:?}", read.switches);
+        };
+        assert_eq!(
+            (first.at_ns, first.from.tid, first.to.tid),
+            (109_999, 0, 1_000)
+        );
+        assert_eq!(second.to.comm, "execlab-monitor".into());
+        assert!(first.preempted && second.preempted && !read.switches[2].preempted);
+        let woken = &read.wakeups[0];
+        assert_eq!(
+            (woken.at_ns, woken.by, woken.task.tid),
+            (111_000, 1_000, 900)
+        );
+    }
+
+    #[test]
+    fn what_is_of_another_form_is_told() {
+        let with = |change: &dyn Fn(&mut SchedTrace)| {
+            let mut trace = trace(2);
+            change(&mut trace);
+            Scheduled::read(&trace).problem.expect("it cannot be read")
+        };
+        assert_eq!(
+            with(&|trace| trace.header_page.clear()),
+            "its header_page is of another form"
+        );
+        assert_eq!(
+            with(&|trace| trace.formats[1].1.clear()),
+            "its format of sched/sched_waking is of another form"
+        );
+        assert_eq!(
+            with(&|trace| trace.problem = Some("cannot make it".into())),
+            "cannot make it"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_page_is_too_odd(
+            odd in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200), 0..4),
+            keep: u8,
+        ) {
+            let mut trace = trace(5);
+            let cut = trace.cpus[0].pages[0].0[..usize::from(keep)].to_vec();
+            trace.cpus[0].pages = odd.into_iter().chain([cut]).map(Bytes).collect();
+            let most = u64::MAX;
+            trace.cpus[0].stats = format!("overrun: {most}\ncommit overrun: {most}\ndropped events: 1\n");
+            let read = Scheduled::read(&trace);
+            prop_assert_eq!(read.lost, most);
+            prop_assert!(read.problem.is_some(), "a page that was cut is none");
+        }
     }
 }

@@ -73,18 +73,19 @@ fn moments(timeline: &Timeline<'_>, life: &Life<'_>) -> Vec<Moment> {
     for lost in &timeline.losses {
         let report = lost.report;
         if touch(report.window_ns, (from, until)) {
-            let count = report.count.map_or_else(
-                || "something".to_owned(),
-                |count| format!("{count} ({:?})", report.unit).to_lowercase(),
-            );
             let (begin, end) = report.window_ns;
-            let source = &report.source;
-            moments.push(moment(
-                begin,
-                false,
-                format!("by {source} the monitor lost {count} from here on"),
-            ));
-            moments.push(moment(end, false, format!("until here, says {source}")));
+            let said = |what: &str| match report.count {
+                Some(count) => {
+                    let unit = format!("{:?}", report.unit).to_lowercase();
+                    format!(
+                        "{what} of a loss report: {count} ({unit}), {}",
+                        report.source
+                    )
+                }
+                None => format!("{what} of a loss report: no number, {}", report.source),
+            };
+            moments.push(moment(begin, false, said("begin of the window")));
+            moments.push(moment(end, false, said("end of the window")));
         }
     }
     for part in &timeline.parts {

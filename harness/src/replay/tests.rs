@@ -182,7 +182,8 @@ proptest! {
         }
         let ids: BTreeSet<u32> = cut.execs.iter().map(|life| life.exec.id).collect();
         let near = &timeline.execs[at.saturating_sub(margin)..(at + margin + 1).min(timeline.execs.len())];
-        prop_assert!(near.iter().all(|life| ids.contains(&life.exec.id)));
+        let near: BTreeSet<u32> = near.iter().map(|life| life.exec.id).collect();
+        prop_assert_eq!(&ids, &near);
         // All that was told of what is shown is shown.
         for told in timeline.sightings.iter().filter(|told| told.exec.is_some_and(|e| ids.contains(&e.id))) {
             prop_assert!(cut.sightings.iter().any(|kept| kept.at == told.at));

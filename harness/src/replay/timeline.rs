@@ -15,7 +15,7 @@ use crate::score::{
 };
 
 /// How wide a sighting is drawn, in nanoseconds: it is a moment, and arrows end in slices.
-pub const SIGHTING_NS: u64 = 1_000;
+const SIGHTING_NS: u64 = 1_000;
 /// A monitor's times are its own word. What lies further behind the trial's end than this, in nanoseconds, is drawn
 /// there.
 const BEYOND_NS: u64 = 60_000_000_000;
@@ -59,7 +59,8 @@ impl Life<'_> {
     /// From when its child was to be made to its end.
     pub fn window_ns(&self) -> (u64, u64) {
         let exec = self.exec;
-        let until = exec.ended_ns.max(exec.started_ns).max(exec.spawned_ns + 1);
+        let until = exec.ended_ns.max(exec.started_ns);
+        let until = until.max(exec.spawned_ns.saturating_add(1));
         (exec.spawned_ns, until)
     }
 
@@ -94,6 +95,13 @@ pub struct Told<'a> {
     pub lane: u32,
 }
 
+impl Told<'_> {
+    /// From when to when it is drawn.
+    pub fn drawn(&self) -> (u64, u64) {
+        (self.drawn_ns, self.drawn_ns.saturating_add(SIGHTING_NS))
+    }
+}
+
 /// A loss report.
 #[derive(Debug, Clone)]
 pub struct Lost<'a> {
@@ -123,6 +131,8 @@ pub struct Count {
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct Timeline<'a> {
+    /// Whether there was a monitor.
+    pub watched: bool,
     /// When the storm began.
     pub began_ns: u64,
     /// The parts of the trial, in order.
@@ -135,8 +145,8 @@ pub struct Timeline<'a> {
     pub losses: Vec<Lost<'a>>,
     /// One for each time at which one of them changes; none where nobody watched.
     pub counts: Vec<Count>,
-    /// Whether it is a part of another one.
-    pub is_cut: bool,
+    /// Of a part of another one: the time that it shows.
+    pub window_ns: Option<(u64, u64)>,
 }
 
 impl<'a> Timeline<'a> {
@@ -184,19 +194,20 @@ impl<'a> Timeline<'a> {
                 let from = clamp(from);
                 Lost {
                     report,
-                    drawn_ns: (from, clamp(until).max(from + 1)),
+                    drawn_ns: (from, clamp(until).max(from.saturating_add(1))),
                     lane: 0,
                 }
             })
             .collect();
         let mut timeline = Self {
+            watched,
             began_ns: truth.began_ns,
             parts,
             execs: lives,
             sightings,
             losses,
             counts: Vec::new(),
-            is_cut: false,
+            window_ns: None,
         };
         if watched {
             timeline.counts = timeline.count();
@@ -210,13 +221,16 @@ impl<'a> Timeline<'a> {
 
     /// What became of all execs and sightings; `None` where nobody watched.
     pub fn totals(&self, best: &[PathClass]) -> Option<Counts> {
+        if !self.watched {
+            return None;
+        }
         let mut counts = Counts {
             execs: self.execs.len() as u64,
             ..Counts::default()
         };
         for life in &self.execs {
             match life.became {
-                Became::NotWatched => return None,
+                Became::NotWatched => {}
                 Became::Judged(Fate::Missed) => counts.missed += 1,
                 Became::Judged(Fate::Late(_)) => counts.late += 1,
                 Became::Judged(Fate::Seen(_)) => {
@@ -286,11 +300,7 @@ impl<'a> Timeline<'a> {
         for (life, lane) in self.execs.iter_mut().zip(lanes(&spans)) {
             life.lane = lane;
         }
-        let spans: Vec<_> = self
-            .sightings
-            .iter()
-            .map(|told| (told.drawn_ns, told.drawn_ns + SIGHTING_NS))
-            .collect();
+        let spans: Vec<_> = self.sightings.iter().map(Told::drawn).collect();
         for (told, lane) in self.sightings.iter_mut().zip(lanes(&spans)) {
             told.lane = lane;
         }
@@ -363,7 +373,7 @@ fn parts(record: &Record) -> Vec<Part> {
     // The window of the storm's cost is a little longer than the storm.
     let rest = wall_ns.saturating_sub(finished - began);
     let quiet = began.saturating_sub(rest);
-    let caught_up = finished + record.costs.catch_up.wall_ns;
+    let caught_up = finished.saturating_add(record.costs.catch_up.wall_ns);
     let part = |name, from: u64, until: u64, note| Part {
         name,
         window_ns: (from, until),

@@ -57,7 +57,24 @@ fn names(trace: &Trace, of: &str) -> Vec<String> {
 fn a_trial_is_the_same_again_and_its_misses_are_told() {
     let bench = with_misses();
     let said = replay(&bench, &[TRIAL]).code(0);
-    insta::assert_snapshot!(said.stdout, @"");
+    insta::assert_snapshot!(said.stdout, @r#"
+    6.1/proc-poll+default/absolute/closed/exact/0
+    The same to the last bit: digest b9532537aa3a, record f2d620014c08.
+    20 execs: 15 seen and 5 missed; 15 of those seen have the best path.
+
+    What the monitor says that it lost
+      planted: 5 execs, between +0.000000 ms and +1.920000 ms
+
+    Missed, and what stood around it (times since the storm began)
+      #0 /opt/storm/bin/true: +0.000000 ms to +0.020000 ms, lived 10 µs; told of none before and of #1 after; loss reported by planted
+      #4 /opt/storm/bin/true: +0.400000 ms to +0.420000 ms, lived 10 µs; told of #3 before and of #5 after; loss reported by planted
+      #8 /opt/storm/bin/true: +0.800000 ms to +0.820000 ms, lived 10 µs; told of #7 before and of #9 after; loss reported by planted
+      #12 /opt/storm/bin/true: +1.200000 ms to +1.220000 ms, lived 10 µs; told of #11 before and of #13 after; loss reported by planted
+      #16 /opt/storm/bin/true: +1.600000 ms to +1.620000 ms, lived 10 µs; told of #15 before and of #17 after; loss reported by planted
+      the story of one: --around 0
+
+    Timeline: o/replay/6.1@proc-poll+default@absolute@closed@exact@0.trace.json
+    "#);
     insta::assert_snapshot!(said.stderr, @"replay: 6.1/proc-poll+default/absolute/closed/exact/0");
     let trace = trace(&bench, &format!("o/replay/{FILE}.trace.json"));
     assert_eq!(
@@ -67,7 +84,7 @@ fn a_trial_is_the_same_again_and_its_misses_are_told() {
             ("image", 20),
             ("loss", 1),
             ("missed", 5),
-            ("phase", 4),
+            ("phase", 3),
             ("sighting", 15),
             ("told", 30),
         ])
@@ -93,7 +110,14 @@ fn a_trial_is_named_by_its_number_or_by_a_part_of_its_id() {
         assert_eq!(replay.before.as_ref(), Some(&replay.now));
     }
     let wrong = |name: &str| replay(&bench, &[name]).code(22).stderr;
-    insta::assert_snapshot!(wrong("3") + &wrong("proc-pol+") + &wrong("absolute"), @"");
+    insta::assert_snapshot!(wrong("3") + &wrong("proc-pol+") + &wrong("absolute"), @r#"
+    error: there is no trial 3: the plan has 2, counted from 1
+    help: its number, its id, or a part of it that no other has; results.jsonl holds the ids
+    error: no trial is called `proc-pol+`, or has that in its name (near to it: 6.1/none/absolute/closed/exact/0, 6.1/proc-poll+default/absolute/closed/exact/0)
+    help: its number, its id, or a part of it that no other has; results.jsonl holds the ids
+    error: 2 trials have `absolute` in their names: 6.1/none/absolute/closed/exact/0, 6.1/proc-poll+default/absolute/closed/exact/0
+    help: its number, its id, or a part of it that no other has; results.jsonl holds the ids
+    "#);
     bench.command(&["replay", "nowhere", "1"]).code(22);
 }
 
@@ -101,7 +125,39 @@ fn a_trial_is_named_by_its_number_or_by_a_part_of_its_id() {
 fn one_exec_has_a_story_and_a_timeline_of_its_own() {
     let bench = with_misses();
     let said = replay(&bench, &["2", "--around=8", "--margin=2"]).code(0);
-    insta::assert_snapshot!(said.stdout, @"");
+    insta::assert_snapshot!(said.stdout, @r#"
+    6.1/proc-poll+default/absolute/closed/exact/0
+    The same to the last bit: digest b9532537aa3a, record f2d620014c08.
+    20 execs: 15 seen and 5 missed; 15 of those seen have the best path.
+
+    What the monitor says that it lost
+      planted: 5 execs, between +0.000000 ms and +1.920000 ms
+
+    Exec #8 (pid 1008, /opt/storm/bin/true): missed
+      +0.000000 ms  begin of the window of a loss report: 5 (exec), planted
+      +0.000000 ms  the storm begins
+      +0.515000 ms  the monitor tells of #5 (seen)
+      +0.615000 ms  the monitor tells of #6 (seen)
+      +0.715000 ms  the monitor tells of #7 (seen)
+    > +0.800000 ms  its child is about to be made, by pid 999
+    > +0.810000 ms  its image runs its first instructions: the exec was before this
+    > +0.820000 ms  it has ended: it exited with 0
+      +0.915000 ms  the monitor tells of #9 (seen)
+      +1.015000 ms  the monitor tells of #10 (seen)
+      +1.115000 ms  the monitor tells of #11 (seen)
+      +1.920000 ms  end of the window of a loss report: 5 (exec), planted
+      +1.920000 ms  the storm is over
+
+      path: not told; it is /opt/storm/bin/true
+      given: not told; it is /opt/storm/bin/true
+      argv: not told; it is /opt/storm/bin/true x00000008
+      pid: not told; it is 1008
+      parent: not told; it is 999
+      uid: not told; it is 0
+      container: not told; it is cgroup /storm
+
+    Timeline: o/replay/6.1@proc-poll+default@absolute@closed@exact@0@around-8.trace.json
+    "#);
     let trace = trace(&bench, &format!("o/replay/{FILE}@around-8.trace.json"));
     let execs = trace
         .trace_events
@@ -117,7 +173,10 @@ fn one_exec_has_a_story_and_a_timeline_of_its_own() {
     assert_eq!(story.latency_ns, Some(5_000));
 
     let none = replay(&bench, &["2", "--around=20"]).code(22);
-    insta::assert_snapshot!(none.stderr, @"");
+    insta::assert_snapshot!(none.stderr, @r#"
+    replay: 6.1/proc-poll+default/absolute/closed/exact/0
+    error: no exec of 6.1/proc-poll+default/absolute/closed/exact/0 has the id 20: its 20 execs have ids from 0 to 19; missed were 0, 4, 8, 12, 16
+    "#);
     bench.set("EXECLAB_REPLAY_AROUND", "3");
     bench.set("EXECLAB_REPLAY_MARGIN", "0");
     bench.set("EXECLAB_REPLAY_FORMAT", "json");
@@ -164,7 +223,11 @@ fn other_inputs_are_named_and_need_a_word() {
     let bench = with_misses();
     bench.with("drop=4@proc-poll;changed=7@proc-poll");
     let said = replay(&bench, &["2"]).code(12);
-    insta::assert_snapshot!(said.stderr, @"");
+    insta::assert_snapshot!(said.stderr, @r#"
+    error: 6.1/proc-poll+default/absolute/closed/exact/0 was run from other inputs than it would be run from now
+      image (initramfs): planted 7, was nothing
+    help: `--anyway` runs it all the same, as another trial of that name; to have the same one, take the execlab, the QEMU and the kernel of the run
+    "#);
     assert_eq!(said.stdout, "");
     let said = replay(&bench, &["2", "--anyway", "--format=json"]).code(0);
     assert!(
@@ -188,7 +251,17 @@ fn the_scheduler_is_recorded_in_a_second_run_that_says_what_it_is() {
         .skip_while(|line| !line.starts_with("A second run"))
         .take_while(|line| !line.is_empty())
         .collect();
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    A second run, with the scheduler's events recorded. That perturbs it: its figures are not the trial's.
+      100 events, 3 LOST, as the buffer was full
+      the CPU was given to the storm 40 times and to the monitor 20 times, which was woken 20 times
+      every exec has the verdict that it has in the trial
+      busy instructions of the storm: 1,784,000 here, 1,784,000 in the trial (0, 0%)
+      instructions of the monitor in it: 184,000 here, 184,000 in the trial (0, 0%)
+      switches in it: 0 here, 0 in the trial (0)
+      execs seen: 15 here, 15 in the trial (0, 0%)
+      execs missed: 5 here, 5 in the trial (0, 0%)
+    "#);
     let path = format!("o/replay/{FILE}.trace.json");
     let whole = trace(&bench, &path);
     assert_eq!(
@@ -230,7 +303,43 @@ fn trials_without_a_storm_a_guest_or_a_result_are_told_as_what_they_are() {
     run("", "fine", 0);
     let baseline = replay("fine", "1").code(0);
     let all = [lost, unsupported, failed, infra, baseline];
-    insta::assert_snapshot!(all.map(|said| said.stdout).join("---\n"), @"");
+    insta::assert_snapshot!(all.map(|said| said.stdout).join("---\n"), @r#"
+    6.1/proc-poll+default/absolute/closed/exact/0
+    It is lost again: digest f969cd150404, and no record, as in the run.
+    It is lost: kernel panic: planted
+    ---
+    6.1/proc-poll+default/absolute/closed/exact/0
+    The same to the last bit: digest f969cd150404, record 83c267829013.
+    It is unsupported: planted: this kernel has no such thing
+    ---
+    6.1/proc-poll+default/absolute/closed/exact/0
+    The same to the last bit: digest f969cd150404, record bbb56e4f35cd.
+    It is backend-failed: planted: the monitor died by signal 11
+    5 execs: 2 seen and 3 missed; 2 of those seen have the best path.
+
+    What the monitor says that it lost
+      planted: 3 execs, between +0.000000 ms and +0.420000 ms
+
+    Missed, and what stood around it (times since the storm began)
+      #0 /opt/storm/bin/true: +0.000000 ms to +0.020000 ms, lived 10 µs; told of none before and of #1 after; loss reported by planted
+      #2 /opt/storm/bin/true: +0.200000 ms to +0.220000 ms, lived 10 µs; told of #1 before and of #3 after; loss reported by planted
+      #4 /opt/storm/bin/true: +0.400000 ms to +0.420000 ms, lived 10 µs; told of #3 before and of none after; loss reported by planted
+      the story of one: --around 0
+
+    Timeline: failed/replay/6.1@proc-poll+default@absolute@closed@exact@0.trace.json
+    ---
+    6.1/proc-poll+default/absolute/closed/exact/0
+    The run has nothing to hold it against.
+    5 execs: 5 seen; 5 of those seen have the best path.
+
+    Timeline: infra/replay/6.1@proc-poll+default@absolute@closed@exact@0.trace.json
+    ---
+    6.1/none/absolute/closed/exact/0
+    The same to the last bit: digest ebe4703c4c5c, record dc2964b0969b.
+    Nobody watched: there is truth alone.
+
+    Timeline: fine/replay/6.1@none@absolute@closed@exact@0.trace.json
+    "#);
 
     bench.with("lose@proc-poll");
     let now = replay("fine", "2").code(20);
@@ -261,5 +370,8 @@ fn what_is_missing_in_a_run_is_said_and_other_labs_are_refused() {
     ];
     bench.run_in("host", &host).code(0);
     let said = bench.command(&["replay", "host", "1"]).code(22);
-    insta::assert_snapshot!(said.stderr, @"");
+    insta::assert_snapshot!(said.stderr, @r#"
+    error: running/none/absolute/closed/host/0 is of the lab host, where nothing repeats: only trials of the lab exact can be run again as they were
+    help: run the same workload in the lab exact, and replay that trial
+    "#);
 }

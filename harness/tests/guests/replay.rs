@@ -1,6 +1,6 @@
 //! `execlab replay` of trials that lost execs, on real kernels.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use execlab_model::{exit::ExitCode, result::TrialResult};
 use execlab_reports::{
@@ -71,6 +71,7 @@ fn of<'t>(trace: &'t Trace, category: &str) -> impl Iterator<Item = &'t Event> {
 
 #[test]
 fn a_replayed_trial_has_the_record_of_its_run_and_one_missed_exec_has_a_story() {
+    let mut replayed = BTreeSet::new();
     for line in watched() {
         let counted = line.completeness.as_ref().expect("it completed");
         let (whole, trace) = replay(line, &[]);
@@ -93,7 +94,10 @@ fn a_replayed_trial_has_the_record_of_its_run_and_one_missed_exec_has_a_story() 
             .collect();
         assert_eq!(missed.len() as u64, counted.missed);
         if line.backend.name == "tracefs-exec" {
-            assert_eq!(missed, [], "{}", line.trial);
+            assert!(missed.is_empty(), "{}", line.trial);
+        }
+        // Whether a monitor with a small buffer is woken in time is the scheduler's affair, and so the kernel's.
+        if missed.is_empty() {
             continue;
         }
         let middle = missed[missed.len() / 2];
@@ -102,13 +106,18 @@ fn a_replayed_trial_has_the_record_of_its_run_and_one_missed_exec_has_a_story() 
         assert_eq!((story.exec, story.verdict.as_str()), (middle, "missed"));
         let own = story.moments.iter().filter(|moment| moment.own);
         assert_eq!(own.count(), 3, "{:?}", story.moments);
-        assert!(of(&part, "exec").count() >= 2);
+        assert!((2..=3).contains(&of(&part, "exec").count()));
         assert!(part.trace_events.len() < trace.trace_events.len());
         if line.backend.name == "netlink" {
             assert!(!whole.losses.is_empty(), "{}", line.trial);
             assert!(whole.gaps.iter().any(|gap| !gap.losses.is_empty()));
         }
+        replayed.insert(line.backend.name.as_str());
     }
+    assert!(
+        replayed.is_superset(&BTreeSet::from(["proc-poll", "netlink"])),
+        "{replayed:?}"
+    );
 }
 
 #[test]

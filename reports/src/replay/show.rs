@@ -62,14 +62,17 @@ impl Replay {
         let difference = difference.map(|difference| clean(&difference.to_string()));
         match self.outcome {
             Outcome::Same => {
-                let what = match &now.record_sha256 {
-                    Some(record) => format!("record {}", digits(record)),
-                    None => format!("it is {} again, and left no record", now.status),
-                };
-                let mut lines = vec![format!(
-                    "The same to the last bit: digest {}, {what}.",
-                    digits(&now.digest)
-                )];
+                let digest = digits(&now.digest);
+                let mut lines = vec![match &now.record_sha256 {
+                    Some(record) => format!(
+                        "The same to the last bit: digest {digest}, record {}.",
+                        digits(record)
+                    ),
+                    None => format!(
+                        "It is {} again: digest {digest}, and no record, as in the run.",
+                        now.status
+                    ),
+                }];
                 if let Some(difference) = difference {
                     lines.push(format!(
                         "The record is the same; another execlab scored it: {difference}"

@@ -50,7 +50,7 @@ const WAKEUP: &str = "\tfield:char comm[16];\toffset:8;\tsize:16;\tsigned:0;
 const IDS: [u16; 4] = [316, 318, 319, 317];
 
 /// Of a trial that asks for it: for each exec its process runs, wakes the monitor, and the monitor runs.
-pub(super) fn of(trial: &TrialSpec) -> Option<SchedTrace> {
+pub(crate) fn of(trial: &TrialSpec) -> Option<SchedTrace> {
     trial.backend.settings.get(SCHED_TRACE)?;
     let truth = record::truth(trial);
     let mut events = Vec::new();

@@ -72,26 +72,12 @@ pub(super) fn draw(second: SecondRun<'_>) -> Vec<Event> {
     ] {
         events.extend(Event::track(track(SCHEDULER, number), name));
     }
-    let window = window(second.timeline);
+    // All of it, unless it was cut.
+    let window = second.timeline.window_ns.unwrap_or((0, u64::MAX));
     events.extend(runs(second.scheduled, &who, window));
     events.extend(wakeups(second.scheduled, &who, window));
     events.extend(truth(second.timeline));
     events
-}
-
-/// The time of a second run that is drawn: all of it, unless it was cut.
-fn window(timeline: &Timeline<'_>) -> (u64, u64) {
-    let lives = timeline.execs.iter().map(|life| life.window_ns());
-    let told = timeline.sightings.iter().map(|told| told.drawn_ns);
-    let parts = timeline.parts.iter().map(|part| part.window_ns);
-    if timeline.is_cut {
-        let from = lives.clone().map(|window| window.0).min();
-        let until = lives.map(|window| window.1).chain(told).max();
-        (from.unwrap_or(0), until.unwrap_or(0))
-    } else {
-        let from = parts.clone().map(|window| window.0).min();
-        (from.unwrap_or(0), u64::MAX)
-    }
 }
 
 /// Each time that a CPU was given to somebody: on the track of that CPU, and of storm and monitor on theirs too, where
