@@ -352,7 +352,7 @@ fn exact(
 /// Whether one exec more or less is a change: where one side never did anything but the best, or where the trials of
 /// each side are all alike.
 fn is_certain(measure: &Measure, samples: &Samples) -> bool {
-    let (base, new) = (samples.base(), samples.new());
+    let (base, new) = (samples.of_base(), samples.of_new());
     let flawless = |figures: &[f64]| figures.iter().all(|f| measure.is_ideal(*f));
     let alike = |figures: &[f64]| {
         is_constant(figures) && (figures.len() >= FEWEST || measure.is_pure(figures[0]))

@@ -306,7 +306,7 @@ fn limits(place: &str, metrics: &BTreeMap<String, Limits>) -> Result<(), BadPoli
             });
         }
         let sizes = [limits.relative, limits.absolute, limits.varied];
-        if sizes.into_iter().flatten().any(|n| !(n >= 0.0)) {
+        if sizes.into_iter().flatten().any(|n| n.is_nan() || n < 0.0) {
             let place = format!("{place}.{name}");
             return Err(bad(&place, "a limit is a number from 0 up"));
         }

@@ -28,11 +28,11 @@ pub enum Samples {
 impl Samples {
     /// Means of the two.
     pub fn means(&self) -> (f64, f64) {
-        (mean(&self.base()), mean(&self.new()))
+        (mean(&self.of_base()), mean(&self.of_new()))
     }
 
     /// Figures of the base.
-    pub fn base(&self) -> Vec<f64> {
+    pub fn of_base(&self) -> Vec<f64> {
         match self {
             Self::Paired(pairs) => pairs.iter().map(|p| p.0).collect(),
             Self::Apart(base, _) => base.clone(),
@@ -40,7 +40,7 @@ impl Samples {
     }
 
     /// Figures of the other.
-    pub fn new(&self) -> Vec<f64> {
+    pub fn of_new(&self) -> Vec<f64> {
         match self {
             Self::Paired(pairs) => pairs.iter().map(|p| p.1).collect(),
             Self::Apart(_, new) => new.clone(),
@@ -66,7 +66,7 @@ impl Samples {
         }
         let (base, new) = self.means();
         let deviation = (assumed.relative * base.abs().max(new.abs())).max(assumed.absolute);
-        let (one, other) = (self.base().len() as f64, self.new().len() as f64);
+        let (one, other) = (self.of_base().len() as f64, self.of_new().len() as f64);
         Normal::standard().inverse_cdf(tail) * deviation * (1.0 / one + 1.0 / other).sqrt()
     }
 
@@ -155,7 +155,9 @@ fn groups(base: &[f64], new: &[f64]) -> f64 {
     let mut all = [base, new].concat();
     let middle = mean(&all);
     // Around their common mean, the sum of one group says all of the difference of means.
-    all.iter_mut().for_each(|v| *v -= middle);
+    for value in &mut all {
+        *value -= middle;
+    }
     let size = new.len();
     let scale = size as f64 / all.len() as f64;
     let total: f64 = all.iter().sum();

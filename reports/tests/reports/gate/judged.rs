@@ -180,7 +180,8 @@ fn a_race_that_is_won_by_turns_is_no_alarm_until_it_is_lost_more_often() {
             let wobble = super::WOBBLE[usize::try_from(trial.seed % 8).unwrap()];
             let path = trial.path.as_mut().unwrap();
             let all = path.exact + path.absent;
-            path.exact = (all as f64 * (mean + 0.003 * wobble)) as u64;
+            let won = (all as f64 * (mean + 0.003 * wobble)).round();
+            path.exact = (0..=all).find(|n| *n as f64 >= won).unwrap();
             (path.best, path.absent) = (path.exact, all - path.exact);
         }
     };

@@ -31,13 +31,13 @@ fn fates() -> impl Strategy<Value = Fate> {
 
 const NAMES: [&str; 3] = ["audit", "ebpf", "ptrace"];
 
-fn meet(results: Vec<TrialResult>, fates: &[Fate]) -> Vec<TrialResult> {
+fn meet(results: &[TrialResult], fates: &[Fate]) -> Vec<TrialResult> {
     let fate = |t: &TrialResult| {
         let at = NAMES.iter().position(|n| *n == t.backend.name);
         at.map_or(&Fate::Same, |at| &fates[at])
     };
     let stays = |t: &TrialResult| !matches!(fate(t), Fate::Vanishes);
-    let met = rebuilt(&results, |t| match fate(t).clone() {
+    let met = rebuilt(results, |t| match fate(t).clone() {
         Fate::Same | Fate::Vanishes => {}
         Fate::Costs(factor) => burden(t, factor),
         Fate::Loses(count) => {
@@ -85,7 +85,7 @@ proptest! {
     fn a_run_against_itself_is_silent(
         seeds in 1_u64..9, spread in 0.0_f64..0.5, fates in prop::collection::vec(fates(), 3),
     ) {
-        let one = meet(run(&NAMES, 0, seeds, 1000, spread), &fates);
+        let one = meet(&run(&NAMES, 0, seeds, 1000, spread), &fates);
         let gate = compare(&one, &one);
         prop_assert_eq!(gate.exit_code, 0);
         prop_assert_eq!(gate.verdict, Verdict::Unchanged);
@@ -97,8 +97,8 @@ proptest! {
         seeds in 1_u64..9, first in 0_u64..12, spread in 0.0_f64..0.05,
         ours in prop::collection::vec(fates(), 3), theirs in prop::collection::vec(fates(), 3),
     ) {
-        let one = meet(run(&NAMES, 0, seeds, 1000, spread), &ours);
-        let other = meet(run(&NAMES, first, seeds, 1000, spread), &theirs);
+        let one = meet(&run(&NAMES, 0, seeds, 1000, spread), &ours);
+        let other = meet(&run(&NAMES, first, seeds, 1000, spread), &theirs);
         let (there, back) = (compare(&one, &other), compare(&other, &one));
         let turned: Vec<_> = of_findings(&back)
             .into_iter()

@@ -5,6 +5,9 @@ use execlab_reports::gate::{Input, Verdict};
 
 use super::{burden, compare, rebuilt, row, run, verdicts, with};
 
+/// Makes a trial one of other inputs.
+type Other = fn(&mut TrialResult);
+
 fn without(results: &[TrialResult], backend: &str) -> Vec<TrialResult> {
     let keep = |t: &&TrialResult| t.backend.name != backend;
     results.iter().filter(keep).cloned().collect()
@@ -45,15 +48,15 @@ fn other_kernels_machines_and_versions_of_qemu_are_shown_and_not_judged() {
         }
         new
     };
-    let cases: [(Input, &str, fn(&mut TrialResult)); 4] = [
+    let cases: [(Input, &str, Other); 4] = [
         (Input::Kernel, "kernel", |t| {
-            t.kernel.sha256 = "9".repeat(64)
+            t.kernel.sha256 = "9".repeat(64);
         }),
         (Input::Qemu, "qemu", |t| {
-            t.provenance.qemu = Some("8.0".into())
+            t.provenance.qemu = Some("8.0".into());
         }),
         (Input::Machine, "machine", |t| {
-            t.provenance.command_line.push("-cpu".into())
+            t.provenance.command_line.push("-cpu".into());
         }),
         (Input::Workload, "workload", |t| t.workload.execs = 500),
     ];
@@ -80,7 +83,9 @@ fn other_kernels_machines_and_versions_of_qemu_are_shown_and_not_judged() {
         );
     }
     let mut other_lab = base.clone();
-    other_lab.iter_mut().for_each(|t| t.lab = Lab::Kvm);
+    for trial in &mut other_lab {
+        trial.lab = Lab::Kvm;
+    }
     let gate = compare(&base, &other_lab);
     assert_eq!(
         (gate.exit_code, row(&gate, "ebpf").verdict),

@@ -1,6 +1,7 @@
 //! What people and programs are shown.
 
-use execlab_reports::gate::{Run, gate, junit};
+use execlab_model::result::TrialResult;
+use execlab_reports::gate::{Policy, Run, gate, junit};
 use pulldown_cmark::Parser;
 
 use super::{burden, compare, rebuilt, run};
@@ -20,7 +21,7 @@ fn planted() -> execlab_reports::gate::Gate {
     new.extend(
         run(&["ptrace"], 0, 8, 1000, 0.001)
             .into_iter()
-            .filter(|t| t.is_watched()),
+            .filter(TrialResult::is_watched),
     );
     compare(&base, &new)
 }
@@ -112,7 +113,7 @@ fn nothing_hostile_reaches_a_document() {
             results,
             repeats: &[],
         };
-        let gate = gate(side(base), side(new), &Default::default());
+        let gate = gate(side(base), side(new), &Policy::default());
         for text in [gate.terminal(80), gate.markdown(), junit(&gate)] {
             let steers = |c: char| c.is_control() && c != '\n';
             assert!(!text.chars().any(steers), "{text}");
