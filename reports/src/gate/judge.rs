@@ -89,6 +89,7 @@ pub(super) fn row((base, new): Pair<'_, '_>, policy: &Policy, design: Design) ->
             }
             for measure in MEASURES {
                 let limits = policy.resolve(measure, new.any().lab, &overrides);
+                let limits = for_images(limits, &row.changed);
                 let found = finding(measure, limits, (base, new), policy, design);
                 row.findings.extend(found);
             }
@@ -112,6 +113,18 @@ pub(super) fn row((base, new): Pair<'_, '_>, policy: &Policy, design: Design) ->
         row.exit_code = code_of(row.exit_code).and(code).code();
     }
     row
+}
+
+/// The limits between guests that were not started from the same image.
+fn for_images(mut limits: Resolved, changed: &[Change]) -> Resolved {
+    let of_image = |c: &Change| {
+        use Input::{BootOptions, GuestImage, Kernel, Machine, Qemu};
+        matches!(c.input, Kernel | Qemu | Machine | GuestImage | BootOptions)
+    };
+    if changed.iter().any(of_image) {
+        limits.limit.relative = limits.limit.relative.max(limits.limit.image);
+    }
+    limits
 }
 
 fn plain(verdict: Verdict, policy: &Policy) -> (Verdict, ExitCode) {

@@ -38,6 +38,9 @@ pub struct Limit {
     pub absolute: f64,
     /// In the measure's unit, where the trials of a side differ among themselves: a race that is won by turns.
     pub varied: f64,
+    /// In place of `relative` where the guests were started from another image: what lies elsewhere in memory shifts all
+    /// seeds together, and no number of seeds shows by how much.
+    pub image: f64,
 }
 
 /// What is taken for the standard deviation over seeds where there are too few of them to see it.
@@ -83,6 +86,7 @@ const NOTHING: Limit = Limit {
     relative: 0.0,
     absolute: 0.0,
     varied: 0.0,
+    image: 0.0,
 };
 
 const fn metric(id: &'static str, title: &'static str, group: Group, unit: Unit) -> Measure {
@@ -143,22 +147,32 @@ const fn faults(id: &'static str, title: &'static str) -> Measure {
 }
 
 impl Measure {
-    const fn limits(self, exact: (f64, f64), sampled: (f64, f64), assumed: (f64, f64)) -> Self {
+    const fn exact(self, relative: f64, absolute: f64, image: f64) -> Self {
         Self {
             exact: Limit {
-                relative: exact.0,
-                absolute: exact.1,
-                varied: 0.0,
+                relative,
+                absolute,
+                image,
+                ..NOTHING
             },
+            ..self
+        }
+    }
+
+    const fn sampled(self, relative: f64, absolute: f64) -> Self {
+        Self {
             sampled: Limit {
-                relative: sampled.0,
-                absolute: sampled.1,
-                varied: 0.0,
+                relative,
+                absolute,
+                ..NOTHING
             },
-            assumed: Assumed {
-                relative: assumed.0,
-                absolute: assumed.1,
-            },
+            ..self
+        }
+    }
+
+    const fn assumed(self, relative: f64, absolute: f64) -> Self {
+        Self {
+            assumed: Assumed { relative, absolute },
             ..self
         }
     }
@@ -221,15 +235,15 @@ impl Measure {
 #[rustfmt::skip]
 pub const MEASURES: &[Measure] = &[
     metric("added_per_exec", "added per exec", Group::Cost, Unit::AddedCostPerExec)
-        .limits((0.005, 50.0), (0.05, 500.0), (0.01, 200.0)),
-    metric("idle_added_per_second", "added per idle second", Group::Cost, Unit::AddedCostPerSecond)
-        .limits((0.02, 20_000.0), (0.10, 50_000.0), (0.02, 20_000.0)),
+        .exact(0.005, 50.0, 0.015).sampled(0.05, 500.0).assumed(0.01, 200.0),
+    metric("idle_added", "added per idle second", Group::Cost, Unit::AddedCostPerSecond)
+        .exact(0.02, 20_000.0, 0.05).sampled(0.10, 50_000.0).assumed(0.02, 20_000.0),
     metric("memory_peak", "memory of the monitor", Group::Cost, Unit::Bytes)
-        .limits((0.05, 262_144.0), (0.10, 1_048_576.0), (0.02, 131_072.0)),
+        .exact(0.05, 262_144.0, 0.05).sampled(0.10, 1_048_576.0).assumed(0.02, 131_072.0),
     metric("latency_p50", "latency, median", Group::Cost, Unit::Nanoseconds)
-        .limits((0.05, 1_000.0), (0.10, 20_000.0), (0.05, 2_000.0)).on_demand(),
+        .exact(0.05, 1_000.0, 0.10).sampled(0.10, 20_000.0).assumed(0.05, 2_000.0).on_demand(),
     metric("latency_p99", "latency, 99th percentile", Group::Cost, Unit::Nanoseconds)
-        .limits((0.10, 5_000.0), (0.20, 100_000.0), (0.10, 10_000.0)).on_demand(),
+        .exact(0.10, 5_000.0, 0.20).sampled(0.20, 100_000.0).assumed(0.10, 10_000.0).on_demand(),
     share("completeness", "completeness"),
     share("path_accuracy", "right paths"),
     Measure {
@@ -239,8 +253,8 @@ pub const MEASURES: &[Measure] = &[
         ..faults("path_rank", "rank of path class").own(path_rank)
     },
     share("container", "right container"),
-    share("argv", "right arguments"),
-    share("pid", "right PID"),
+    share("argv_exact", "right arguments"),
+    share("pid_host", "right PID"),
     share("given", "string of the call"),
     share("parent", "right parent"),
     share("credentials", "right user"),

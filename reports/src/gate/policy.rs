@@ -120,6 +120,9 @@ pub struct Limits {
     /// and, in the exact lab, more than this where the seeds of a side differ among themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub varied: Option<f64>,
+    /// In the exact lab, in place of `relative` where the guests were started from another image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<f64>,
     /// The new figure has to be no less than this, whatever the baseline's is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_least: Option<f64>,
@@ -246,6 +249,7 @@ impl Policy {
                 relative: Some(found.limit.relative),
                 absolute: Some(found.limit.absolute),
                 varied: Some(found.limit.varied).filter(|_| lab.is_exact()),
+                image: Some(found.limit.image).filter(|_| lab.is_exact()),
                 at_least: found.at_least,
                 at_most: found.at_most,
             }
@@ -283,6 +287,7 @@ impl Policy {
             limit.relative = limits.relative.unwrap_or(limit.relative);
             limit.absolute = limits.absolute.unwrap_or(limit.absolute);
             limit.varied = limits.varied.unwrap_or(limit.varied);
+            limit.image = limits.image.unwrap_or(limit.image);
             found.at_least = limits.at_least.or(found.at_least);
             found.at_most = limits.at_most.or(found.at_most);
         }
@@ -305,7 +310,12 @@ fn limits(place: &str, metrics: &BTreeMap<String, Limits>) -> Result<(), BadPoli
                 name: name.clone(),
             });
         }
-        let sizes = [limits.relative, limits.absolute, limits.varied];
+        let sizes = [
+            limits.relative,
+            limits.absolute,
+            limits.varied,
+            limits.image,
+        ];
         if sizes.into_iter().flatten().any(|n| n.is_nan() || n < 0.0) {
             let place = format!("{place}.{name}");
             return Err(bad(&place, "a limit is a number from 0 up"));

@@ -99,11 +99,18 @@ impl Samples {
 
     /// The least that [`Self::permutation`] can be with so many trials, whatever is measured.
     pub fn least(&self) -> f64 {
-        let ways = match self {
-            Self::Paired(pairs) => 2_f64.powi(i32::try_from(pairs.len()).unwrap_or(i32::MAX)),
-            Self::Apart(base, new) => choose(base.len() + new.len(), new.len()),
+        // Turned round, signs and groups of one size are as far apart as they were.
+        let (ways, extremes) = match self {
+            Self::Paired(pairs) => {
+                let signs = i32::try_from(pairs.len()).unwrap_or(i32::MAX);
+                (2_f64.powi(signs), 2.0)
+            }
+            Self::Apart(base, new) => {
+                let ways = choose(base.len() + new.len(), new.len());
+                (ways, if base.len() == new.len() { 2.0 } else { 1.0 })
+            }
         };
-        (2.0 / ways).min(1.0)
+        (extremes / ways).min(1.0)
     }
 }
 

@@ -104,6 +104,13 @@ pub(super) fn notes(gate: &Gate, design: Design) -> Vec<String> {
              A change is told where it is larger than the limit and than what the seeds of the row make by themselves (seen from)."
                 .to_owned(),
         );
+        let image = |c: &super::Change| c.input == super::Input::GuestImage;
+        if gate.rows.iter().any(|r| r.changed.iter().any(image)) {
+            notes.push(
+                "The guests were started from another image. That shifts all seeds of a row together, so that more seeds do not show it, and wider limits hold (`image` in the policy)."
+                    .to_owned(),
+            );
+        }
     }
     let sampled: Vec<&Lab> = labs().filter(|lab| !lab.is_exact()).collect();
     if !sampled.is_empty() {

@@ -249,3 +249,22 @@ fn an_exception_has_its_reason_told() {
     let other = "[[cell]]\nmatch = \"5.10/*\"\nreason = \"being rewritten\"\nignore = true";
     assert_eq!(with(&base, &new, other).exit_code, 10);
 }
+
+#[test]
+fn between_two_images_the_limit_is_wider() {
+    let base = run(&["ptrace"], 0, 8, 1000, 0.000_5);
+    let on_another = |factor| {
+        let mut new = rebuilt(&base, |t| burden(t, factor));
+        for trial in &mut new {
+            trial.provenance.initramfs = Some("77".repeat(32));
+            trial.digest = format!("77{}", &trial.digest[2..]);
+        }
+        new
+    };
+    let gate = compare(&base, &on_another(1.01));
+    assert_eq!((gate.exit_code, gate.verdict), (0, Verdict::Unchanged));
+    assert!(gate.terminal(100).contains("started from another image"));
+    assert_eq!(compare(&base, &on_another(1.03)).exit_code, 10);
+    let narrow = "[metrics.added_per_exec]\nimage = 0.005";
+    assert_eq!(with(&base, &on_another(1.01), narrow).exit_code, 10);
+}
