@@ -69,7 +69,7 @@ impl Input {
             Self::BootOptions => "boot options",
             Self::Monitor => "monitor's program",
             Self::Settings => "settings",
-            Self::Other => "another part of the digest",
+            Self::Other => "part of the digest",
             Self::Execlab => "execlab's version",
         }
     }
@@ -176,16 +176,25 @@ fn change(
     policy: &Policy,
 ) -> Change {
     const LONGEST: usize = 120;
-    let words = |said: &BTreeSet<String>| {
-        let said: Vec<&str> = said.iter().map(String::as_str).collect();
+    let words = |said: &BTreeSet<String>, other: &BTreeSet<String>| {
+        let said: Vec<String> = said.iter().map(|text| own(input, text, other)).collect();
         shorten(&clean(&said.join("; ")), LONGEST)
     };
     Change {
         input,
-        base: words(base),
-        new: words(new),
+        base: words(base, new),
+        new: words(new, base),
         refused: input.across(policy) == Across::Refuse,
     }
+}
+
+/// Of a long command line, what the other side does not have.
+fn own(input: Input, text: &str, other: &BTreeSet<String>) -> String {
+    if input != Input::Machine {
+        return text.to_owned();
+    }
+    let there = |word: &&str| !other.iter().any(|line| line.split(' ').any(|w| w == *word));
+    text.split(' ').filter(there).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether each seed that both have was made from the same inputs; of seeds that differ nothing is known.

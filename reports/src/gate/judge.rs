@@ -11,6 +11,7 @@ use super::{
     inputs,
     measure::{MEASURES, Measure},
     policy::{Policy, Resolved, Stance},
+    show::or_none,
     spread::{FEWEST, Samples, is_constant},
     words,
 };
@@ -248,7 +249,10 @@ fn repeats(base: &Cell<'_>, new: &Cell<'_>, row: &mut Row) -> Option<(Verdict, E
 
 fn refused(changes: &[Change]) -> String {
     let refused = changes.iter().filter(|c| c.refused);
-    let each = refused.map(|c| format!("{} is {}, was {}", c.input.as_str(), c.new, c.base));
+    let each = refused.map(|c| {
+        let (new, base) = (or_none(&c.new), or_none(&c.base));
+        format!("{} is {new}, was {base}", c.input.as_str())
+    });
     format!(
         "not compared across: {}",
         each.collect::<Vec<_>>().join("; ")

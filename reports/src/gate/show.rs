@@ -200,7 +200,8 @@ fn fitting(table: &Table, width: usize) -> String {
     })
 }
 
-fn or_none(text: &str) -> &str {
+/// A text, or that there is none.
+pub(super) fn or_none(text: &str) -> &str {
     if text.is_empty() { "none" } else { text }
 }
 

@@ -82,6 +82,12 @@ fn other_kernels_machines_and_versions_of_qemu_are_shown_and_not_judged() {
             (10, Verdict::Regressed)
         );
     }
+    let gate = compare(
+        &base,
+        &on(|t| t.provenance.command_line.push("-cpu max".into())),
+    );
+    let why = &row(&gate, "ebpf").why[0];
+    assert_eq!(why, "not compared across: machine is -cpu max, was none");
     let mut other_lab = base.clone();
     for trial in &mut other_lab {
         trial.lab = Lab::Kvm;
