@@ -27,17 +27,29 @@ pub enum Format {
     Junit,
     /// One row for each trial.
     Csv,
+    /// Points of github-action-benchmark of which less is better.
+    GithubSmaller,
+    /// And those of which more is.
+    GithubBigger,
+    /// Bencher's metric format.
+    Bencher,
+    /// When each trial ran, on which worker: a Chrome trace.
+    Trace,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 10] = [
         Self::Terminal,
         Self::Markdown,
         Self::Html,
         Self::Json,
         Self::Junit,
         Self::Csv,
+        Self::GithubSmaller,
+        Self::GithubBigger,
+        Self::Bencher,
+        Self::Trace,
     ];
 
     /// The name used in flags.
@@ -49,6 +61,10 @@ impl Format {
             Self::Json => "json",
             Self::Junit => "junit",
             Self::Csv => "csv",
+            Self::GithubSmaller => "github-smaller",
+            Self::GithubBigger => "github-bigger",
+            Self::Bencher => "bencher",
+            Self::Trace => "trace",
         }
     }
 }
@@ -132,6 +148,10 @@ pub fn render(
         Format::Html => execlab_reports::html(results, repeats),
         Format::Junit => execlab_reports::junit(results, repeats),
         Format::Csv => execlab_reports::csv(results),
+        Format::GithubSmaller => execlab_reports::github_smaller(results),
+        Format::GithubBigger => execlab_reports::github_bigger(results),
+        Format::Bencher => execlab_reports::bencher(results),
+        Format::Trace => execlab_reports::trace(results),
         Format::Json => execlab_reports::text::json(&Summary::new(results, repeats)),
     };
     if !text.ends_with('\n') {

@@ -15,7 +15,7 @@ use std::{
     collections::HashSet,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc,
     },
     time::Duration,
@@ -147,10 +147,12 @@ impl Run<'_> {
             .filter(|&at| !self.is_cached(at));
         images.warm_up(self, to_run, writer.reporter);
 
+        let slots = AtomicUsize::new(0);
         let worker = |say| worker::Worker {
             run: self,
             queue: &queue,
             logs: &logs,
+            slot: slots.fetch_add(1, Ordering::Relaxed),
             say,
         };
         let trials = |say| worker(say).work();

@@ -8,6 +8,9 @@
 //! | [`html`] | `report.html`, one file that needs nothing else |
 //! | [`junit`] | `junit.xml` |
 //! | [`csv()`] | a row for each trial |
+//! | [`github_smaller`], [`github_bigger`], [`bencher`] | points for dashboards of benchmarks |
+//! | [`trace()`] | the run itself as a Chrome trace |
+//! | [`step_summary`] | the summary of a step in CI |
 //! | [`Summary`] | `summary.json` |
 //! | [`across()`] | what `execlab compare` prints of runs of two labs |
 //! | [`gate::gate`] | what `execlab compare` prints of runs of one lab |
@@ -41,6 +44,7 @@ pub mod conclude;
 pub mod conformance;
 mod control;
 mod csv;
+pub mod dashboard;
 pub mod decide;
 pub mod doubts;
 pub mod gate;
@@ -62,22 +66,27 @@ mod reasons;
 pub mod repeat;
 pub mod replay;
 pub mod schema;
+mod step;
 mod summary;
 mod terminal;
 pub mod text;
 pub mod trace;
+mod trace;
 pub mod witness;
 
 pub use across::{Across, NotComparable, across};
 pub use cached::cached_since;
 pub use compare::{Compared, compare};
 pub use csv::{csv, csv_columns};
+pub use dashboard::{bencher, github_bigger, github_smaller};
 pub use guide::metrics_guide;
 pub use html::html;
 pub use junit::junit;
 pub use markdown::markdown;
 pub use repeat::Repeatability;
 pub use schema::results as schema;
+pub use step::{LIMIT as STEP_LIMIT, step_summary};
 pub use summary::{CellSummary, Exit, FigureSummary, Summary, Totals};
 pub use terminal::{TerminalOptions, terminal};
+pub use trace::trace;
 pub use witness::Witnesses;

@@ -221,6 +221,9 @@ pub struct RunArgs {
     /// How the report is printed
     #[arg(long, value_name = "FORMAT", default_value = "terminal", env = "EXECLAB_FORMAT", help = report_formats())]
     pub format: Format,
+    /// Add a short summary in Markdown to this file: what to conclude, and what to type where something failed
+    #[arg(long, value_name = "FILE", env = "GITHUB_STEP_SUMMARY")]
+    pub step_summary: Option<PathBuf>,
     /// Rules of a laboratory without machines, for tests of execlab itself
     #[arg(long, value_name = "RULES", env = "EXECLAB_LAB_FAKE", hide = true)]
     pub lab_fake: Option<String>,
@@ -288,6 +291,15 @@ pub struct ReportArgs {
     pub results: PathBuf,
     #[arg(long, value_name = "FORMAT", default_value = "terminal", env = "EXECLAB_FORMAT", help = all_formats())]
     pub format: String,
+    /// Add a short summary in Markdown to this file too; `execlab run` does so by itself where `GITHUB_STEP_SUMMARY` is
+    /// set
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "conformance",
+        env = "EXECLAB_STEP_SUMMARY"
+    )]
+    pub step_summary: Option<PathBuf>,
     /// Make the files of the run directory again instead of printing one
     #[arg(
         long,

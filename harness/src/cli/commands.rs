@@ -12,6 +12,7 @@ mod merge;
 mod replay;
 mod report;
 mod run;
+mod step;
 mod watch;
 
 use std::{fs, path::Path};

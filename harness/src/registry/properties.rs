@@ -99,7 +99,7 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "boot-option",
-        about: "the kernel must be booted with an option of its",
+        about: "the kernel must be booted with an option for it",
         has: Has::BootOption("at boot"),
     },
     Property {
@@ -109,7 +109,7 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "preload",
-        about: "a library of its is loaded into every program",
+        about: "a library of its own is loaded into every program",
         has: Has::Family(Family::Libc),
     },
     Property {

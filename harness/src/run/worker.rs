@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use execlab_model::{
@@ -42,6 +42,8 @@ pub(super) struct Worker<'a> {
     pub(super) run: Run<'a>,
     pub(super) queue: &'a Queue,
     pub(super) logs: &'a Path,
+    /// Which of the workers it is, from 0.
+    pub(super) slot: usize,
     pub(super) say: mpsc::SyncSender<Said>,
 }
 
@@ -76,6 +78,8 @@ impl Worker<'_> {
         let trial = &self.run.plan.trials[at];
         let start = self.run.start;
         let began = Instant::now();
+        // For people and traces alone: what is measured is measured by `began`.
+        let began_unix = SystemTime::now().duration_since(UNIX_EPOCH);
         let retried = |why: &str| self.say(Said::Retried(at, why.to_owned()));
         let kept = self.run.recall(trial);
         let was_run = kept.is_none();
@@ -96,6 +100,10 @@ impl Worker<'_> {
             if self.run.lab.has_images() {
                 line.host.insert("start".into(), json!(start));
             }
+            let began_unix = began_unix.unwrap_or_default();
+            line.host
+                .insert("began_ms".into(), json!(millis(began_unix)));
+            line.host.insert("worker".into(), json!(self.slot));
             line.host.insert("wall_ms".into(), json!(millis(wall)));
             line.host
                 .insert("wall_with_tries_ms".into(), json!(millis(began.elapsed())));

@@ -5,6 +5,7 @@ mod cache;
 mod ci;
 mod compare;
 mod conformance;
+mod dashboards;
 mod decide;
 mod doctor;
 mod gate;

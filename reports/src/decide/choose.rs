@@ -134,10 +134,10 @@ fn recommend(
     undecided: &[String],
 ) -> Recommendation {
     let trials: usize = scope.cells(best.backend).map(|c| c.trials.len()).sum();
-    let needs = match question.needs.len() + question.without.len() {
-        0 => "No needs were named; it".to_owned(),
-        1 => "It meets the one need and".to_owned(),
-        count => format!("It meets all {count} needs and"),
+    let needs = if question.needs.is_empty() && question.without.is_empty() {
+        "No needs were named; it"
+    } else {
+        "It meets every need and"
     };
     let mut why = vec![format!(
         "{needs} completed all of its {} in scope.",

@@ -116,7 +116,7 @@ pub(super) struct Place {
 pub(super) struct Scope<'a> {
     pub matrix: Matrix<'a>,
     results: &'a [TrialResult],
-    /// Wherever any candidate was measured.
+    /// Wherever anything was measured, be it a baseline.
     pub places: BTreeSet<Place>,
     /// Indices into the backends of the matrix.
     pub candidates: Vec<usize>,
@@ -131,14 +131,15 @@ impl<'a> Scope<'a> {
     ) -> Result<Self, CannotDecide> {
         let matrix = Matrix::new(results);
         let mut places = BTreeSet::new();
-        for cell in matrix.watched() {
+        // A baseline alone makes a place too: whoever was not measured there is not taken to be good there.
+        for cell in matrix.cells() {
             places.extend(cell.seeds().map(|seed| Place {
                 setup: cell.at.setup,
                 kernel: cell.at.kernel,
                 seed,
             }));
         }
-        if places.is_empty() {
+        if matrix.watched().next().is_none() {
             let named = !(question.kernels.is_empty()
                 && question.scenarios.is_empty()
                 && question.loads.is_empty());

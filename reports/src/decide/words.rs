@@ -1,10 +1,15 @@
 //! The document as lines and tables, which Markdown and HTML share.
 
-use super::{Candidate, Changes, Decision, Figure, Objection, Outcome, PlaceChange};
+use super::{
+    Candidate, Changes, Decision, Figure, LetIn, NeedChange, Objection, Outcome, PlaceChange,
+};
 use crate::{
     metric::Metric,
     text::{list, plural},
 };
+
+/// So many are named where none of them would be recommended.
+const MOST: usize = 5;
 
 /// A table before it is written.
 pub(super) struct Table {
@@ -202,28 +207,7 @@ impl Decision {
         } = &self.changes;
         let mut lines = Vec::new();
         for change in needs {
-            for let_in in &change.lets_in {
-                let instead = match &let_in.with {
-                    Some(with) => format!("With {with} in the place of {}", change.what),
-                    None if change.what.starts_with("without ") => {
-                        format!("If \"{}\" were not asked", change.what)
-                    }
-                    None => format!("Without the need {}", change.what),
-                };
-                let cost = let_in.cost.as_ref();
-                let cost = cost.map_or_else(String::new, |cost| {
-                    format!(
-                        " (at worst it adds {cost} {} per exec)",
-                        self.context.cost_unit
-                    )
-                });
-                let then = if let_in.wins {
-                    "would remain and be recommended"
-                } else {
-                    "would remain too"
-                };
-                lines.push(format!("{instead}, {} {then}{cost}.", let_in.candidate));
-            }
+            lines.extend(self.need_change(change));
         }
         for (at, change) in kernels.iter().enumerate() {
             lines.extend(place("kernel", change, at == 0 && change.unsupported > 0));
@@ -231,7 +215,8 @@ impl Decision {
         for change in workloads {
             lines.extend(place("workload", change, false));
         }
-        for near in nearest {
+        // What lacks a single thing was told already.
+        for near in nearest.iter().filter(|_| needs.is_empty()) {
             lines.push(format!(
                 "{} lacks: {}.",
                 near.candidate,
@@ -240,6 +225,53 @@ impl Decision {
         }
         if lines.is_empty() {
             lines.push("No single need, kernel or workload keeps anything else out: each of those that fell lacks several things.".into());
+        }
+        lines
+    }
+
+    /// One sentence for each that would be recommended, and one for all others.
+    fn need_change(&self, change: &NeedChange) -> Vec<String> {
+        let instead = |let_in: &LetIn| match &let_in.with {
+            Some(with) => format!("With {with} in the place of {}", change.what),
+            None if change.what.starts_with("without ") => {
+                format!("If \"{}\" were not asked", change.what)
+            }
+            None => format!("Without the need {}", change.what),
+        };
+        let cost = |let_in: &LetIn| {
+            let cost = let_in.cost.as_ref();
+            cost.map_or_else(String::new, |cost| {
+                format!(" (at worst it adds {cost} {} per exec)", self.context.cost_unit)
+            })
+        };
+        let (wins, others): (Vec<&LetIn>, Vec<&LetIn>) =
+            change.lets_in.iter().partition(|let_in| let_in.wins);
+        let winning = wins.into_iter().map(|let_in| {
+            let name = &let_in.candidate;
+            let (instead, cost) = (instead(let_in), cost(let_in));
+            format!("{instead}, {name} would remain and be recommended{cost}.")
+        });
+        let mut lines: Vec<String> = winning.collect();
+        if let Some(first) = others.first() {
+            let mut names: Vec<String> = others
+                .iter()
+                .take(MOST)
+                .map(|let_in| match &let_in.with {
+                    Some(with) => format!("{} ({with})", let_in.candidate),
+                    None => let_in.candidate.clone(),
+                })
+                .collect();
+            if others.len() > MOST {
+                names.push(format!("{} more", others.len() - MOST));
+            }
+            let instead = match first.with {
+                Some(_) => format!("With {} loosened as far as each needs", change.what),
+                None => instead(first),
+            };
+            lines.push(format!(
+                "{instead}, {} would remain too, and not be recommended.",
+                list(&names)
+            ));
         }
         lines
     }

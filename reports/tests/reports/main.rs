@@ -6,6 +6,7 @@ mod fixture;
 mod across;
 mod conclusions;
 mod conformance;
+mod dashboards;
 mod decide;
 mod doubts;
 mod gate;

@@ -81,7 +81,7 @@ pub struct DecideArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  execlab decide out --need completeness>=0.999 --need path=exact --kernels 5.10..
+  execlab decide out --need 'completeness>=0.999' --need path=exact --kernels 5.10..
   execlab decide out --need containers --max-cost 20000 --without root-module,ptrace --format html --out decision.html
 
 It ends with 0 and a recommendation; with 10 if nothing meets the needs and only what it costs (cost, latency, memory)
@@ -108,7 +108,7 @@ fn property(text: &str) -> Result<&'static Property, String> {
 fn needs_help() -> String {
     let names: Vec<&str> = Need::names().collect();
     format!(
-        "What each trial must show: a metric, `>=`, `<=`, `=`, `>` or `<`, and a value, as in `completeness>=0.999`, `path=exact`, `containers`, `honesty=knew`, `latency<=5ms`; several times, or divided by commas. Metrics: {}",
+        "What each trial must show: a metric, `>=`, `<=`, `=`, `>` or `<`, and a value, quoted where a shell would take the sign for its own, as in `'completeness>=0.999'`, `path=exact`, `containers`, `honesty=knew`, `latency<=5ms`; several times, or divided by commas. Metrics: {}",
         names.join(", ")
     )
 }

@@ -15,7 +15,7 @@ use super::{
         errors::ExpectedError,
         output::{self, Stderr},
     },
-    conformance,
+    conformance, step,
 };
 
 /// Reports from results alone.
@@ -32,6 +32,10 @@ pub fn run(args: &ReportArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
             repeats,
         } = RunDir::resume(&args.results)?;
         documents::write_all(&dir, &plan, &results, &repeats)?;
+        if let Some(file) = &args.step_summary {
+            let whole = of_plan(&plan, &results);
+            step::append(file, &args.results, &whole, &repeats)?;
+        }
         stderr.say(
             "done",
             &format!("wrote the reports of {}", args.results.display()),
@@ -39,6 +43,9 @@ pub fn run(args: &ReportArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
         return Ok(ExitCode::Ok);
     }
     let (results, repeats) = whole(&args.results, stderr)?;
+    if let Some(file) = &args.step_summary {
+        step::append(file, &args.results, &results, &repeats)?;
+    }
     output::print(&documents::render(
         &results,
         &repeats,

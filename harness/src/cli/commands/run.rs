@@ -28,12 +28,15 @@ use execlab_harness::{
 use execlab_model::{exit::ExitCode, result::Lab};
 use execlab_reports::text::plural;
 
-use super::super::{
-    args::{Color, RunArgs},
-    errors::ExpectedError,
-    laboratory,
-    output::{self, Stderr},
-    selection,
+use super::{
+    super::{
+        args::{Color, RunArgs},
+        errors::ExpectedError,
+        laboratory,
+        output::{self, Stderr},
+        selection,
+    },
+    step,
 };
 
 /// What a shell calls a process that an interrupt ended.
@@ -134,13 +137,19 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
         let said = format!("cannot keep how long trials took ({error}); nothing else needs it");
         stderr.say("warning", &said);
     }
+    let whole = of_plan(&plan, &end.results);
+    let summed_up = args.step_summary.as_deref();
+    let summed_up = summed_up.map_or(Ok(()), |file| {
+        step::append(file, dir.path(), &whole, &end.repeats)
+    });
     let printed = output::print(&documents::render(
-        &of_plan(&plan, &end.results),
+        &whole,
         &end.repeats,
         args.format,
         &output::screen(color),
     ));
     tell_end(&end, dir.path(), stderr);
+    summed_up?;
     // Whoever closes the terminal ends the run by that, and that is what it is to be told of.
     if !end.interrupted {
         printed?;

@@ -249,6 +249,18 @@ fn what_does_not_belong_together_or_is_not_there_is_refused() {
 }
 
 #[test]
+fn a_kernel_with_a_baseline_alone_is_not_taken_for_supported() {
+    let mut results = fixture::realistic();
+    results.retain(|t| t.kernel.name != "6.1" || t.is_baseline());
+    let found = decided(&results, &["path=exact"], &[]);
+    assert_eq!(found.outcome, Outcome::NotMeasured);
+    assert_eq!(names(&found.undecided), ["ebpf+default", "ptrace+default"]);
+    let mut asked = question(&results, &["path=exact"], &[]);
+    asked.kernels = vec!["5.10".parse().unwrap(), "7.2".parse().unwrap()];
+    assert_eq!(decide(&results, &asked).unwrap().outcome, Outcome::Recommended);
+}
+
+#[test]
 fn kernels_that_nobody_measured_are_told() {
     let results = fixture::realistic();
     let mut asked = question(&results, &[], &[]);
