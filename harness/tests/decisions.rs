@@ -63,7 +63,11 @@ fn extract(mut line: TrialResult) -> TrialResult {
     let provenance = &mut line.provenance;
     let model = provenance.command_line.iter().position(|a| a == "-cpu");
     let model = model.map_or(Vec::new(), |at| {
-        provenance.command_line[at..].iter().take(2).cloned().collect()
+        provenance.command_line[at..]
+            .iter()
+            .take(2)
+            .cloned()
+            .collect()
     });
     provenance.command_line = model;
     line
@@ -90,29 +94,28 @@ fn the_examples_follow_from_the_results_beside_them() {
     let bench = TempDir::new().unwrap();
     let mut lines = Vec::new();
     let packed = fs::read(folder().join("results.jsonl.gz")).unwrap();
-    GzDecoder::new(packed.as_slice()).read_to_end(&mut lines).unwrap();
+    GzDecoder::new(packed.as_slice())
+        .read_to_end(&mut lines)
+        .unwrap();
     fs::write(bench.path().join("results.jsonl"), lines).unwrap();
     for (name, code, asked) in EXAMPLES {
-        for (format, end) in [("markdown", "md"), ("json", "json")] {
-            let output = Command::cargo_bin("execlab")
-                .unwrap()
-                .args(["decide", "results.jsonl", "--format", format])
-                .args(*asked)
-                .current_dir(bench.path())
-                .output()
-                .unwrap();
-            let said = String::from_utf8(output.stderr).unwrap();
-            assert_eq!(output.status.code(), Some(*code), "{name}: {said}");
-            let made = String::from_utf8(output.stdout).unwrap();
-            let path = folder().join(format!("{name}.{end}"));
-            if update.is_some() {
-                fs::write(&path, &made).unwrap();
-            }
-            let kept = fs::read_to_string(&path).unwrap();
-            assert!(
-                kept == made,
-                "docs/decisions/{name}.{end} is out of date: run this test with UPDATE_DECISIONS=1 and look at the difference"
-            );
+        let output = Command::cargo_bin("execlab")
+            .unwrap()
+            .args(["decide", "results.jsonl"])
+            .args(*asked)
+            .current_dir(bench.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(*code), "{name}: {said}");
+        let made = String::from_utf8(output.stdout).unwrap();
+        let path = folder().join(format!("{name}.md"));
+        if update.is_some() {
+            fs::write(&path, &made).unwrap();
         }
+        assert!(
+            fs::read_to_string(&path).unwrap() == made,
+            "docs/decisions/{name}.md is out of date: run this test with UPDATE_DECISIONS=1 and look at the difference"
+        );
     }
 }

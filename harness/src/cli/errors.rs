@@ -194,7 +194,8 @@ impl ExpectedError {
     /// The code to end with. No wildcard: a new failure has to choose.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Matrix(MatrixError::NothingSelected(_)) => ExitCode::NothingSelected,
+            Self::Matrix(MatrixError::NothingSelected(_))
+            | Self::CannotDecide(CannotDecide::Nothing(_)) => ExitCode::NothingSelected,
             Self::Matrix(MatrixError::Read { .. } | MatrixError::Invalid(_))
             | Self::Store(
                 StoreError::NotEmpty { .. }
@@ -231,6 +232,7 @@ impl ExpectedError {
             | Self::OtherInputs { .. }
             | Self::CannotDecide(CannotDecide::Mixed { .. })
             | Self::Baseline(BaselineError::Missing { .. } | BaselineError::Damaged { .. }) => {
+            Self::NotComparable(_) | Self::CannotDecide(CannotDecide::Mixed { .. }) => {
                 ExitCode::NoBaseline
             }
             Self::Gaps { code, .. } | Self::Baseline(BaselineError::NotWhole { code, .. }) => *code,

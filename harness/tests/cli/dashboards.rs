@@ -19,13 +19,13 @@ fn a_run_is_printed_in_the_formats_of_dashboards() {
     );
     assert_eq!(bigger[0]["value"], 0.8);
     let smaller = report("github-smaller");
-    let names = smaller
+    let mut names = smaller
         .as_array()
         .unwrap()
         .iter()
         .map(|p| p["name"].as_str().unwrap());
     assert!(names.clone().any(|n| n.ends_with("/exact added_per_exec")));
-    assert_eq!(names.last().unwrap(), "execlab not_completed");
+    assert_eq!(names.next_back().unwrap(), "execlab not_completed");
     let bencher = report("bencher");
     assert_eq!(bencher["execlab"]["not_completed"]["value"], 0.0);
     assert!(

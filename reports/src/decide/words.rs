@@ -241,7 +241,10 @@ impl Decision {
         let cost = |let_in: &LetIn| {
             let cost = let_in.cost.as_ref();
             cost.map_or_else(String::new, |cost| {
-                format!(" (at worst it adds {cost} {} per exec)", self.context.cost_unit)
+                format!(
+                    " (at worst it adds {cost} {} per exec)",
+                    self.context.cost_unit
+                )
             })
         };
         let (wins, others): (Vec<&LetIn>, Vec<&LetIn>) =

@@ -257,7 +257,10 @@ fn a_kernel_with_a_baseline_alone_is_not_taken_for_supported() {
     assert_eq!(names(&found.undecided), ["ebpf+default", "ptrace+default"]);
     let mut asked = question(&results, &["path=exact"], &[]);
     asked.kernels = vec!["5.10".parse().unwrap(), "7.2".parse().unwrap()];
-    assert_eq!(decide(&results, &asked).unwrap().outcome, Outcome::Recommended);
+    assert_eq!(
+        decide(&results, &asked).unwrap().outcome,
+        Outcome::Recommended
+    );
 }
 
 #[test]
