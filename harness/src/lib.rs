@@ -14,6 +14,7 @@
 //! | [`events`] | what happens in a run, as one typed stream |
 //! | [`progress`] | readers of that stream for people |
 //! | [`replay`] | one trial of a run, run again, and its timeline |
+//! | [`find`] | experiments that search for bounds instead of sampling |
 //! | [`documents`] | reports made from results alone |
 //! | [`doctor`] | what this machine can do, lab by lab and backend by backend |
 //! | [`duration`], [`nearest`] | small helpers |
@@ -26,6 +27,7 @@ pub mod documents;
 pub mod duration;
 pub mod durations;
 pub mod events;
+pub mod find;
 pub mod lab;
 pub mod matrix;
 pub mod merge;

@@ -24,6 +24,7 @@ use crate::program::Program;
 pub use self::{
     file::read,
     resolve::{resolve, unknown},
+    values::seeds,
 };
 
 /// Where a value was written.

@@ -53,6 +53,17 @@ pub struct TrialSpec {
     pub seed: u64,
 }
 
+impl TrialSpec {
+    /// The same with the id that follows from everything else in it.
+    #[must_use]
+    pub fn with_id(self) -> Self {
+        Self {
+            id: id::of(&self),
+            ..self
+        }
+    }
+}
+
 fn one() -> u32 {
     1
 }

@@ -5,6 +5,7 @@
 //! some are run again to see whether they repeat. One thread writes.
 
 mod attempt;
+mod batch;
 mod end;
 mod images;
 mod queue;
@@ -27,11 +28,10 @@ use execlab_model::{
 };
 use execlab_reports::cached_since;
 
-pub use self::end::RunEnd;
+pub use self::end::{RunEnd, code_of};
+pub(crate) use self::{images::Images, worker::Said};
 use self::{
-    images::Images,
     queue::{Queue, Repeats},
-    worker::Said,
     writer::Writer,
 };
 use crate::{
@@ -156,7 +156,7 @@ impl Run<'_> {
             say,
         };
         let trials = |say| worker(say).work();
-        self.on_all_workers(&mut writer, trials, || queue.stop())?;
+        self.on_all_workers(|said| writer.write_all(said), trials, || queue.stop())?;
 
         let results = queue.results();
         let chosen = self.left_to_repeat(&results, &writer.repeats, &images);
@@ -165,7 +165,7 @@ impl Run<'_> {
         images.warm_up(self, warm.map(|c| c.at), writer.reporter);
         let repeats = Repeats::new(chosen, self.expected);
         let again = |say| worker(say).work_again(&repeats);
-        self.on_all_workers(&mut writer, again, || repeats.stop())?;
+        self.on_all_workers(|said| writer.write_all(said), again, || repeats.stop())?;
 
         if let Some(cache) = self.cache {
             // What it holds too much is of no harm to this run.
@@ -195,7 +195,7 @@ impl Run<'_> {
     /// whose lines are not written yet would take the room of those lines.
     fn on_all_workers(
         &self,
-        writer: &mut Writer<'_>,
+        write_all: impl FnOnce(mpsc::Receiver<Said>) -> Result<(), StoreError>,
         work: impl Fn(mpsc::SyncSender<Said>) + Sync,
         stop: impl FnOnce(),
     ) -> Result<(), StoreError> {
@@ -208,7 +208,7 @@ impl Run<'_> {
             }
             drop(sender);
             // Hangs up when it ends, so that no worker waits for it then.
-            let written = writer.write_all(said);
+            let written = write_all(said);
             if written.is_err() {
                 stop();
             }

@@ -137,8 +137,7 @@ impl RunDir {
         let lock = lock(path)?;
         let logs = path.join(LOGS);
         fs::create_dir_all(&logs).map_err(unwritable(&logs))?;
-        let json = serde_json::to_vec_pretty(plan).expect("plain data always encodes");
-        replace(&path.join(PLAN), &json)?;
+        write_plan(path, plan)?;
         Ok(Self {
             results: open_lines(&path.join(RESULTS))?,
             verify: open_lines(&path.join(VERIFY))?,
@@ -238,6 +237,11 @@ impl RunDir {
         Ok(())
     }
 
+    /// Replaces the plan, where what is run follows from what came of it.
+    pub fn write_plan(&self, plan: &Plan) -> Result<(), StoreError> {
+        write_plan(&self.path, plan)
+    }
+
     /// Replaces a document whole.
     pub fn write(&self, name: &str, contents: &[u8]) -> Result<(), StoreError> {
         replace(&self.path.join(name), contents)
@@ -311,6 +315,11 @@ pub fn read_plan(path: &Path) -> Result<Plan, StoreError> {
         path: file,
         source,
     })
+}
+
+fn write_plan(path: &Path, plan: &Plan) -> Result<(), StoreError> {
+    let json = serde_json::to_vec_pretty(plan).expect("plain data always encodes");
+    replace(&path.join(PLAN), &json)
 }
 
 fn open_lines(path: &Path) -> Result<File, StoreError> {

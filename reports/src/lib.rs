@@ -19,6 +19,7 @@
 //! | [`conformance::conformance()`] | what `execlab report --conformance` prints |
 //! | [`replay::Replay`] | what `execlab replay` prints |
 //! | [`trace::Trace`] | a timeline that Perfetto opens |
+//! | [`find::Find`] | what `execlab find` prints |
 //! | [`schema()`] | the JSON schema of one line of `results.jsonl` |
 //! | [`metrics_guide`] | the table of metrics for the documentation |
 //!
@@ -48,6 +49,7 @@ pub mod dashboard;
 pub mod decide;
 pub mod doubts;
 pub mod gate;
+pub mod find;
 mod guide;
 mod html;
 pub mod interval;

@@ -18,6 +18,7 @@ mod baseline;
 mod ci;
 mod compare;
 mod decide;
+mod find;
 mod kernels;
 mod list;
 mod merge;
@@ -27,6 +28,7 @@ pub use baseline::{Baseline, BaselineDir};
 pub use ci::CiArgs;
 pub use compare::{CompareArgs, CompareFormat};
 pub use decide::{DecideArgs, DecideFormat};
+pub use find::{FindArgs, FindFormat};
 pub use kernels::{KernelStoreArgs, Kernels};
 pub use list::{BackendsFormat, List, ListArgs, ListFormat};
 pub use merge::MergeArgs;
@@ -85,6 +87,9 @@ pub enum Command {
     /// Make reports again from the results of a run
     Report(ReportArgs),
     /// Compare a run with a baseline or another run: what costs more, what is no longer seen, what is missing
+    /// Search for bounds instead of sampling: the life that a process needs, the load at which the first exec is lost
+    Find(Box<FindArgs>),
+    /// Compare the order of costs in two runs of different labs
     Compare(CompareArgs),
     /// Make one run of the parts that `run --partition` made, on several machines perhaps
     Merge(MergeArgs),

@@ -6,6 +6,7 @@ mod compare;
 mod conformance;
 mod decide;
 mod doctor;
+mod find;
 pub mod kernels;
 mod list;
 mod merge;
@@ -43,6 +44,8 @@ pub fn run(cli: Cli, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
         Command::Compare(args) => return compare::run(&args, cli.color, stderr),
         Command::Baseline { what } => baseline::run(what, stderr)?,
         Command::Decide(args) => return decide::run(&args, stderr),
+        Command::Find(args) => return find::run(&args, cli.color, stderr),
+        Command::Compare(args) => compare::run(&args, cli.color, stderr)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut command(), "execlab", &mut script);

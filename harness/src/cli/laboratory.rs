@@ -27,12 +27,17 @@ use super::{
 
 /// Where it is kept how long trials took; `None` where there is no place for it.
 pub fn durations_file(args: &RunArgs) -> Option<PathBuf> {
-    let kernels = &args.kernel_store;
+    durations(&args.kernel_store, args.lab_fake.is_some())
+}
+
+/// The same for other commands.
+pub fn durations(kernels: &KernelStoreArgs, fake: bool) -> Option<PathBuf> {
     let store = Store::open(kernels.cache.clone(), kernels.mirror.clone()).ok()?;
     // What machines that are none take says nothing of others.
-    let name = match args.lab_fake {
-        None => "durations.json",
-        Some(_) => "durations-fake.json",
+    let name = if fake {
+        "durations-fake.json"
+    } else {
+        "durations.json"
     };
     Some(store.cache_dir().join(name))
 }

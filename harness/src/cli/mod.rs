@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod errors;
 mod examples;
+mod interrupt;
 mod laboratory;
 mod output;
 mod selection;

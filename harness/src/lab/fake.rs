@@ -13,6 +13,9 @@
 //! | `drop=N` | every Nth exec is not seen |
 //! | `basename=N` | every Nth sighting has only the last component of its path |
 //! | `dearer=N` | the storm costs N more |
+//! | `blind=NS` | execs that live shorter are not seen |
+//! | `hasty=NS` | execs that live shorter are seen without a path |
+//! | `room=N` | of more than N at once, or a second, those behind the first N are not seen |
 //! | `jitter` | no two tries cost the same |
 //! | `again=N` | each try after the first costs N more |
 //! | `cold=N` | a cold start costs N more |
@@ -74,6 +77,9 @@ enum Kind {
     Drop,
     Basename,
     Dearer,
+    Blind,
+    Hasty,
+    Room,
     Jitter,
     Again,
     Cold,
@@ -111,6 +117,9 @@ impl FromStr for Rule {
             "drop" => Kind::Drop,
             "basename" => Kind::Basename,
             "dearer" => Kind::Dearer,
+            "blind" => Kind::Blind,
+            "hasty" => Kind::Hasty,
+            "room" => Kind::Room,
             "jitter" => Kind::Jitter,
             "again" => Kind::Again,
             "cold" => Kind::Cold,
@@ -207,8 +216,13 @@ impl FakeLab {
         if rule(Kind::Jitter).is_some() {
             extra += self.jitter.fetch_add(1, Ordering::Relaxed);
         }
-        let drop_every = rule(Kind::Drop).unwrap_or(0);
-        let mut record = record::of(trial, status, drop_every, extra);
+        let misses = record::Misses {
+            drop_every: rule(Kind::Drop).unwrap_or(0),
+            blind_ns: rule(Kind::Blind).unwrap_or(0),
+            hasty_ns: rule(Kind::Hasty).unwrap_or(0),
+            room: rule(Kind::Room),
+        };
+        let mut record = record::of(trial, status, &misses, extra);
         record::shorten(&mut record, rule(Kind::Basename).unwrap_or(0));
         record.costs.storm.wall_ns += rule(Kind::Stall).unwrap_or(0);
         if rule(Kind::Unsettled).is_some() {

@@ -87,7 +87,8 @@ pub(super) fn host_cpus() -> u32 {
     u32::try_from(found).unwrap_or(MOST_CPUS)
 }
 
-pub(super) fn seeds(text: &str) -> Result<(u64, u64), String> {
+/// First seed and the one after the last, of `N` (which is `0..N`) or `A..B`; else what is wrong with it.
+pub fn seeds(text: &str) -> Result<(u64, u64), String> {
     let range = match text.split_once("..") {
         None => text.parse().ok().map(|n| (0, n)),
         Some((a, b)) => a.parse().ok().zip(b.parse().ok()),

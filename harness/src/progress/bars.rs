@@ -92,6 +92,8 @@ impl Reporter for Bars {
                 if result.status != Status::Completed {
                     self.bar.println(verdict(result));
                 }
+                // A search learns as it goes how many there will be.
+                self.bar.set_length(tally.total as u64);
                 self.bar.set_position(tally.done as u64);
                 if let Some(left) = tally.left {
                     self.bar.set_prefix(format!("{} left", rough(left)));

@@ -16,7 +16,7 @@ use crate::{
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Images {
+pub(crate) struct Images {
     /// As the laboratory names them.
     asked_for: HashSet<String>,
     /// As people name them.
@@ -25,7 +25,7 @@ pub(super) struct Images {
 
 impl Images {
     /// Has the images made that these trials start from, but for those that were asked for before.
-    pub(super) fn warm_up(
+    pub(crate) fn warm_up(
         &mut self,
         run: Run<'_>,
         places: impl Iterator<Item = usize>,

@@ -21,7 +21,7 @@ use super::{
 use crate::{plan::file_name, results::BaselineLines, verify::Chosen};
 
 /// What a worker tells the thread that writes. Trials are named by their position in the plan.
-pub(super) enum Said {
+pub(crate) enum Said {
     Started(usize),
     Retried(usize, String),
     Abandoned(usize),

@@ -8,6 +8,7 @@ mod conformance;
 mod dashboards;
 mod decide;
 mod doctor;
+mod find;
 mod gate;
 mod guide;
 mod host;

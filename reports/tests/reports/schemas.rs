@@ -63,6 +63,11 @@ fn the_schema_of_a_decision_is_the_one_checked_in() {
 }
 
 #[test]
+fn the_schema_of_a_search_is_the_one_checked_in() {
+    compare("find.schema.json", &schema::find());
+}
+
+#[test]
 fn the_schema_of_a_monitors_line_is_the_one_checked_in() {
     compare("monitor.schema.json", &schema::monitor());
 }

@@ -68,14 +68,18 @@ impl Perturbation {
     }
 
     /// The next lifetime, within a tenth of the one asked for; 0 stays 0.
+    ///
+    /// Of one seed the exec of one number always takes the same part of that tenth: where a longer life is asked
+    /// for, none gets shorter, so that whoever searches for a life finds an edge (`execlab find`).
     pub fn lifetime_ns(&mut self, asked: u64) -> u64 {
-        self.lifetimes.around(asked, asked / 10)
+        let apart = asked / 10;
+        asked - apart + self.lifetimes.part_of(2 * apart + 1)
     }
 
     /// How long after its time in the schedule the next exec is due. Below half of the interval, so
-    /// that execs keep their order.
+    /// that execs keep their order; the same part of it at each rate, as with lifetimes.
     pub fn arrival_ns(&mut self, interval_ns: u64) -> u64 {
-        self.arrivals.below((interval_ns / 2).max(1))
+        self.arrivals.part_of((interval_ns / 2).max(1))
     }
 
     /// The next quiet between two bursts, within a fifth of the one asked for.
@@ -110,6 +114,12 @@ impl Stream {
 
     fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
+    }
+
+    /// Below the bound as well, and as far below it, in proportion, whatever the bound is.
+    fn part_of(&mut self, bound: u64) -> u64 {
+        let product = u128::from(self.next()) * u128::from(bound);
+        u64::try_from(product >> 64).expect("below the bound")
     }
 
     /// At most `apart` from `middle`.
@@ -156,6 +166,16 @@ mod tests {
             }
             prop_assert_eq!(a.arrival_ns(1_000_000), b.arrival_ns(1_000_000));
             prop_assert_eq!(a.quiet_ns(1_000_000), b.quiet_ns(1_000_000));
+        }
+
+        #[test]
+        fn a_longer_life_asked_for_is_never_a_shorter_one(
+            seed in any::<u64>(), asked in 0u64..1 << 40, more in 0u64..1 << 20,
+        ) {
+            let (mut a, mut b) = (Perturbation::new(seed), Perturbation::new(seed));
+            for _ in 0..5 {
+                prop_assert!(a.lifetime_ns(asked) <= b.lifetime_ns(asked + more));
+            }
         }
 
         #[test]

@@ -1,14 +1,6 @@
 //! `execlab run`.
 
-use std::{
-    io::stderr as raw_stderr,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{io::stderr as raw_stderr, path::Path, time::Duration};
 
 use execlab_harness::{
     doctor::available_bytes,
@@ -32,15 +24,12 @@ use super::{
     super::{
         args::{Color, RunArgs},
         errors::ExpectedError,
-        laboratory,
+        interrupt, laboratory,
         output::{self, Stderr},
         selection,
     },
     step,
 };
-
-/// What a shell calls a process that an interrupt ended.
-const BY_INTERRUPT: i32 = 130;
 
 /// Runs a matrix, or goes on with a run.
 pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
@@ -89,18 +78,7 @@ pub fn run(mut args: RunArgs, color: Color, stderr: Stderr) -> Result<ExitCode, 
             tell(format_args!("  {change}"));
         }
     }
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            // Guests end with this process; what they have on the disk does not.
-            execlab_vm::guest::sweep_own();
-            tell(format_args!(
-                "stopped at once; what has ended is kept, and `--resume` goes on"
-            ));
-            std::process::exit(BY_INTERRUPT);
-        }
-    })?;
+    let interrupted = interrupt::flag()?;
     let mut reporter: Box<dyn Reporter> = if stderr.terminal {
         Box::new(Bars::new())
     } else {
@@ -337,7 +315,7 @@ fn most_jobs(lab: Lab) -> usize {
 }
 
 /// As many as there are processors, and as memory has room for, were all of the largest kind.
-fn default_jobs(lab: &dyn Laboratory, trials: &[TrialSpec]) -> usize {
+pub(super) fn default_jobs(lab: &dyn Laboratory, trials: &[TrialSpec]) -> usize {
     let largest = trials.iter().map(|trial| lab.memory_bytes(trial)).max();
     let largest = largest.unwrap_or(0).max(1);
     let processors = std::thread::available_parallelism().map_or(1, usize::from);

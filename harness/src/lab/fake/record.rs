@@ -6,6 +6,7 @@ use execlab_model::{
     seam::Ready,
     sighting::{Argv, LossReport, LossUnit, Sighting},
     truth::{Exec, Frames, ID_ARGUMENT, Namespaces, Outcome, Planned, Site, Truth},
+    workload::Load,
 };
 
 use crate::plan::TrialSpec;
@@ -14,16 +15,41 @@ const PATH: &str = "/opt/storm/bin/true";
 const FIRST_PID: u32 = 1_000;
 /// Time between two execs.
 const STEP_NS: u64 = 100_000;
+/// The quiet one of `quiet-victim`: one exec of so many, and which.
+const SHARE: u32 = 32;
+const PLACE: u32 = 24;
 /// What an exec costs without any monitor.
 const BASE_NS: u64 = 80_000;
 /// What the boot options of a backend cost each exec.
 const BOOT_NS: u64 = 2_000;
 
-/// Every exec is seen at once and right but every `drop_every`th; `extra` is added to the cost.
+/// What a monitor does not see, by the rules of the same names.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::lab) struct Misses {
+    pub drop_every: u64,
+    pub blind_ns: u64,
+    pub hasty_ns: u64,
+    pub room: Option<u64>,
+}
+
+impl Misses {
+    fn hit(&self, exec: &Exec, load: Load) -> bool {
+        let id = u64::from(exec.id);
+        let together = match load {
+            Load::Closed => 0,
+            Load::Rate(count) | Load::Burst(count) => u64::from(count),
+        };
+        let dropped = self.drop_every > 0 && id.is_multiple_of(self.drop_every);
+        let crowded = self.room.is_some_and(|room| together > room && id >= room);
+        dropped || crowded || exec.lifetime_ns < self.blind_ns
+    }
+}
+
+/// Every exec is seen at once and right but for these; `extra` is added to the cost.
 pub(in crate::lab) fn of(
     trial: &TrialSpec,
     status: GuestStatus,
-    drop_every: u64,
+    misses: &Misses,
     extra: u64,
 ) -> Record {
     let unsupported = matches!(status, GuestStatus::Unsupported(_));
@@ -33,9 +59,16 @@ pub(in crate::lab) fn of(
     } else {
         truth(trial)
     };
-    let dropped = |exec: &Exec| drop_every > 0 && u64::from(exec.id).is_multiple_of(drop_every);
-    let seen = truth.execs.iter().filter(|e| watched && !dropped(e));
-    let sightings: Vec<Sighting> = seen.map(|exec| sighting(&truth, exec)).collect();
+    let load = trial.workload.load;
+    let seen = truth
+        .execs
+        .iter()
+        .filter(|e| watched && !misses.hit(e, load));
+    let told = |exec: &Exec| Sighting {
+        path: (exec.lifetime_ns >= misses.hasty_ns).then(|| PATH.into()),
+        ..sighting(&truth, exec)
+    };
+    let sightings: Vec<Sighting> = seen.map(told).collect();
     let missed = truth.execs.len() - sightings.len();
     let losses = if watched && missed > 0 {
         vec![LossReport {
@@ -77,12 +110,16 @@ pub(in crate::lab) fn shorten(record: &mut Record, every: u64) {
 }
 
 pub(super) fn truth(trial: &TrialSpec) -> Truth {
+    let labels: &[&str] = match trial.workload.scenario.as_str() {
+        "quiet-victim" => &["neighbour", "victim"],
+        _ => &[""],
+    };
     let execs: Vec<Exec> = (0..trial.workload.execs)
         .map(|id| {
             let at = u64::from(id + 1) * STEP_NS;
             Exec {
                 id,
-                site: 0,
+                site: u32::from(labels.len() > 1 && id % SHARE == PLACE),
                 pid: FIRST_PID + id,
                 ns_pid: FIRST_PID + id,
                 parent: FIRST_PID - 1,
@@ -96,22 +133,7 @@ pub(super) fn truth(trial: &TrialSpec) -> Truth {
         })
         .collect();
     Truth {
-        sites: vec![Site {
-            label: String::new(),
-            given: PATH.into(),
-            cwd: "/".into(),
-            frames: Frames {
-                exact: PATH.into(),
-                ..Frames::default()
-            },
-            argv: vec![PATH.into(), Bytes(ID_ARGUMENT.to_vec())],
-            dev: 1,
-            ino: 2,
-            cgroup: "/storm".into(),
-            cgroup_id: 3,
-            namespaces: Namespaces::default(),
-            in_container: false,
-        }],
+        sites: labels.iter().map(|label| site(label)).collect(),
         attempts: 0,
         forks: execs.len() as u64,
         planned: Planned {
@@ -125,6 +147,25 @@ pub(super) fn truth(trial: &TrialSpec) -> Truth {
         finished_ns: execs.last().map_or(STEP_NS, |e| e.ended_ns),
         worst_lateness_ns: 0,
         execs,
+    }
+}
+
+fn site(label: &str) -> Site {
+    Site {
+        label: label.to_owned(),
+        given: PATH.into(),
+        cwd: "/".into(),
+        frames: Frames {
+            exact: PATH.into(),
+            ..Frames::default()
+        },
+        argv: vec![PATH.into(), Bytes(ID_ARGUMENT.to_vec())],
+        dev: 1,
+        ino: 2,
+        cgroup: "/storm".into(),
+        cgroup_id: 3,
+        namespaces: Namespaces::default(),
+        in_container: false,
     }
 }
 

@@ -41,7 +41,12 @@ impl FakeQemu {
 
     /// Puts the record of the canary with a CPU model where the script finds it.
     fn leave(self, model: &str, change: impl FnOnce(&mut Record)) -> Self {
-        let mut record = fake::record::of(&trial("6.1", 2), GuestStatus::Completed, 0, 0);
+        let mut record = fake::record::of(
+            &trial("6.1", 2),
+            GuestStatus::Completed,
+            &fake::record::Misses::default(),
+            0,
+        );
         change(&mut record);
         let record = postcard::to_allocvec(&record).unwrap();
         let framed = frame::encode(RECORD_MAGIC, &nonce(&format!("canary {model}")), &record);

@@ -1,0 +1,45 @@
+//! Trials that are no whole run: what a search asks for next.
+
+use std::{
+    path::Path,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+use execlab_model::result::TrialResult;
+
+use super::{Queue, Run, Said, worker};
+use crate::store::StoreError;
+
+/// How soon an interrupt is noticed.
+const GLANCE: Duration = Duration::from_millis(100);
+
+impl Run<'_> {
+    /// Runs those trials of the plan that have no line in `done`, and has what is said of each heard as it
+    /// is said, by one thread; now and then there is nothing to hear.
+    pub(crate) fn batch(
+        self,
+        done: Vec<Option<Arc<TrialResult>>>,
+        logs: &Path,
+        mut hear: impl FnMut(Option<Said>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let queue = Queue::new(self.plan.baselines(), done, &[]);
+        let work = |say| {
+            worker::Worker {
+                run: self,
+                queue: &queue,
+                logs,
+                say,
+            }
+            .work();
+        };
+        let hear_all = |said: mpsc::Receiver<Said>| loop {
+            match said.recv_timeout(GLANCE) {
+                Ok(said) => hear(Some(said))?,
+                Err(mpsc::RecvTimeoutError::Timeout) => hear(None)?,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+        };
+        self.on_all_workers(hear_all, work, || queue.stop())
+    }
+}
