@@ -151,7 +151,7 @@ pub fn render(
         Format::GithubSmaller => execlab_reports::github_smaller(results),
         Format::GithubBigger => execlab_reports::github_bigger(results),
         Format::Bencher => execlab_reports::bencher(results),
-        Format::Trace => execlab_reports::trace(results),
+        Format::Trace => execlab_reports::run_trace(results),
         Format::Json => execlab_reports::text::json(&Summary::new(results, repeats)),
     };
     if !text.ends_with('\n') {

@@ -9,7 +9,7 @@
 //! | [`junit`] | `junit.xml` |
 //! | [`csv()`] | a row for each trial |
 //! | [`github_smaller`], [`github_bigger`], [`bencher`] | points for dashboards of benchmarks |
-//! | [`trace()`] | the run itself as a Chrome trace |
+//! | [`run_trace()`] | the run itself as a Chrome trace |
 //! | [`step_summary`] | the summary of a step in CI |
 //! | [`Summary`] | `summary.json` |
 //! | [`across()`] | what `execlab compare` prints of runs of two labs |
@@ -48,8 +48,8 @@ mod csv;
 pub mod dashboard;
 pub mod decide;
 pub mod doubts;
-pub mod gate;
 pub mod find;
+pub mod gate;
 mod guide;
 mod html;
 pub mod interval;
@@ -67,13 +67,13 @@ mod reading;
 mod reasons;
 pub mod repeat;
 pub mod replay;
+mod run_trace;
 pub mod schema;
 mod step;
 mod summary;
 mod terminal;
 pub mod text;
 pub mod trace;
-mod trace;
 pub mod witness;
 
 pub use across::{Across, NotComparable, across};
@@ -86,9 +86,9 @@ pub use html::html;
 pub use junit::junit;
 pub use markdown::markdown;
 pub use repeat::Repeatability;
+pub use run_trace::run_trace;
 pub use schema::results as schema;
 pub use step::{LIMIT as STEP_LIMIT, step_summary};
 pub use summary::{CellSummary, Exit, FigureSummary, Summary, Totals};
 pub use terminal::{TerminalOptions, terminal};
-pub use trace::trace;
 pub use witness::Witnesses;

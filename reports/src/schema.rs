@@ -44,6 +44,8 @@ pub fn replay() -> Value {
 /// Of the timeline that `execlab replay` writes: what it uses of the Trace Event Format.
 pub fn trace() -> Value {
     of::<crate::trace::Trace>("A timeline")
+}
+
 /// Of `find.json`, and of what `execlab find --format json` prints.
 pub fn find() -> Value {
     of::<crate::find::Find>("find.json")

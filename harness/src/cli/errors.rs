@@ -232,7 +232,6 @@ impl ExpectedError {
             | Self::OtherInputs { .. }
             | Self::CannotDecide(CannotDecide::Mixed { .. })
             | Self::Baseline(BaselineError::Missing { .. } | BaselineError::Damaged { .. }) => {
-            Self::NotComparable(_) | Self::CannotDecide(CannotDecide::Mixed { .. }) => {
                 ExitCode::NoBaseline
             }
             Self::Gaps { code, .. } | Self::Baseline(BaselineError::NotWhole { code, .. }) => *code,

@@ -242,6 +242,7 @@ impl Searching<'_> {
         keeper.keep_plan(plan)?;
         let run = Run {
             plan,
+            cache: None,
             lab: self.lab,
             registry: self.registry,
             jobs: self.jobs,
@@ -372,6 +373,7 @@ impl Keeper<'_> {
                 self.panicked |= panicked;
                 self.dir.append(&result)?;
                 self.add(Arc::clone(&result));
+                let wall = wall.unwrap_or_default();
                 self.took = (self.took.0 + wall, self.took.1 + 1);
                 self.tally.left = self.time_left(run.jobs);
                 let tally = self.tally.clone();

@@ -2,7 +2,11 @@
 
 use std::{
     path::Path,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     time::Duration,
 };
 
@@ -24,11 +28,13 @@ impl Run<'_> {
         mut hear: impl FnMut(Option<Said>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let queue = Queue::new(self.plan.baselines(), done, &[]);
+        let slots = AtomicUsize::new(0);
         let work = |say| {
             worker::Worker {
                 run: self,
                 queue: &queue,
                 logs,
+                slot: slots.fetch_add(1, Ordering::Relaxed),
                 say,
             }
             .work();

@@ -6,7 +6,8 @@ use execlab_model::result::{Status, TrialResult};
 use execlab_reports::{
     bencher,
     dashboard::{Measure, Point},
-    github_bigger, github_smaller, step_summary, trace,
+    github_bigger, github_smaller, run_trace, step_summary,
+    trace::{Trace, check},
 };
 use serde_json::{Value, json};
 
@@ -162,21 +163,24 @@ fn timed() -> Vec<TrialResult> {
 #[test]
 fn a_trace_has_each_trial_on_its_worker_at_its_time() {
     let results = timed();
-    let found: Value = serde_json::from_str(&trace(&results)).unwrap();
+    let found: Value = serde_json::from_str(&run_trace(&results)).unwrap();
     let events = found["traceEvents"].as_array().unwrap();
     let slices: Vec<&Value> = events.iter().filter(|e| e["ph"] == "X").collect();
     assert_eq!(slices.len(), results.len());
-    for (at, slice) in slices.iter().enumerate() {
-        assert_eq!(slice["name"], results[at].trial.as_str());
-        assert_eq!(slice["ts"], 50_000 * at);
-        assert_eq!(slice["dur"], 95_000);
-        assert_eq!(slice["tid"], at % 2);
+    for (at, line) in results.iter().enumerate() {
+        let slice = slices.iter().find(|s| s["name"] == line.trial.as_str());
+        let slice = slice.expect("each trial has a slice");
+        assert_eq!(slice["ts"], 50_000.0 * at as f64);
+        assert_eq!(slice["dur"], 95_000.0);
+        assert_eq!(slice["tid"], 1 + at % 2);
     }
+    let whole: Trace = serde_json::from_value(found.clone()).unwrap();
+    assert_eq!(check(&whole), []);
     let threads = events.iter().filter(|e| e["name"] == "thread_name").count();
     assert_eq!(threads, 2);
     assert_eq!(slices[1]["args"]["completeness"], 1.0);
     assert_eq!(found["otherData"]["trials_without_times"], 0);
-    let untimed: Value = serde_json::from_str(&trace(&fixture::realistic())).unwrap();
+    let untimed: Value = serde_json::from_str(&run_trace(&fixture::realistic())).unwrap();
     assert_eq!(untimed["otherData"]["trials_without_times"], results.len());
 }
 
@@ -210,7 +214,7 @@ fn no_text_of_others_is_more_than_text_to_them() {
             github_smaller(&results),
             github_bigger(&results),
             bencher(&results),
-            trace(&results),
+            run_trace(&results),
         ];
         (summary, others)
     };
