@@ -1,5 +1,10 @@
 //! What other programs take: points for dashboards, the trace of a run, the summary of a step.
 
+#![allow(
+    clippy::float_cmp,
+    reason = "figures are handed on to the last digit, or not at all"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use execlab_model::result::{Status, TrialResult};
