@@ -24,11 +24,9 @@ fn heading(id: &str, unit: &str) -> String {
         return id.to_owned();
     };
     if metric.is_difference() {
-        format!(
-            "{}, {}",
-            metric.title.to_lowercase(),
-            metric.unit.name(unit)
-        )
+        let title = metric.title.to_lowercase();
+        let title = title.trim_end_matches(" per exec");
+        format!("{title}, {}", metric.unit.name(unit))
     } else {
         metric.title.to_lowercase()
     }
