@@ -45,7 +45,6 @@ pub fn run(cli: Cli, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
         Command::Baseline { what } => baseline::run(what, stderr)?,
         Command::Decide(args) => return decide::run(&args, stderr),
         Command::Find(args) => return find::run(&args, cli.color, stderr),
-        Command::Compare(args) => compare::run(&args, cli.color, stderr)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut command(), "execlab", &mut script);

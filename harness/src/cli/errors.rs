@@ -227,7 +227,6 @@ impl ExpectedError {
             | Self::Watch(WatchError::NoCommand(_) | WatchError::NoStart { .. })
             | Self::NotComparable(NotComparable::NoSuchKernel { .. })
             | Self::Kernels(kernels::StoreError::Unknown(_)) => ExitCode::Config,
-            Self::CannotDecide(CannotDecide::Nothing(_)) => ExitCode::NothingSelected,
             Self::NotComparable(_)
             | Self::OtherInputs { .. }
             | Self::CannotDecide(CannotDecide::Mixed { .. })
