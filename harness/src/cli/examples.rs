@@ -91,6 +91,85 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "baseline",
+        &[
+            (
+                "keep a run that you agree with",
+                "execlab baseline save main runs/main",
+            ),
+            ("what there is", "execlab baseline list"),
+        ],
+    ),
+    (
+        "compare",
+        &[
+            ("a baseline and a run", "execlab compare main runs/mine"),
+            (
+                "with limits of your own, for a CI's list of tests",
+                "execlab compare main runs/mine --policy gate.toml --format junit > gate.xml",
+            ),
+            (
+                "every limit, to begin with",
+                "execlab compare --print-policy > gate.toml",
+            ),
+            (
+                "two variants that one run made in turn",
+                "execlab compare runs/kvm --ab ebpf,ebpf+slow",
+            ),
+            (
+                "two labs: the order of costs",
+                "execlab compare runs/exact runs/host",
+            ),
+        ],
+    ),
+    (
+        "decide",
+        &[
+            (
+                "nothing may be missed, on every kernel from 5.10 on",
+                "execlab decide runs/1 --need 'completeness>=0.999' --need path=exact --kernels 5.10..",
+            ),
+            (
+                "as a page, without what a team cannot take",
+                "execlab decide runs/1 --need containers --max-cost 20000 --without root-module,ptrace --format html --out decision.html",
+            ),
+        ],
+    ),
+    (
+        "replay",
+        &[
+            (
+                "a trial and its timeline",
+                "execlab replay runs/1 6.1/netlink+default/relative/closed/exact/3",
+            ),
+            (
+                "around one exec of it",
+                "execlab replay runs/1 6.1/netlink+default/relative/closed/exact/3 --around 417",
+            ),
+        ],
+    ),
+    (
+        "find",
+        &[
+            (
+                "how long a process must live",
+                "execlab find blind-window --backend netlink,ebpf --kernel 5.10,7.3",
+            ),
+            (
+                "what a bigger buffer buys",
+                "execlab find loss-knee --backend netlink --settings rcvbuf=65536,212992,8388608",
+            ),
+            (
+                "how strong a noisy neighbour must be",
+                "execlab find isolation --backend audit --kernel 6.12 --seeds 8",
+            ),
+            (
+                "go on with a search that was cut off",
+                "execlab find --resume DIR",
+            ),
+        ],
+    ),
+    (
         "merge",
         &[(
             "parts that several machines ran",
@@ -123,6 +202,20 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ),
 ];
 
+/// What else is to be said of a command.
+const NOTES: &[(&str, &str)] = &[
+    (
+        "decide",
+        "It ends with 0 and a recommendation; with 10 if nothing meets the needs and only cost, latency or memory keeps\n\
+         something out; with 11 if nothing meets them otherwise; with 14 if nothing is known to meet them but something was\n\
+         not measured; with 12 if the results are of different machines; with 13 if no trial is left.",
+    ),
+    (
+        "find",
+        "What is found need not be monotone: each answer has both bounds over all seeds, each proved by one trial.",
+    ),
+];
+
 /// What stands behind the options in the long help of a command.
 pub fn after_help(command: &str) -> String {
     let mut text = String::new();
@@ -133,6 +226,9 @@ pub fn after_help(command: &str) -> String {
             let _ = writeln!(text, "  {what}\n      {line}");
         }
         text.push('\n');
+    }
+    if let Some((_, note)) = NOTES.iter().find(|(name, _)| *name == command) {
+        let _ = writeln!(text, "{note}\n");
     }
     text + &exit_codes()
 }

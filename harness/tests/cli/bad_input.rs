@@ -156,7 +156,7 @@ fn messages_are_not_steered_by_what_they_quote() {
     bench.write("m.toml", "kernels = [\"\\u001b[2J\\u202e9.9\"]\n");
     for (args, code) in [
         (vec!["report", odd], 21),
-        (vec!["compare", odd, odd], 21),
+        (vec!["compare", odd, odd], 12),
         (vec!["run", "--out=o", odd], 22),
         (vec!["run", "--out=o", "--kernels", odd], 22),
         (vec!["run", "--out=o", "m.toml"], 22),

@@ -233,7 +233,7 @@ fn each_outcome_is_told_as_what_it_is() {
     Nobody watched: there is truth alone.
     ---
     6.1/netlink+default/relative/burst:500/exact/0
-    The same to the last bit: digest d1d1d1d1d1d1, it is lost again, and left no record.
+    It is lost again: digest d1d1d1d1d1d1, and no record, as in the run.
     It is lost: kernel panic
     "#);
 }

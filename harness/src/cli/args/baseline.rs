@@ -20,11 +20,6 @@ pub enum Baseline {
     /// Keep the results of a run for later runs to be compared with
     ///
     /// A baseline is moved by you and never by a result. Commit the file.
-    #[command(after_help = "\
-Examples:
-  execlab run matrix.toml --seeds 8 --out runs/main
-  execlab baseline save main runs/main
-  execlab compare main runs/mine")]
     Save {
         /// What it is to be called
         name: String,

@@ -39,13 +39,6 @@ impl From<Missing> for Stance {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  execlab compare main runs/mine                     # a baseline and a run: 10 costs more, 11 sees less
-  execlab compare main runs/mine --policy gate.toml --format junit > gate.xml
-  execlab compare --print-policy > gate.toml         # every limit, to begin with
-  execlab compare runs/kvm --ab ebpf,ebpf+slow       # two variants that one run made in turn
-  execlab compare runs/exact runs/host               # two labs: the order of costs")]
 pub struct CompareArgs {
     /// What is compared with: name of a baseline, run directory, or a `results.jsonl` from anywhere
     #[arg(required_unless_present = "print_policy")]
@@ -57,7 +50,7 @@ pub struct CompareArgs {
     #[arg(long, value_name = "FILE", env = "EXECLAB_POLICY")]
     pub policy: Option<PathBuf>,
     /// Print the policy that holds, and compare nothing
-    #[arg(long)]
+    #[arg(long, env = "EXECLAB_PRINT_POLICY", value_parser = FalseyValueParser::new())]
     pub print_policy: bool,
     /// A baseline that is not there, and rows that it does not have [default: as the policy says, which is `fail`]
     #[arg(long, value_name = "HOW", value_enum, env = "EXECLAB_MISSING_BASELINE")]

@@ -19,7 +19,6 @@ pub enum DecideFormat {
 }
 
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
 pub struct DecideArgs {
     /// Run directories, or files of results from anywhere; together they are one experiment
     #[arg(required = true, value_name = "RUN")]
@@ -78,15 +77,6 @@ pub struct DecideArgs {
     #[arg(long, value_name = "FILE", env = "EXECLAB_DECIDE_OUT")]
     pub out: Option<PathBuf>,
 }
-
-const EXAMPLES: &str = "\
-Examples:
-  execlab decide out --need 'completeness>=0.999' --need path=exact --kernels 5.10..
-  execlab decide out --need containers --max-cost 20000 --without root-module,ptrace --format html --out decision.html
-
-It ends with 0 and a recommendation; with 10 if nothing meets the needs and only what it costs (cost, latency, memory)
-keeps something out, with 11 if nothing meets them otherwise, with 14 if nothing is known to meet them but something
-was not measured, with 12 if the results are of different machines, with 13 if no trial is left.";
 
 fn need(text: &str) -> Result<Need, String> {
     text.parse().map_err(|error: BadNeed| match error {

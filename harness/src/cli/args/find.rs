@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::FalseyValueParser};
 use execlab_harness::{
     duration,
     matrix::{MatrixError, Origin, Problem, seeds},
@@ -43,17 +43,7 @@ pub enum FindFormat {
     Json,
 }
 
-const EXAMPLES: &str = "Examples:
-  execlab find blind-window --backend netlink,ebpf --kernel 5.10,7.3
-  execlab find blind-window --backend proc-poll --settings interval-us=10000,100000
-  execlab find loss-knee --backend netlink --settings rcvbuf=65536,212992,8388608
-  execlab find isolation --backend audit --kernel 6.12 --seeds 8
-  execlab find --resume DIR
-
-What is found need not be monotone: each answer has both bounds over all seeds, each proved by one trial.";
-
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
 pub struct FindArgs {
     #[arg(value_enum, required_unless_present = "resume")]
     pub what: Option<WhatArg>,
@@ -135,10 +125,10 @@ pub struct FindArgs {
     )]
     pub out: Option<PathBuf>,
     /// Go on with a search that was cut off: what it ran is not run again
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "EXECLAB_RESUME")]
     pub resume: Option<PathBuf>,
     /// Print the questions with a guess at how many trials they take, and run nothing
-    #[arg(long)]
+    #[arg(long, env = "EXECLAB_DRY_RUN", value_parser = FalseyValueParser::new())]
     pub dry_run: bool,
     /// How the answers are printed
     #[arg(long, value_enum, default_value_t, env = "EXECLAB_FIND_FORMAT")]
