@@ -51,6 +51,7 @@ pub struct Policy {
     /// Limits by measure.
     pub metrics: BTreeMap<String, Limits>,
     /// What holds for some rows only; a later one goes before an earlier one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cell: Vec<Override>,
 }
 

@@ -59,7 +59,8 @@ pub(super) fn finding(measure: &Measure, found: &Finding, cell: &Cell<'_>) -> St
 }
 
 fn unclear(measure: &Measure, found: &Finding) -> String {
-    let size = |value: f64| measure.unit.print(value);
+    // A size has no sign, whatever a difference of this unit would be printed with.
+    let size = |value: f64| measure.unit.print(value).trim_start_matches('+').to_owned();
     match (found.noise, found.seeds_wanted, found.p) {
         (Some(noise), Some(wanted), _) => format!(
             "; cannot be told apart at this size: seeds alone make up to {}, the limit is {}; take about {}",
