@@ -236,6 +236,8 @@ impl Measure {
 pub const MEASURES: &[Measure] = &[
     metric("added_per_exec", "added per exec", Group::Cost, Unit::AddedCostPerExec)
         .exact(0.005, 50.0, 0.015).sampled(0.05, 500.0).assumed(0.01, 200.0),
+    metric("monitor_per_exec", "the monitor's own, per exec", Group::Cost, Unit::CostPerExec)
+        .exact(0.005, 50.0, 0.015).sampled(0.05, 500.0).assumed(0.01, 200.0),
     metric("idle_added", "added per idle second", Group::Cost, Unit::AddedCostPerSecond)
         .exact(0.02, 20_000.0, 0.05).sampled(0.10, 50_000.0).assumed(0.02, 20_000.0),
     metric("memory_peak", "memory of the monitor", Group::Cost, Unit::Bytes)

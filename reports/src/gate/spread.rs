@@ -58,16 +58,30 @@ impl Samples {
     /// The difference of means that is exceeded by chance no more often than `chance`, if figures spread over seeds
     /// as they are seen to, or where there are too few as it is `assumed`.
     pub fn noise(&self, chance: f64, assumed: Assumed) -> f64 {
-        let (error, freedom) = self.error();
-        let tail = 1.0 - chance / 2.0;
         if self.count() >= FEWEST {
-            let student = StudentsT::new(0.0, 1.0, freedom).expect("at least three degrees");
-            return student.inverse_cdf(tail) * error;
+            return match self {
+                Self::Apart(..) => self.students(chance),
+                // Where a change throws each seed off its course, pairs are further apart than strangers. Both
+                // ways are looked at, each for half of the chance.
+                Self::Paired(_) => {
+                    let apart = Self::Apart(self.of_base(), self.of_new());
+                    let half = chance / 2.0;
+                    self.students(half).min(apart.students(half))
+                }
+            };
         }
+        let tail = 1.0 - chance / 2.0;
         let (base, new) = self.means();
         let deviation = (assumed.relative * base.abs().max(new.abs())).max(assumed.absolute);
         let (one, other) = (self.of_base().len() as f64, self.of_new().len() as f64);
         Normal::standard().inverse_cdf(tail) * deviation * (1.0 / one + 1.0 / other).sqrt()
+    }
+
+    /// The two-sided quantile of Student's t, times the standard error.
+    fn students(&self, chance: f64) -> f64 {
+        let (error, freedom) = self.error();
+        let student = StudentsT::new(0.0, 1.0, freedom).expect("at least three degrees");
+        student.inverse_cdf(1.0 - chance / 2.0) * error
     }
 
     /// Standard error of the difference of means, and its degrees of freedom.
@@ -233,9 +247,16 @@ mod tests {
     #[test]
     fn noise_is_students() {
         // t of 3 degrees, two-sided 5 %: 3.182 (any table); differences 1, 2, 3, 4: sd 1.291, n 4.
-        let pairs = [1.0, 2.0, 3.0, 4.0].map(|d| (10.0, 10.0 + d)).to_vec();
-        let noise = Samples::Paired(pairs).noise(0.05, NONE);
+        let pairs = [1.0, 2.0, 3.0, 4.0].map(|d| (10.0 * d, 11.0 * d)).to_vec();
+        let noise = Samples::Paired(pairs).noise(0.10, NONE);
         assert!((noise - 3.182 * 1.291 / 2.0).abs() < 0.002, "{noise}");
+        // The same figures put together so that pairs say less than the two groups: 2.447 of 6 degrees.
+        let pairs = vec![(1.0, 4.0), (2.0, 3.0), (3.0, 2.0), (4.0, 1.0)];
+        let noise = Samples::Paired(pairs).noise(0.10, NONE);
+        assert!(
+            (noise - 2.447 * (5.0_f64 / 3.0 * 0.5).sqrt()).abs() < 0.002,
+            "{noise}"
+        );
         // t of 6 degrees: 2.447; both variances 5/3.
         let four = vec![1.0, 2.0, 3.0, 4.0];
         let noise = Samples::Apart(four.clone(), four).noise(0.05, NONE);

@@ -65,7 +65,7 @@ fn what_the_seeds_cannot_show_is_unclear_and_says_how_many_could() {
     assert!(cost.seeds_wanted.unwrap() > 100, "{cost:?}");
     assert!(cost.words.contains("take about"), "{}", cost.words);
     assert_eq!(with(&base, &other, "unclear = \"fail\"").exit_code, 12);
-    let wide = "[metrics.added_per_exec]\nrelative = 0.3";
+    let wide = "[metrics.added_per_exec]\nrelative = 0.3\n[metrics.monitor_per_exec]\nrelative = 0.5";
     let gate = with(&base, &other, wide);
     assert_eq!((gate.exit_code, gate.verdict), (0, Verdict::Unchanged));
 }
@@ -245,7 +245,7 @@ fn an_exception_has_its_reason_told() {
         (gate.exit_code, row(&gate, "ebpf").verdict),
         (0, Verdict::Ignored)
     );
-    assert!(gate.terminal(100).contains("exception: being rewritten"));
+    assert!(gate.terminal(1000).contains("exception: being rewritten"));
     let other = "[[cell]]\nmatch = \"5.10/*\"\nreason = \"being rewritten\"\nignore = true";
     assert_eq!(with(&base, &new, other).exit_code, 10);
 }
@@ -261,10 +261,10 @@ fn between_two_images_the_limit_is_wider() {
         }
         new
     };
-    let gate = compare(&base, &on_another(1.01));
+    let gate = compare(&base, &on_another(1.008));
     assert_eq!((gate.exit_code, gate.verdict), (0, Verdict::Unchanged));
     assert!(gate.terminal(100).contains("started from another image"));
     assert_eq!(compare(&base, &on_another(1.03)).exit_code, 10);
     let narrow = "[metrics.added_per_exec]\nimage = 0.005";
-    assert_eq!(with(&base, &on_another(1.01), narrow).exit_code, 10);
+    assert_eq!(with(&base, &on_another(1.008), narrow).exit_code, 10);
 }

@@ -40,7 +40,7 @@ fn a_change_between_runs_that_were_not_made_in_turn_is_suspected() {
     let gate = compare(&wide, &rebuilt(&wide, |t| burden(t, 1.2)));
     assert_eq!((gate.exit_code, gate.verdict), (0, Verdict::Unclear));
     // Far enough for chance, and not for the limits.
-    let close = rebuilt(&base, |t| burden(t, 1.03));
+    let close = rebuilt(&base, |t| burden(t, 1.02));
     assert_eq!(compare(&base, &close).verdict, Verdict::Unchanged);
 }
 
