@@ -65,7 +65,8 @@ fn what_the_seeds_cannot_show_is_unclear_and_says_how_many_could() {
     assert!(cost.seeds_wanted.unwrap() > 100, "{cost:?}");
     assert!(cost.words.contains("take about"), "{}", cost.words);
     assert_eq!(with(&base, &other, "unclear = \"fail\"").exit_code, 12);
-    let wide = "[metrics.added_per_exec]\nrelative = 0.3\n[metrics.monitor_per_exec]\nrelative = 0.5";
+    let wide =
+        "[metrics.added_per_exec]\nrelative = 0.3\n[metrics.monitor_per_exec]\nrelative = 0.5";
     let gate = with(&base, &other, wide);
     assert_eq!((gate.exit_code, gate.verdict), (0, Verdict::Unchanged));
 }
