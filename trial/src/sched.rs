@@ -67,7 +67,7 @@ impl Tracer {
         self.trace.header_page = self.header("header_page")?;
         self.trace.header_event = self.header("header_event")?;
         for event in SCHED_EVENTS {
-            let format = self.text(&self.dir.join(format!("events/{event}/format")))?;
+            let format = text(&self.dir.join(format!("events/{event}/format")))?;
             self.trace.formats.push((event.to_owned(), format));
             self.set(&format!("events/{event}/enable"), "1")?;
         }
@@ -78,7 +78,7 @@ impl Tracer {
         self.set("tracing_on", "0")?;
         for cpu in self.cpus()? {
             let dir = self.dir.join(format!("per_cpu/cpu{cpu}"));
-            let stats = self.text(&dir.join("stats"))?;
+            let stats = text(&dir.join("stats"))?;
             let pipe = dir.join("trace_pipe_raw");
             let pages = pages(&pipe).map_err(|error| cannot("read", &pipe, &error))?;
             self.trace.cpus.push(CpuTrace {
@@ -128,24 +128,24 @@ impl Tracer {
     fn header(&self, name: &str) -> Result<String, String> {
         let own = self.dir.join("events").join(name);
         let everybodys = Path::new(TRACEFS).join("events").join(name);
-        self.text(&own).or_else(|_| self.text(&everybodys))
+        text(&own).or_else(|_| text(&everybodys))
     }
+}
 
-    /// With reads that are large from the first on: some files of tracefs answer a single one.
-    fn text(&self, file: &Path) -> Result<String, String> {
-        let read = || -> io::Result<Vec<u8>> {
-            let mut opened = File::open(file)?;
-            let (mut text, mut piece) = (Vec::new(), vec![0; PIECE]);
-            loop {
-                match opened.read(&mut piece)? {
-                    0 => return Ok(text),
-                    length => text.extend_from_slice(&piece[..length]),
-                }
+/// With reads that are large from the first on: some files of tracefs answer a single one.
+fn text(file: &Path) -> Result<String, String> {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut opened = File::open(file)?;
+        let (mut text, mut piece) = (Vec::new(), vec![0; PIECE]);
+        loop {
+            match opened.read(&mut piece)? {
+                0 => return Ok(text),
+                length => text.extend_from_slice(&piece[..length]),
             }
-        };
-        let text = read().map_err(|error| cannot("read", file, &error))?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
-    }
+        }
+    };
+    let text = read().map_err(|error| cannot("read", file, &error))?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// Every page of a buffer in which nothing is recorded any more.
