@@ -12,6 +12,10 @@ use execlab_model::{
     sched::{SCHED_EVENTS, SchedTrace},
 };
 
+/// Below it are the states of a thread that waits; 0 is running. Above them stands that it was preempted
+/// (`__trace_sched_switch_state`, `include/trace/events/sched.h`).
+const STATES: u64 = 0x100;
+
 /// A thread, as an event names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
@@ -152,8 +156,7 @@ impl Kind {
             at_ns,
             cpu,
             from: self.task("prev_pid", "prev_comm", event)?,
-            // 0 is running; the bit above all states says that it was preempted (`__trace_sched_switch_state`).
-            preempted: self.number("prev_state", event)? & 0xff == 0,
+            preempted: self.number("prev_state", event)? % STATES == 0,
             to: self.task("next_pid", "next_comm", event)?,
         })
     }

@@ -221,9 +221,9 @@ fn what_overlaps_stands_on_lanes_and_arrows_lead_from_exec_to_sighting() {
     let record = plant(&truth, &[Fault::Drop(300)], 5).into_record(truth);
     let timeline = Timeline::new(&record, true);
     let trace = drawn(&timeline);
-    let seen = timeline.totals(&BEST).unwrap().seen as usize;
+    let seen = timeline.totals(&BEST).unwrap().seen;
     assert!(seen < 6, "the seed has to drop one");
-    assert_eq!(of(&trace, "told").len(), 2 * seen);
+    assert_eq!(of(&trace, "told").len() as u64, 2 * seen);
     let lanes: BTreeSet<u32> = of(&trace, "exec").iter().map(|event| event.tid).collect();
     assert!(lanes.len() > 1, "{lanes:?}");
 }

@@ -220,10 +220,8 @@ struct Files {
 impl Files {
     /// Their names, in a directory that is there from now on: whether it can be is told before anything is run.
     fn new(args: &ReplayArgs, dir: &Path, trial: &TrialSpec) -> Result<Self, ExpectedError> {
-        let mut name = file_name(&trial.id);
-        if let Some(id) = args.around {
-            name.push_str(&format!("@around-{id}"));
-        }
+        let around = args.around.map(|id| format!("@around-{id}"));
+        let name = file_name(&trial.id) + &around.unwrap_or_default();
         let in_folder = |folder: &Path| folder.join(format!("{name}.trace.json"));
         let trace = match &args.out {
             None => in_folder(&dir.join("replay")),
