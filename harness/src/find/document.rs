@@ -120,6 +120,7 @@ fn cost(experiment: &Experiment, line: &Line, lines: &Lines) -> Option<Cost> {
         .collect();
     peaks.sort_unstable();
     Some(Cost {
+        scenario: found.first()?.workload.scenario.clone(),
         execs: found.first()?.workload.execs,
         seeds: added.len(),
         unit: costs.clone().next()?.unit.clone(),

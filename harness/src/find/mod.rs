@@ -8,6 +8,7 @@
 //! | [`buffers`] | which setting of a backend is its buffer |
 //! | [`oracle`] | the trial of a seed and a value, and what its line answers |
 //! | [`work`] | asks all questions at once, round by round, and keeps what comes |
+//! | `keeper` | the run directory, and who is told of what comes into it |
 //! | [`document`] | what came of it, as [`execlab_reports::find::Find`] |
 //!
 //! A search leaves a run directory like any other: what it ran stands in `plan.json` and `results.jsonl`, and
@@ -16,6 +17,7 @@
 pub mod buffers;
 pub mod document;
 pub mod experiment;
+mod keeper;
 pub mod oracle;
 pub mod row;
 pub mod search;

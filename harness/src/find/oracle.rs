@@ -15,23 +15,23 @@ const VICTIM: &str = "victim";
 pub fn workload(asked: &Asked, question: Question, value: u64) -> Workload {
     let count = u32::try_from(value).unwrap_or(u32::MAX);
     match question {
-        Question::Seen | Question::RightPath => closed(asked, asked.execs, value),
+        Question::Seen | Question::RightPath => closed(&asked.workload, asked.execs, value),
         // One burst and no second one, for which buffers would be empty again.
         Question::Burst => Workload {
             load: Load::Burst(count),
-            ..closed(asked, count, asked.lifetime_ns)
+            ..closed(&asked.workload, count, asked.lifetime_ns)
         },
         Question::Rate => Workload {
             load: Load::Rate(count),
-            ..closed(asked, asked.execs, asked.lifetime_ns)
+            ..closed(&asked.workload, asked.execs, asked.lifetime_ns)
         },
     }
 }
 
 /// A storm without any load to speak of.
-pub fn closed(asked: &Asked, execs: u32, lifetime_ns: u64) -> Workload {
+pub fn closed(scenario: &str, execs: u32, lifetime_ns: u64) -> Workload {
     Workload {
-        scenario: asked.workload.clone(),
+        scenario: scenario.to_owned(),
         load: Load::Closed,
         execs,
         lifetime_ns,

@@ -23,6 +23,7 @@ use execlab_reports::find::{Asked, Find};
 use super::{
     document::{Lines, document},
     experiment::Experiment,
+    keeper::{FIND, Keeper},
     oracle, row,
 };
 use crate::{
@@ -31,13 +32,10 @@ use crate::{
     lab::Laboratory,
     plan::{Manner, Plan, TrialSpec},
     registry::Registry,
-    run::{Images, Run, RunError, Said, code_of},
+    run::{Images, Run, RunError, code_of},
     store::{RunDir, StoreError},
     verify::Verify,
 };
-
-/// Where the answers stand in a run directory.
-const FIND: &str = "find.json";
 
 /// What a search works with.
 #[derive(Clone, Copy)]
@@ -296,97 +294,5 @@ impl Searching<'_> {
         lines
             .flat_map(|line| self.experiment.cost_trials(line))
             .collect()
-    }
-}
-
-/// What has the directory, and tells of what comes into it.
-struct Keeper<'a> {
-    dir: &'a mut RunDir,
-    reporter: &'a mut dyn Reporter,
-    lines: Lines,
-    /// As in the file.
-    order: Vec<Arc<TrialResult>>,
-    tally: Tally,
-    /// How long trials of this process took together, and how many they were.
-    took: (Duration, u32),
-    panicked: bool,
-    /// Whether the interrupt was told.
-    told: bool,
-    running: usize,
-}
-
-impl Keeper<'_> {
-    fn add(&mut self, line: Arc<TrialResult>) {
-        self.tally.count(line.status);
-        self.tally.total = self.tally.total.max(self.tally.done);
-        self.lines.insert(line.trial.clone(), Arc::clone(&line));
-        self.order.push(line);
-    }
-
-    /// How many trials there will have been: a guess by what searches still have to halve.
-    fn expect(&mut self, rows: &[row::Row], more: usize) {
-        let searches: usize = rows.iter().map(row::Row::left).sum();
-        self.tally.total = self.tally.done + searches + more;
-    }
-
-    /// How long those to come take, if they take what others took.
-    fn time_left(&self, jobs: usize) -> Option<Duration> {
-        let (took, count) = self.took;
-        let left = self.tally.total.saturating_sub(self.tally.done);
-        let turns = u32::try_from(left.div_ceil(jobs.max(1))).unwrap_or(u32::MAX);
-        (count > 0).then(|| (took / count.max(1)).saturating_mul(turns))
-    }
-
-    fn keep_plan(&self, plan: &Plan) -> Result<(), StoreError> {
-        self.dir.write_plan(plan)
-    }
-
-    fn keep_document(&self, find: &Find) -> Result<(), StoreError> {
-        let text = execlab_reports::text::json(find) + "\n";
-        self.dir.write(FIND, text.as_bytes())
-    }
-
-    fn hear(&mut self, said: Option<Said>, run: Run<'_>) -> Result<(), StoreError> {
-        let id = |at: usize| run.plan.trials[at].id.clone();
-        match said {
-            None => {}
-            Some(Said::Started(at)) => {
-                self.running += 1;
-                self.reporter.event(&Event::TrialStarted { trial: id(at) });
-            }
-            Some(Said::Retried(at, reason)) => {
-                let trial = id(at);
-                self.reporter.event(&Event::TrialRetried { trial, reason });
-            }
-            Some(Said::Abandoned(at)) => {
-                self.running -= 1;
-                self.reporter
-                    .event(&Event::TrialAbandoned { trial: id(at) });
-            }
-            Some(Said::Finished {
-                result,
-                wall,
-                panicked,
-                ..
-            }) => {
-                self.running -= 1;
-                self.panicked |= panicked;
-                self.dir.append(&result)?;
-                self.add(Arc::clone(&result));
-                let wall = wall.unwrap_or_default();
-                self.took = (self.took.0 + wall, self.took.1 + 1);
-                self.tally.left = self.time_left(run.jobs);
-                let tally = self.tally.clone();
-                self.reporter.event(&Event::TrialFinished { result, tally });
-            }
-            // Nothing is run again here.
-            Some(Said::Repeated { .. }) => {}
-        }
-        if !self.told && run.interrupted.load(Ordering::Relaxed) {
-            self.told = true;
-            let running = self.running;
-            self.reporter.event(&Event::Interrupted { running });
-        }
-        Ok(())
     }
 }

@@ -9,6 +9,7 @@ mod dashboards;
 mod decide;
 mod doctor;
 mod find;
+mod find_course;
 mod gate;
 mod guide;
 mod host;

@@ -223,9 +223,11 @@ pub struct Seed {
     pub broken: Option<String>,
 }
 
-/// What a group of settings costs, in a closed storm of the same scenario; medians over seeds.
+/// What a group of settings costs in a closed storm, with which the monitor keeps up; medians over seeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cost {
+    /// Its scenario.
+    pub scenario: String,
     /// Execs in each of the trials.
     pub execs: u32,
     /// How many seeds.

@@ -68,9 +68,10 @@ impl Find {
         );
         if let Some(cost) = self.rows.iter().find_map(|row| row.cost.as_ref()) {
             lines.push(format!(
-                "Cost: {} added to each of {} execs of a closed storm of the same scenario, median of {}; the monitor's highest resident set, without buffers in the kernel.",
+                "Cost: {} added to each of {} execs of a closed storm of the scenario {}, median of {}; the monitor's highest resident set, without buffers in the kernel.",
                 cost.unit,
                 cost.execs,
+                cost.scenario,
                 plural(cost.seeds, "seed")
             ));
         }

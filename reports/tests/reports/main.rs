@@ -9,6 +9,7 @@ mod conformance;
 mod dashboards;
 mod decide;
 mod doubts;
+mod find;
 mod gate;
 mod hostile;
 mod html;

@@ -150,9 +150,10 @@ impl FindArgs {
             Some(WhatArg::Isolation) => What::Isolation,
         };
         let lives = what == What::BlindWindow;
-        let both = match lives {
-            true => [Question::Seen, Question::RightPath],
-            false => [Question::Burst, Question::Rate],
+        let both = if lives {
+            [Question::Seen, Question::RightPath]
+        } else {
+            [Question::Burst, Question::Rate]
         };
         let mut questions = Vec::new();
         for &question in &self.ask {
