@@ -136,8 +136,8 @@ fn a_knee_is_found_for_each_buffer_with_its_cost() {
     - Both bounds are of all seeds together, each proved by one trial; the median is of the values from
       which on it was so wherever a seed asked. The first seed looks over the whole range in steps of
       four, the others where its edges are.
-    - Cost: instructions added to each of 200 execs of a closed storm of the scenario absolute, median of
-      2 seeds; the monitor's highest resident set, without buffers in the kernel.
+    - Cost: instructions added to each of 200 execs of a closed storm of the scenario absolute, median
+      of 2 seeds; the monitor's highest resident set, without buffers in the kernel.
 
     Proof
     - 6.1, netlink+rcvbuf=65536, burst: lost 81:
