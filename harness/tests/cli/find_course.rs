@@ -49,6 +49,11 @@ fn a_search_that_was_cut_off_ends_as_a_whole_one_and_asks_nothing_twice() {
         let run = said.stderr.lines().filter(|l| l.starts_with('[')).count();
         assert_eq!(run, all - kept, "{}", said.stderr);
     }
+    // Nor is it another search.
+    let said = bench
+        .command(&["find", "isolation", "--resume", "o"])
+        .code(22);
+    assert!(said.stderr.contains("blind-window"), "{}", said.stderr);
     // Nor with other inputs.
     bench.with(&format!("changed@;{BLIND}"));
     let said = bench.command(&["find", "--resume", "o"]).code(22);

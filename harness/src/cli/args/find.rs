@@ -141,14 +141,19 @@ pub struct FindArgs {
 }
 
 impl FindArgs {
+    /// What is searched for, where it was said.
+    pub fn experiment(&self) -> Option<What> {
+        self.what.map(|what| match what {
+            WhatArg::BlindWindow => What::BlindWindow,
+            WhatArg::LossKnee => What::LossKnee,
+            WhatArg::Isolation => What::Isolation,
+        })
+    }
+
     /// What is asked for, as far as arguments say it.
     pub fn asked(&self) -> Result<Asked, MatrixError> {
-        let what = match self.what {
-            // Only a search that goes on has none, and it does not ask for this.
-            Some(WhatArg::BlindWindow) | None => What::BlindWindow,
-            Some(WhatArg::LossKnee) => What::LossKnee,
-            Some(WhatArg::Isolation) => What::Isolation,
-        };
+        // Only a search that goes on has none, and it does not ask for this.
+        let what = self.experiment().unwrap_or(What::BlindWindow);
         let lives = what == What::BlindWindow;
         let both = if lives {
             [Question::Seen, Question::RightPath]

@@ -14,7 +14,7 @@ use execlab_harness::{
 };
 use execlab_model::{exit::ExitCode, result::TrialResult};
 use execlab_reports::{
-    find::Find,
+    find::{Asked, Find},
     text::{clean, plural},
 };
 
@@ -32,7 +32,7 @@ use super::{
 pub fn run(args: &FindArgs, color: Color, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
     let registry = Registry::of_this_build();
     let asked = match &args.resume {
-        Some(path) => asked_in(path)?,
+        Some(path) => asked_before(path, args)?,
         None => args.asked()?,
     };
     let experiment = resolve(asked, &registry)?;
@@ -73,6 +73,18 @@ pub fn run(args: &FindArgs, color: Color, stderr: Stderr) -> Result<ExitCode, Ex
         printed?;
     }
     Ok(end.exit_code())
+}
+
+/// What the search in a directory was asked for; whoever names another one is told.
+fn asked_before(path: &Path, args: &FindArgs) -> Result<Asked, ExpectedError> {
+    let asked = asked_in(path)?;
+    match args.experiment() {
+        Some(what) if what != asked.what => Err(ExpectedError::OtherPlan {
+            directory: path.to_owned(),
+            difference: format!("it searches for {}", asked.what.as_str()),
+        }),
+        _ => Ok(asked),
+    }
 }
 
 fn text(find: &Find, format: FindFormat, color: Color) -> String {
