@@ -19,11 +19,9 @@ use execlab_model::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use self::{
-    id::file_name,
-    partition::{BadPartition, By, Partition, Shard},
-};
+pub use self::partition::{BadPartition, By, Partition, Shard};
 use crate::{matrix::Matrix, program::Program, verify::Verify};
+pub use execlab_reports::log_name as file_name;
 
 /// Version of `plan.json`.
 pub const SCHEMA: u32 = 1;

@@ -36,19 +36,31 @@ pub fn shorten(text: &str, most: usize) -> String {
 /// and the line separators U+2028 and U+2029 are allowed there; like everything else that nobody sees
 /// they are written `\uNNNN` here, which any reader takes for the same text.
 pub fn json(value: &impl Serialize) -> String {
-    hide_nothing(&serde_json::to_string_pretty(value).expect("plain data always encodes"))
+    let text = serde_json::to_string_pretty(value).expect("plain data always encodes");
+    // Outside of strings all of it is ASCII; and newlines are ours, since those in strings are escaped.
+    escaped(&text, |c| (c.is_control() && c != '\n') || is_hidden(c))
 }
 
 /// The same on one line.
 pub fn json_line(value: &impl Serialize) -> String {
-    hide_nothing(&serde_json::to_string(value).expect("plain data always encodes"))
+    let text = serde_json::to_string(value).expect("plain data always encodes");
+    escaped(&text, |c| c.is_control() || is_hidden(c))
 }
 
-fn hide_nothing(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        // Outside of strings all of it is ASCII; and newlines are ours, since those in strings are escaped.
-        if (c.is_control() && c != '\n') || is_hidden(c) {
+/// As [`json_line`], and for the inside of a `<script>`: nothing in it ends that element, or begins
+/// anything else.
+pub fn embedded(value: &impl Serialize) -> String {
+    let text = serde_json::to_string(value).expect("plain data always encodes");
+    escaped(&text, |c| {
+        matches!(c, '<' | '>' | '&') || c.is_control() || is_hidden(c)
+    })
+}
+
+/// JSON with some of the characters in its strings written as numbers.
+fn escaped(json: &str, is_escaped: impl Fn(char) -> bool) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_escaped(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 out += &format!("\\u{unit:04x}");
             }
@@ -215,6 +227,13 @@ mod tests {
             let written = json(&texts);
             prop_assert_eq!(serde_json::from_str::<Vec<String>>(&written).unwrap(), texts);
             prop_assert!(!written.chars().any(|c| (c.is_control() && c != '\n') || is_hidden(c)));
+        }
+
+        #[test]
+        fn embedded_json_is_the_same_value_without_any_markup(texts in prop::collection::vec("(</?script>|<!--|-->|&lt;|.){0,6}", 0..4)) {
+            let written = embedded(&texts);
+            prop_assert_eq!(serde_json::from_str::<Vec<String>>(&written).unwrap(), texts);
+            prop_assert!(!written.contains(['<', '>', '&', '\n']));
         }
     }
 }

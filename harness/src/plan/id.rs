@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use execlab_model::result::Lab;
-use execlab_vm::digest::Sha256;
 
 use super::{TrialSpec, is_usual};
 use crate::{duration, matrix::KVM_CPUS};
@@ -53,43 +52,4 @@ fn escaped(text: &str, also: &str) -> String {
         }
     }
     out
-}
-
-/// Longest file name that is used as it is; the limit of file systems is 255 with its extensions.
-const LONGEST: usize = 200;
-
-/// The id as one component of a path: no slash, and nothing that artifact stores refuse.
-///
-/// No two ids share a name: `@`, which stands for the slash, is escaped in ids themselves.
-pub fn file_name(id: &str) -> String {
-    let mut name = String::new();
-    for c in id.chars() {
-        match c {
-            '/' => name.push('@'),
-            ':' => name.push_str("%3A"),
-            c => name.push(c),
-        }
-    }
-    if name.len() > LONGEST {
-        name.truncate(LONGEST - 20);
-        name.push_str("@@");
-        name.push_str(&Sha256::of(id.as_bytes()).as_str()[..16]);
-    }
-    name
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn log_names_are_readable_and_never_too_long() {
-        assert_eq!(
-            file_name("6.1/netlink+default/relative/rate:500/exact/3"),
-            "6.1@netlink+default@relative@rate%3A500@exact@3"
-        );
-        let long = |end: &str| format!("path:{}{end}", "x".repeat(400));
-        assert!(file_name(&long("a")).len() <= LONGEST);
-        assert_ne!(file_name(&long("a")), file_name(&long("b")));
-    }
 }

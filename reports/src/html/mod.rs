@@ -1,13 +1,20 @@
 //! `report.html`: one file that needs no network, for a screen, a phone, paper and a screen reader.
 //!
 //! The templates are files, checked when this crate is compiled; every text that passes through them
-//! is escaped. Only the style sheet, the script and the plot, which are ours, go in as they are.
+//! is escaped. Only the style sheet, the script and the plots, which are ours, go in as they are, and two
+//! blocks of data, in which nothing is markup.
+//!
+//! With a script, the page is quick whatever the number of trials: it holds the few elements that are on
+//! the screen, and makes others of the data as they are asked for. Without one, it holds a table of all
+//! cells, which a browser with a script does not even parse.
 
+mod cells;
 mod conform;
-mod detail;
+mod counts;
 mod glyph;
-mod heat;
 mod plot;
+mod pool;
+mod trials;
 
 use askama::Template;
 use execlab_model::{
@@ -21,19 +28,35 @@ use crate::{
     conformance::{Held, of_bounded},
     limits::limits,
     matrix::{Matrix, Role},
-    metric::Metric,
     number::thousands,
     overview::Overview,
     reading,
     reasons::Reasons,
     repeat::Repeatability,
     terminal::baselines,
-    text::clean,
+    text::{clean, embedded},
 };
+use cells::Board;
 use conform::Conform;
-use detail::{Row, Trial};
-use heat::Heat;
 use plot::Plot;
+
+/// The script: one scope, and a file for each concern.
+const SCRIPT: &str = concat!(
+    "\"use strict\";\n(() => {\n",
+    include_str!("../../templates/script/dom.js"),
+    include_str!("../../templates/script/data.js"),
+    include_str!("../../templates/script/filter.js"),
+    include_str!("../../templates/script/heat.js"),
+    include_str!("../../templates/script/table.js"),
+    include_str!("../../templates/script/trial.js"),
+    include_str!("../../templates/script/conform.js"),
+    include_str!("../../templates/script/paper.js"),
+    include_str!("../../templates/script/route.js"),
+    "})();"
+);
+
+/// How many reasons are listed: each trial's own page says its own.
+const MOST_REASONS: usize = 100;
 
 /// The document.
 pub fn html(results: &[TrialResult], repeats: &[Repeat]) -> String {
@@ -41,10 +64,11 @@ pub fn html(results: &[TrialResult], repeats: &[Repeat]) -> String {
     let matrix = Matrix::new(&bounded);
     let overview = Overview::new(&bounded, &Repeatability::new(results, repeats), &matrix);
     let reasons = Reasons::new(&matrix);
-    let columns = matrix.columns();
+    let columns = cells::columns(&matrix);
+    let cells = Board::new(&matrix, &reasons, &columns);
     let page = Page {
         style: include_str!("../../templates/style.css"),
-        script: include_str!("../../templates/script.js"),
+        script: SCRIPT,
         totals: overview
             .totals
             .iter()
@@ -64,15 +88,16 @@ pub fn html(results: &[TrialResult], repeats: &[Repeat]) -> String {
                 ))
             })
             .collect(),
-        heats: heat::heats(&matrix, &reasons),
+        data: embedded(&cells),
+        trials: embedded(&trials::trials(&matrix, &columns)),
+        cells,
         conform: conform::conform(&of_bounded(&bounded, Held::committed())),
         plots: plot::plots(&matrix),
-        rows: detail::rows(&matrix, &reasons, &columns),
-        trials: detail::trials(&matrix),
         cost_unit: matrix.cost_unit(),
         reasons: reasons
             .0
             .iter()
+            .take(MOST_REASONS)
             .map(|r| Reason {
                 status: r.status.as_str(),
                 cells: r.cells_line(&matrix),
@@ -82,7 +107,7 @@ pub fn html(results: &[TrialResult], repeats: &[Repeat]) -> String {
         limits: limits(&matrix),
         has_seeds: matrix.has_seeds(),
         notes: reading::notes(&matrix),
-        columns,
+        more_reasons: reasons.0.len().saturating_sub(MOST_REASONS),
     };
     page.render().expect("writing to a string does not fail")
 }
@@ -92,6 +117,9 @@ pub fn html(results: &[TrialResult], repeats: &[Repeat]) -> String {
 struct Page {
     style: &'static str,
     script: &'static str,
+    data: String,
+    trials: String,
+    cells: Board,
     totals: Vec<Total>,
     totals_line: String,
     conclusions: Vec<String>,
@@ -100,13 +128,10 @@ struct Page {
     kernels: Vec<KernelRow>,
     settings: Vec<(String, String)>,
     baselines: Vec<(String, String)>,
-    heats: Vec<Heat>,
     conform: Option<Conform>,
     plots: Vec<Plot>,
-    columns: Vec<&'static Metric>,
-    rows: Vec<Row>,
-    trials: Vec<Trial>,
     reasons: Vec<Reason>,
+    more_reasons: usize,
     limits: Vec<&'static str>,
     cost_unit: String,
     has_seeds: bool,

@@ -61,6 +61,8 @@ pub enum Place {
 pub struct Heat {
     /// 0 (best) to 5 (worst) for a number.
     pub level: fn(f64) -> u8,
+    /// The same for a word; `None` for one that says that there is nothing to judge.
+    pub word: fn(&str) -> Option<u8>,
     /// What the levels mean, in order.
     pub legend: [&'static str; 6],
     /// The metric that is shown small beside it.
@@ -144,6 +146,8 @@ impl std::fmt::Debug for Heat {
 
 #[cfg(test)]
 mod tests {
+    use execlab_model::result::Honesty;
+
     use super::*;
 
     #[test]
@@ -174,22 +178,20 @@ mod tests {
 
     #[test]
     fn heat_goes_from_best_to_worst() {
-        assert_eq!(Metric::heats().count(), 3);
         for (metric, heat) in Metric::heats() {
             assert!(
                 heat.beside.is_none_or(|id| Metric::by_id(id).is_some()),
                 "{metric:?}"
             );
-            let steps = (-100..=3000).map(|n| {
-                (heat.level)(
-                    f64::from(n) / 1000.0
-                        * if metric.unit == Unit::Share {
-                            1.0
-                        } else {
-                            100.0
-                        },
-                )
-            });
+            if metric.unit == Unit::Word {
+                continue;
+            }
+            let scale = match metric.unit {
+                Unit::Share => 1.0,
+                Unit::Nanoseconds => 1e9,
+                _ => 100.0,
+            };
+            let steps = (-100..=300_000).map(|n| (heat.level)(f64::from(n) / 100_000.0 * scale));
             let mut levels: Vec<u8> = steps.collect();
             if metric.polarity == Polarity::Higher {
                 levels.reverse();
@@ -197,5 +199,22 @@ mod tests {
             assert!(levels.is_sorted(), "{metric:?}");
             assert!(levels.contains(&0) && levels.contains(&5), "{metric:?}");
         }
+    }
+
+    #[test]
+    fn every_word_of_honesty_has_its_level() {
+        let (_, heat) = Metric::heats()
+            .find(|(m, _)| m.id == "honesty")
+            .expect("a heat map of honesty");
+        let levels = [
+            Honesty::Knew,
+            Honesty::KnewTooMuch,
+            Honesty::KnewWithoutANumber,
+            Honesty::KnewTooLittle,
+            Honesty::DidNotKnow,
+        ]
+        .map(|word| (heat.word)(word.as_str()).expect("a level"));
+        assert!(levels.is_sorted(), "{levels:?}");
+        assert_eq!((levels[0], levels[4]), (0, 5));
     }
 }

@@ -14,6 +14,7 @@ const MISSING: Heat = Heat {
         s if s >= 0.25 => 4,
         _ => 5,
     },
+    word: |_| None,
     legend: [
         "all", "from 99%", "from 95%", "from 75%", "from 25%", "below",
     ],
@@ -30,6 +31,7 @@ const ADDED: Heat = Heat {
         p if p <= 150.0 => 4,
         _ => 5,
     },
+    word: |_| None,
     legend: [
         "up to +2%",
         "up to +5%",
@@ -39,6 +41,50 @@ const ADDED: Heat = Heat {
         "above",
     ],
     beside: Some("added_per_exec"),
+};
+
+/// Time to delivery in decades.
+const WAITED: Heat = Heat {
+    level: |ns| match ns {
+        t if t <= 1e4 => 0,
+        t if t <= 1e5 => 1,
+        t if t <= 1e6 => 2,
+        t if t <= 1e7 => 3,
+        t if t <= 1e8 => 4,
+        _ => 5,
+    },
+    word: |_| None,
+    legend: [
+        "up to 10 µs",
+        "up to 100 µs",
+        "up to 1 ms",
+        "up to 10 ms",
+        "up to 100 ms",
+        "longer",
+    ],
+    beside: None,
+};
+
+/// Whoever is told too much looks again; whoever is told nothing does not.
+const TOLD: Heat = Heat {
+    level: |_| 0,
+    word: |word| match word {
+        "knew" => Some(0),
+        "knew-too-much" => Some(1),
+        "knew-without-a-number" => Some(2),
+        "knew-too-little" => Some(4),
+        "did-not-know" => Some(5),
+        _ => None,
+    },
+    legend: [
+        "knew",
+        "knew too much",
+        "knew, without a number",
+        "",
+        "knew too little",
+        "did not know",
+    ],
+    beside: Some("true_loss"),
 };
 
 const fn metric(
@@ -115,7 +161,7 @@ pub const METRICS: &[Metric] = &[
     metric("self_reported_loss", "Self-reported loss", "says\nlost", Unit::Count, read::self_reported,
         "Execs that were lost by the backend's own word.").column(),
     metric("honesty", "Honesty", "knew it", Unit::Word, read::honesty,
-        "Whether the backend knew what it lost.").column(),
+        "Whether the backend knew what it lost.").column().heat(TOLD),
     metric("added_per_exec", "Added cost per exec", "added\nper exec", Unit::AddedCostPerExec, read::added_per_exec,
         "What watching adds to the whole system for each exec, against the baseline trial.").lower().column(),
     metric("added_percent", "Added cost", "added\ncost", Unit::AddedPercent, read::added_percent,
@@ -123,7 +169,7 @@ pub const METRICS: &[Metric] = &[
     metric("boot_option_per_exec", "Boot option's share", "boot\noption", Unit::AddedCostPerExec, read::boot_option_per_exec,
         "The part of the added cost that a boot option of the backend alone costs.").lower().column_if_any(),
     metric("container", "Container", "right\ncontainer", Unit::Share, read::container,
-        "Execs reported with the right container (cgroup and mount namespace), of all that were seen.").higher().column(),
+        "Execs reported with the right container (cgroup and mount namespace), of all that were seen.").higher().column().heat(MISSING),
     metric("monitor_share", "Monitor's share of the cost", "monitor's\nshare", Unit::Percent, read::monitor_share,
         "How much of the added cost the monitor's own processes and kernel threads pay; the rest falls on the workload and the kernel.").column(),
     metric("idle_added", "Idle cost", "idle, per\nsecond", Unit::AddedCostPerSecond, read::idle_added,
@@ -183,7 +229,7 @@ pub const METRICS: &[Metric] = &[
     metric("latency_p50", "Latency, median", "latency\np50", Unit::Nanoseconds, read::latency_p50,
         "Time from exec to delivery: half of the sightings took no longer.").lower(),
     metric("latency_p99", "Latency, 99th percentile", "latency\np99", Unit::Nanoseconds, read::latency_p99,
-        "Time from exec to delivery: 99 of 100 sightings took no longer.").lower(),
+        "Time from exec to delivery: 99 of 100 sightings took no longer.").lower().heat(WAITED),
     metric("latency_max", "Latency, longest", "latency\nmax", Unit::Nanoseconds, read::latency_max,
         "Time from exec to delivery, at worst.").lower(),
     metric("memory_peak", "Monitor's memory", "memory", Unit::Bytes, read::memory,

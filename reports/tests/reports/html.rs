@@ -2,9 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use execlab_reports::{Summary, html};
+use execlab_reports::html;
+use serde_json::Value;
 
 use crate::fixture;
+
+/// A block of data of a page.
+fn block(page: &str, id: &str) -> Value {
+    let start = format!("<script type=\"application/json\" id=\"{id}\">");
+    let text = part(page, &start, "</script>");
+    serde_json::from_str(&text[start.len()..text.len() - "</script>".len()]).unwrap()
+}
+
+/// A page as a browser without a script has it.
+pub fn without_script(page: &str) -> String {
+    page.replace("<noscript>", "").replace("</noscript>", "")
+}
 
 /// The tags of a page, in order, without what stands in quotes.
 pub fn skeleton(page: &str) -> Vec<String> {
@@ -30,7 +43,7 @@ pub fn skeleton(page: &str) -> Vec<String> {
         rest = &rest[end..];
         // What is in these is not markup.
         for raw in ["style", "script"] {
-            if name == raw {
+            if name.split(' ').next() == Some(raw) {
                 rest = &rest[rest.find(&format!("</{raw}>")).unwrap()..];
             }
         }
@@ -48,12 +61,13 @@ fn attributes<'p>(page: &'p str, name: &str) -> Vec<&'p str> {
 }
 
 fn pages() -> [String; 3] {
-    [fixture::everything(), fixture::realistic(), vec![]].map(|results| html(&results, &[]))
+    let results = [fixture::everything(), fixture::realistic(), vec![]];
+    results.map(|results| without_script(&html(&results, &[])))
 }
 
 #[test]
 fn every_tag_is_closed_in_order() {
-    const VOID: [&str; 4] = ["meta", "link", "br", "!DOCTYPE"];
+    const VOID: [&str; 5] = ["meta", "link", "br", "input", "!DOCTYPE"];
     for page in pages() {
         let mut open: Vec<String> = Vec::new();
         for tag in skeleton(&page) {
@@ -128,33 +142,124 @@ fn the_plot_takes_its_colors_from_the_style_sheet() {
 }
 
 #[test]
-fn every_heat_map_has_its_button() {
+fn every_metric_with_levels_has_a_heat_map() {
     let page = html(&fixture::realistic(), &[]);
-    let buttons = attributes(&page, "data-heat");
-    assert_eq!(buttons, ["completeness", "path_accuracy", "added_percent"]);
-    for button in buttons {
-        assert!(page.contains(&format!("id=\"heat-{button}\"")));
+    let switch = part(&page, "<fieldset class=\"switch\">", "</fieldset>");
+    let titles: Vec<&str> = switch
+        .split("<span>")
+        .skip(1)
+        .map(|rest| rest.split('<').next().unwrap())
+        .collect();
+    insta::assert_snapshot!(titles.join(", "), @"Completeness, Path accuracy, Honesty, Added cost, Container, Latency, 99th percentile");
+    let data = block(&page, "cells-data");
+    let heats = data["heats"].as_array().unwrap();
+    assert_eq!(heats.len(), titles.len());
+    for cell in data["cells"].as_array().unwrap() {
+        let levels = cell["levels"].as_str().unwrap();
+        let is_watched = data["backends"][cell["at"][2].as_u64().unwrap() as usize]["role"] == "";
+        assert_eq!(levels.len(), heats.len());
+        assert_eq!(levels.contains(char::is_numeric), is_watched, "{cell}");
     }
 }
 
 #[test]
-fn all_seeds_of_a_trial_share_a_row() {
-    let results = fixture::everything();
-    let cells = Summary::new(&results, &[]).cells;
-    assert!(cells.len() < results.len());
-    let page = html(&results, &[]);
-    let table = part(&page, "<table class=\"trials\"", "</table>");
-    assert_eq!(table.matches("<th scope=\"row\">").count(), cells.len());
-    let row = table.split("<tr>").find(|row| row.contains("3 seeds:"));
-    insta::assert_snapshot!(row.unwrap());
+fn a_cell_is_as_bad_as_its_worst_seed() {
+    let page = html(&fixture::everything(), &[]);
+    let data = block(&page, "cells-data");
+    let cell = data["cells"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|cell| cell["name"] == "6.1/netlink+default/relative/closed/exact")
+        .unwrap();
+    insta::assert_json_snapshot!(cell);
 }
 
 #[test]
-fn every_trial_has_a_link_and_a_page() {
+fn every_trial_has_its_page() {
     let results = fixture::everything();
     let page = html(&results, &[]);
-    assert_eq!(page.matches("<details id=\"trial-").count(), results.len());
-    assert_eq!(page.matches("<a href=\"#trial-").count(), results.len());
+    let data = block(&page, "trials-data");
+    let texts = data["texts"].as_array().unwrap();
+    let cells = block(&page, "cells-data");
+    let trials = data["trials"].as_array().unwrap();
+    assert_eq!(trials.len(), results.len());
+    assert_eq!(cells["trials"], results.len());
+    for (at, cell) in cells["cells"].as_array().unwrap().iter().enumerate() {
+        let [first, count] = ["first", "count"].map(|key| cell[key].as_u64().unwrap() as usize);
+        for trial in &trials[first..first + count] {
+            assert_eq!(trial["cell"], at);
+            let name = texts[trial["name"].as_u64().unwrap() as usize]
+                .as_str()
+                .unwrap();
+            assert!(name.starts_with(cell["name"].as_str().unwrap()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_log_has_its_address_and_a_trial_its_command() {
+    let results = fixture::everything();
+    let data = block(&html(&results, &[]), "trials-data");
+    let text = |trial: &Value, key: &str| {
+        data["texts"][trial[key].as_u64().unwrap() as usize]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let all: Vec<String> = data["trials"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|trial| format!("{} | {}", text(trial, "replay"), text(trial, "log")))
+        .collect();
+    insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
+fn counts_of_a_trial_add_up() {
+    let data = block(&html(&fixture::realistic(), &[]), "trials-data");
+    for trial in data["trials"].as_array().unwrap() {
+        let sum = |group: usize| -> Option<u64> {
+            let counts = trial["counts"][group].as_array()?;
+            Some(counts.iter().filter_map(Value::as_u64).sum())
+        };
+        let seen = trial["counts"][0][0].as_u64();
+        for (group, about) in data["groups"].as_array().unwrap().iter().enumerate() {
+            if about[1]
+                .as_str()
+                .unwrap()
+                .starts_with("each exec that was seen")
+            {
+                assert!(
+                    sum(group).is_none() || sum(group) == seen,
+                    "{about}: {trial}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn reasons_that_are_all_different_do_not_fill_the_page() {
+    let results: Vec<_> = (0..300)
+        .map(|seed| {
+            let mut trial = fixture::bare("6.1", "ebpf", "relative", 10, seed);
+            trial.status = execlab_model::result::Status::Lost;
+            trial.reason = Some(format!("reason {seed}"));
+            trial
+        })
+        .collect();
+    let page = html(&results, &[]);
+    let listed = part(&page, "<ol class=\"reasons\">", "</ol>");
+    assert_eq!(listed.matches("<li ").count(), 100);
+    assert!(page.contains("And 200 more, each on the page of its trial."));
+    // No link to a reason that is not listed.
+    let numbers = block(&page, "cells-data")["cells"][0]["reasons"]
+        .as_array()
+        .unwrap()
+        .len();
+    assert_eq!(numbers, 100);
 }
 
 pub fn part<'p>(page: &'p str, from: &str, to: &str) -> &'p str {
@@ -163,13 +268,10 @@ pub fn part<'p>(page: &'p str, from: &str, to: &str) -> &'p str {
 }
 
 #[test]
-fn part_heat_map() {
+fn part_table_without_a_script() {
     let page = html(&fixture::everything(), &[]);
-    insta::assert_snapshot!(part(
-        &page,
-        "<div class=\"heat\" id=\"heat-completeness\"",
-        "</table>"
-    ));
+    let tables = part(&page, "<h2 id=\"cells\"", "</noscript>");
+    insta::assert_snapshot!(part(tables, "<noscript>", "</table>"));
 }
 
 #[test]
@@ -179,14 +281,31 @@ fn part_reasons() {
 }
 
 #[test]
-fn part_page_of_a_trial() {
-    let page = html(&fixture::everything(), &[]);
-    let pages: Vec<&str> = page.split("<details ").collect();
-    let failed = pages
-        .iter()
-        .find(|p| p.contains("SIGSEGV") && p.starts_with("id"))
-        .unwrap();
-    insta::assert_snapshot!(part(failed, "id=", "</details>"));
+fn part_data_of_a_trial() {
+    let data = block(&html(&fixture::everything(), &[]), "trials-data");
+    let texts = data["texts"].as_array().unwrap();
+    let failed = data["trials"].as_array().unwrap().iter().find(|trial| {
+        texts[trial["reason"].as_u64().unwrap() as usize]
+            .as_str()
+            .unwrap()
+            .contains("SIGSEGV")
+    });
+    // With the texts in the place of their numbers.
+    let mut failed = failed.unwrap().clone();
+    for (key, value) in failed.as_object_mut().unwrap() {
+        if !["cell", "seed", "keys", "counts", "labels"].contains(&key.as_str()) {
+            spell(value, texts);
+        }
+    }
+    insta::assert_snapshot!(serde_json::to_string_pretty(&failed).unwrap());
+}
+
+fn spell(value: &mut Value, texts: &[Value]) {
+    match value {
+        Value::Number(at) => *value = texts[at.as_u64().unwrap() as usize].clone(),
+        Value::Array(all) => all.iter_mut().for_each(|value| spell(value, texts)),
+        _ => {}
+    }
 }
 
 #[test]

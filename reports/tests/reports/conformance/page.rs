@@ -77,7 +77,13 @@ fn what_contradicts_the_built_in_table_says_so_in_words() {
 #[test]
 fn there_is_a_choice_for_each_name_and_no_section_without_a_trial_of_that_manner() {
     let page = page();
-    let options = |name: &str| select(&page, &format!("select[data-filter={name}] option")).len();
+    let options = |name: &str| {
+        select(
+            &page,
+            &format!("#conform-filters select[data-filter={name}] option"),
+        )
+        .len()
+    };
     assert_eq!(
         (
             options("scenario"),

@@ -31,7 +31,16 @@ pub fn html_shape(page: &str) -> Vec<String> {
                     let texts = node
                         .children()
                         .filter_map(|c| c.value().as_text().map(|t| t.to_string()));
-                    shape.push(texts.collect());
+                    let text: String = texts.collect();
+                    shape.push(match element.attr("type") {
+                        // Data: whatever is in it, it is one value.
+                        Some("application/json") => {
+                            let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+                            let keys = value.as_object().unwrap().keys().cloned();
+                            keys.collect::<Vec<_>>().join(" ")
+                        }
+                        _ => text,
+                    });
                 }
             }
             Node::Comment(comment) => shape.push(format!("{depth} comment {}", &**comment)),

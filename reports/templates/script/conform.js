@@ -1,38 +1,8 @@
-// Without this script every heat map is shown; with it, one at a time.
-"use strict";
-(() => {
-  const group = document.querySelector(".switch");
-  if (!group) return;
-  const buttons = [...group.querySelectorAll("button")];
-  const show = (chosen) => {
-    for (const button of buttons) {
-      const on = button === chosen;
-      button.setAttribute("aria-pressed", String(on));
-      // A class and not `hidden`: on paper all of them are shown.
-      document.getElementById("heat-" + button.dataset.heat).classList.toggle("off", !on);
-    }
-  };
-  group.addEventListener("click", (event) => {
-    const button = event.target.closest("button");
-    if (button) show(button);
-  });
-  group.hidden = false;
-  show(buttons[0]);
-})();
-// A link to a trial opens it.
-(() => {
-  const open = () => {
-    const target = document.getElementById(location.hash.slice(1));
-    if (target instanceof HTMLDetailsElement) target.open = true;
-  };
-  addEventListener("hashchange", open);
-  open();
-})();
-// Without this part all of the conformance table is shown; with it, what is chosen.
+// The conformance table: all of it is here, and what is chosen is shown.
 (() => {
   const table = document.querySelector("table.conform");
   if (!table) return;
-  const group = document.querySelector(".filters");
+  const group = document.querySelector("#conform-filters");
   const selects = [...group.querySelectorAll("select")];
   const status = group.querySelector("[role=status]");
   const rows = [...table.tBodies[0].rows];
