@@ -1,4 +1,5 @@
-//! Writes every document of an invented run: `sample realistic|everything|many|empty DIR [WIDTH]`.
+//! Writes every document of an invented run, or of a real one whose `results.jsonl` is named:
+//! `sample realistic|everything|limits|large|empty|FILE DIR [WIDTH]`.
 
 use std::{env, fs, path::PathBuf};
 
@@ -10,18 +11,24 @@ mod fixture;
 fn main() {
     let args: Vec<String> = env::args().skip(1).collect();
     let [run, dir, rest @ ..] = args.as_slice() else {
-        panic!("usage: sample realistic|everything|many|empty DIR [WIDTH]");
+        panic!("usage: sample realistic|everything|limits|large|empty|FILE DIR [WIDTH]");
     };
     let results = match run.as_str() {
         "realistic" => fixture::realistic(),
         "everything" => fixture::everything(),
-        "many" => many(),
-        _ => Vec::new(),
+        "limits" => fixture::large::limits(),
+        "large" => fixture::large::run(),
+        "empty" => Vec::new(),
+        file => fixture::read(file),
     };
     let dir = PathBuf::from(dir);
     let write = |name: &str, text: String| {
         fs::write(dir.join(name), text).unwrap_or_else(|e| panic!("cannot write {name}: {e}"));
     };
+    let lines = results
+        .iter()
+        .map(|t| serde_json::to_string(t).expect("plain data") + "\n");
+    write("results.jsonl", lines.collect());
     write("report.html", html(&results, &[]));
     write("report.md", markdown(&results, &[]));
     write("junit.xml", junit(&results, &[]));
@@ -41,16 +48,4 @@ fn main() {
             }
         )
     );
-}
-
-/// About 10,000 trials: the first matrix with 185 seeds.
-fn many() -> Vec<execlab_model::result::TrialResult> {
-    let seed = |seed: u64| {
-        fixture::realistic().into_iter().map(move |mut trial| {
-            trial.seed = seed;
-            trial.trial = trial.trial.replace("exact/1", &format!("exact/{seed}"));
-            trial
-        })
-    };
-    (1..=185).flat_map(seed).collect()
 }

@@ -113,18 +113,16 @@ fn completeness(backends: &[OfBackend<'_, '_>]) -> String {
     let complete = whole(backends);
     let (right, astray): (Vec<_>, Vec<_>) =
         complete.iter().partition(|b| b.all_of("path_accuracy"));
-    let named =
-        |of: &[&&OfBackend<'_, '_>]| list(&of.iter().map(|b| b.named()).collect::<Vec<_>>());
-    let paths = |of: &[&&OfBackend<'_, '_>]| {
-        let each = of.iter().map(|b| {
+    let named = |of: &[_]| some(of, OfBackend::named);
+    let paths = |of: &[_]| {
+        some(of, |b: &OfBackend<'_, '_>| {
             let worst = b.worst("path_accuracy").map_or(0.0, |(share, _)| share);
             format!(
                 "{} (right paths down to {})",
                 b.named(),
                 number::share(worst)
             )
-        });
-        list(&each.collect::<Vec<_>>())
+        })
     };
     match (right.as_slice(), astray.as_slice()) {
         ([], []) => {
@@ -172,6 +170,26 @@ fn completeness(backends: &[OfBackend<'_, '_>]) -> String {
             paths(astray)
         ),
     }
+}
+
+/// All of few; of many how many there are and the first three: those with the most results, and of these the
+/// cheapest.
+fn some<'m, 'a>(of: &[&&OfBackend<'m, 'a>], say: impl Fn(&OfBackend<'m, 'a>) -> String) -> String {
+    const FEW: usize = 6;
+    if of.len() <= FEW {
+        return list(&of.iter().map(|b| say(b)).collect::<Vec<_>>());
+    }
+    let mut sorted = of.to_vec();
+    let rank = |b: &OfBackend<'_, '_>| {
+        let gaps = b.all - b.scored.len();
+        (gaps, b.mean("added_percent").unwrap_or(f64::INFINITY))
+    };
+    sorted.sort_by(|a, b| {
+        let ((gaps, cost), (other_gaps, other_cost)) = (rank(a), rank(b));
+        gaps.cmp(&other_gaps).then(cost.total_cmp(&other_cost))
+    });
+    let first: Vec<String> = sorted[..3].iter().map(|b| say(b)).collect();
+    format!("{} backends, among them {}", of.len(), list(&first))
 }
 
 fn loss(matrix: &Matrix<'_>, backends: &[OfBackend<'_, '_>]) -> Option<String> {

@@ -75,10 +75,23 @@ fn of_machine(
     let mut compared: Vec<Compared<'_, '_>> = with_cost.filter(|c| !c.cells.is_empty()).collect();
     let places =
         |c: &Compared<'_, '_>| -> BTreeSet<_> { c.cells.iter().map(|c| place(c)).collect() };
-    let Some(common) = compared.iter().map(places).reduce(|a, b| &a & &b) else {
-        return Vec::new();
-    };
-    if common.is_empty() {
+    // Those with the most places first: one that shares none with them is left out, and not the comparison.
+    compared.sort_by_key(|c| std::cmp::Reverse(places(c).len()));
+    let mut common = BTreeSet::new();
+    compared.retain(|backend| {
+        let here = places(backend);
+        let shared = if common.is_empty() {
+            here
+        } else {
+            &common & &here
+        };
+        let is_compared = !shared.is_empty();
+        if is_compared {
+            common = shared;
+        }
+        is_compared
+    });
+    if compared.is_empty() {
         return Vec::new();
     }
     for backend in &mut compared {

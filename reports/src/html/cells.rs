@@ -20,6 +20,8 @@ pub(super) struct Board {
     pub columns: Vec<Column>,
     pub heats: Vec<HeatHead>,
     pub cells: Vec<CellData>,
+    /// What all workloads have in common.
+    pub common: String,
     /// How many trials there are in all.
     pub trials: usize,
 }
@@ -37,7 +39,7 @@ pub(super) struct SetupHead {
     pub scenario: String,
     /// All of the label but the scenario.
     pub rest: String,
-    /// The label where every workload differs in its scenario alone.
+    /// The label without what all have in common.
     pub short: String,
 }
 
@@ -110,17 +112,7 @@ impl Board {
                 data
             })
             .collect();
-        let rest = |setup: &Setup<'_>| {
-            let label = setup.label.strip_prefix(&clean(&setup.workload.scenario));
-            label
-                .unwrap_or_default()
-                .trim_start_matches(", ")
-                .to_owned()
-        };
-        let one_rest = matrix
-            .setups
-            .windows(2)
-            .all(|two| rest(&two[0]) == rest(&two[1]));
+        let common = common(matrix);
         Self {
             kernels: matrix.kernels.iter().map(|k| k.label.clone()).collect(),
             backends: matrix
@@ -134,19 +126,7 @@ impl Board {
             setups: matrix
                 .setups
                 .iter()
-                .map(|setup| {
-                    let scenario = clean(&setup.workload.scenario);
-                    SetupHead {
-                        short: if one_rest {
-                            scenario.clone()
-                        } else {
-                            setup.label.clone()
-                        },
-                        label: setup.label.clone(),
-                        rest: rest(setup),
-                        scenario,
-                    }
-                })
+                .map(|setup| setup_head(setup, &common))
                 .collect(),
             columns: columns
                 .iter()
@@ -182,6 +162,7 @@ impl Board {
                 })
                 .collect(),
             cells,
+            common: common.join(", "),
             trials: first,
         }
     }
@@ -207,6 +188,37 @@ impl Board {
             Some(level) if *level != b'x' => format!("h{}", char::from(*level)),
             _ => String::new(),
         }
+    }
+}
+
+/// What stands in the label of every setup, where there are several.
+fn common(matrix: &Matrix<'_>) -> Vec<String> {
+    let (Some(first), true) = (matrix.setups.first(), matrix.setups.len() > 1) else {
+        return Vec::new();
+    };
+    let is_common = |part: &&str| {
+        let all = &mut matrix.setups.iter();
+        all.all(|setup| setup.label.split(", ").skip(1).any(|other| other == *part))
+    };
+    let parts = first.label.split(", ").skip(1);
+    parts.filter(is_common).map(str::to_owned).collect()
+}
+
+fn setup_head(setup: &Setup<'_>, common: &[String]) -> SetupHead {
+    let scenario = clean(&setup.workload.scenario);
+    let rest = setup.label.strip_prefix(&scenario).unwrap_or_default();
+    let mut short = vec![scenario.clone()];
+    let parts = rest.split(", ").filter(|part| !part.is_empty());
+    short.extend(
+        parts
+            .filter(|part| !common.iter().any(|c| c == part))
+            .map(str::to_owned),
+    );
+    SetupHead {
+        label: setup.label.clone(),
+        rest: rest.trim_start_matches(", ").to_owned(),
+        short: short.join(", "),
+        scenario,
     }
 }
 

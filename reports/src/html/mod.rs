@@ -11,7 +11,6 @@
 mod cells;
 mod conform;
 mod counts;
-mod glyph;
 mod plot;
 mod pool;
 mod trials;
@@ -38,7 +37,6 @@ use crate::{
 };
 use cells::Board;
 use conform::Conform;
-use plot::Plot;
 
 /// The script: one scope, and a file for each concern.
 const SCRIPT: &str = concat!(
@@ -92,7 +90,7 @@ pub fn html(results: &[TrialResult], repeats: &[Repeat]) -> String {
         trials: embedded(&trials::trials(&matrix, &columns)),
         cells,
         conform: conform::conform(&of_bounded(&bounded, Held::committed())),
-        plots: plot::plots(&matrix),
+        plots: plot::sections(&matrix),
         cost_unit: matrix.cost_unit(),
         reasons: reasons
             .0
@@ -129,7 +127,7 @@ struct Page {
     settings: Vec<(String, String)>,
     baselines: Vec<(String, String)>,
     conform: Option<Conform>,
-    plots: Vec<Plot>,
+    plots: Vec<plot::Section>,
     reasons: Vec<Reason>,
     more_reasons: usize,
     limits: Vec<&'static str>,

@@ -4,7 +4,7 @@ const heatMap = (() => {
   if (!root) return { paper() {} };
   const [table, probe, more] = [find("table", root), find(".probe", root), find("button.more", root)];
   // Above so many columns only the figure itself fits into a field, and of so many fields the first are shown.
-  const [ROOMY, AT_ONCE] = [12, 2400];
+  const [ROOMY, AT_ONCE] = [12, 1800];
   const SHORT = { unsupported: "none", "backend-failed": "died", lost: "lost", infra: "infra" };
   const cellAt = new Map(data.cells.map((cell) => [cell.at.join(), cell]));
   const watching = data.backends.map((backend, at) => ({ ...backend, at })).filter((backend) => !backend.role);
@@ -46,7 +46,7 @@ const heatMap = (() => {
     const word = text || (done ? "n/a" : roomy ? "" : SHORT[cell.status.split(" ")[0]]);
     const mark = text && !done && !roomy ? make("sup", { title: cell.status }, "!") : "";
     const td = make("td", { class: level === "x" ? "void " + cell.class : "h" + level });
-    td.append(make("a", { href: cellLink(cell), tabindex: -1 }, word ? make("b", null, word, mark) : "", small.map((line) => make("small", null, line))));
+    td.append(make("a", { href: cellLink(cell), tabindex: -1 }, word && roomy ? make("b", null, word) : word, mark, small.map((line) => make("small", null, line))));
     td.cell = cell;
     return td;
   };
@@ -74,7 +74,7 @@ const heatMap = (() => {
         return td;
       }))));
     into.className = roomy ? "map" : "map dense";
-    into.replaceChildren(make("caption", null, heat.title + (one && groups.length ? ": " + data.setups[groups[0].s].label : "")), head, body);
+    into.replaceChildren(make("caption", null, heat.title + (one ? ": " + data.setups[groups[0].s].label : data.common && ": " + data.common)), head, body);
     return { rows: rows.length, shown: shown.length, columns: columns.length };
   };
 

@@ -14,6 +14,11 @@ fn block(page: &str, id: &str) -> Value {
     serde_json::from_str(&text[start.len()..text.len() - "</script>".len()]).unwrap()
 }
 
+/// The place that a number in such a block stands for.
+fn place(number: &Value) -> usize {
+    usize::try_from(number.as_u64().unwrap()).unwrap()
+}
+
 /// A page as a browser without a script has it.
 pub fn without_script(page: &str) -> String {
     page.replace("<noscript>", "").replace("</noscript>", "")
@@ -156,7 +161,7 @@ fn every_metric_with_levels_has_a_heat_map() {
     assert_eq!(heats.len(), titles.len());
     for cell in data["cells"].as_array().unwrap() {
         let levels = cell["levels"].as_str().unwrap();
-        let is_watched = data["backends"][cell["at"][2].as_u64().unwrap() as usize]["role"] == "";
+        let is_watched = data["backends"][place(&cell["at"][2])]["role"] == "";
         assert_eq!(levels.len(), heats.len());
         assert_eq!(levels.contains(char::is_numeric), is_watched, "{cell}");
     }
@@ -186,12 +191,10 @@ fn every_trial_has_its_page() {
     assert_eq!(trials.len(), results.len());
     assert_eq!(cells["trials"], results.len());
     for (at, cell) in cells["cells"].as_array().unwrap().iter().enumerate() {
-        let [first, count] = ["first", "count"].map(|key| cell[key].as_u64().unwrap() as usize);
+        let [first, count] = ["first", "count"].map(|key| place(&cell[key]));
         for trial in &trials[first..first + count] {
             assert_eq!(trial["cell"], at);
-            let name = texts[trial["name"].as_u64().unwrap() as usize]
-                .as_str()
-                .unwrap();
+            let name = texts[place(&trial["name"])].as_str().unwrap();
             assert!(name.starts_with(cell["name"].as_str().unwrap()), "{name}");
         }
     }
@@ -202,7 +205,7 @@ fn a_log_has_its_address_and_a_trial_its_command() {
     let results = fixture::everything();
     let data = block(&html(&results, &[]), "trials-data");
     let text = |trial: &Value, key: &str| {
-        data["texts"][trial[key].as_u64().unwrap() as usize]
+        data["texts"][place(&trial[key])]
             .as_str()
             .unwrap()
             .to_owned()
@@ -285,7 +288,7 @@ fn part_data_of_a_trial() {
     let data = block(&html(&fixture::everything(), &[]), "trials-data");
     let texts = data["texts"].as_array().unwrap();
     let failed = data["trials"].as_array().unwrap().iter().find(|trial| {
-        texts[trial["reason"].as_u64().unwrap() as usize]
+        texts[place(&trial["reason"])]
             .as_str()
             .unwrap()
             .contains("SIGSEGV")
@@ -302,7 +305,7 @@ fn part_data_of_a_trial() {
 
 fn spell(value: &mut Value, texts: &[Value]) {
     match value {
-        Value::Number(at) => *value = texts[at.as_u64().unwrap() as usize].clone(),
+        Value::Number(at) => *value = texts[place(&Value::from(at.clone()))].clone(),
         Value::Array(all) => all.iter_mut().for_each(|value| spell(value, texts)),
         _ => {}
     }

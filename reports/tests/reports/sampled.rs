@@ -264,8 +264,11 @@ fn labs_are_kept_apart_in_every_document() {
         assert!(!table.contains("or instructions per exec"), "{table}");
     }
     let page = html(&results, &[]);
-    // One plot for each lab, since no axis fits two units.
-    assert_eq!(page.matches("<figure>").count(), 3);
+    // A plot of its own for each lab, since no axis fits two units.
+    for section in ["plot", "latency"] {
+        let section = part(&page, &format!("<h2 id=\"{section}\""), "</section>");
+        assert_eq!(section.matches("<h3>Lab ").count(), 3);
+    }
     assert!(!page.contains("added per exec, CPU ns or"));
     let summary = Summary::new(&results, &[]);
     let labs = |c: &execlab_reports::CellSummary| c.lab.clone();
