@@ -36,7 +36,9 @@ fn main() {
     };
 
     page.media("screen", "light");
+    page.window(1200, 1500, 1.0);
     take("report");
+    page.window(1200, 900, 1.0);
     page.media("screen", "dark");
     page.click("#heat .switch label:nth-of-type(4)");
     to("#matrix");
@@ -44,7 +46,7 @@ fn main() {
     page.media("screen", "light");
     to("#plot");
     take("report-plots");
-    page.window(390, 844, 2.0);
+    page.window(390, 844, 1.5);
     to("#matrix");
     take("report-phone");
 

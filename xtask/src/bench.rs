@@ -34,6 +34,8 @@ enum What {
     Scoring,
     /// Wall time of warm trials, against cold ones
     Warm,
+    /// Time and memory of a report of 10,620 trials, and of its page in a headless Chromium
+    Report,
     /// 240 trials, end to end (some ten minutes)
     Matrix,
     /// 200 repetitions of one trial, idle and under load, one at a time and two (ten minutes)
@@ -57,6 +59,7 @@ impl Bench {
                     process::run(process::cargo().args(["bench", "--package", "execlab-harness"]))?;
                 }
                 What::Warm => warm::run(&execlab)?,
+                What::Report => crate::pictures::example("large", &[])?,
                 What::Matrix => matrix::run(&execlab)?,
                 What::Repeat => repeat::run(&execlab)?,
                 What::Spread => spread::run(&execlab)?,

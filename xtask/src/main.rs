@@ -12,6 +12,7 @@ mod fuzz;
 mod gate;
 mod kernels;
 mod machine;
+mod pictures;
 mod process;
 #[path = "../../harness/build/programs/mod.rs"]
 mod programs;
@@ -46,6 +47,8 @@ enum Command {
     Conformance(conformance::Conformance),
     /// Renew docs/costs.md: what every backend adds to an exec, as it comes and tuned, on every kernel
     Costs(costs::Costs),
+    /// Take the pictures of a report for docs/, in a headless Chromium
+    Pictures(pictures::Pictures),
     /// Show that the programs of a guest are the same from every checkout, and that a change to one
     /// backend changes one monitor; takes some minutes
     Reproducible,
@@ -62,6 +65,7 @@ fn main() -> Result<()> {
         Command::Gate(gate) => gate.run(),
         Command::Conformance(conformance) => conformance.run(),
         Command::Costs(costs) => costs.run(),
+        Command::Pictures(pictures) => pictures.run(),
         Command::Reproducible => reproducible::run(),
         Command::Workflows => workflows::run(),
     }

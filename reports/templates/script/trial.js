@@ -2,7 +2,7 @@
 const trialPage = (() => {
   const root = find("#trial");
   // Quotients are rounded down: all is said only of all.
-  const percent = (part, whole) => (part === whole ? "100%" : part === 0 ? "" : part * 1000 < whole ? "<0.1%" : (Math.floor((part * 1000) / whole) / 10).toFixed(1) + "%");
+  const percent = (part, whole) => (part === 0 ? "" : part === whole ? "100%" : part * 1000 < whole ? "<0.1%" : (Math.floor((part * 1000) / whole) / 10).toFixed(1) + "%");
   const part = (id, title, ...children) => make("section", { "aria-labelledby": id }, make("h2", { id }, title), ...children);
   const scroll = (label, table) => make("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": label }, table);
   const facts = (rows, kind) => make("dl", { class: kind }, rows.map(([name, value, help]) => make("div", { title: help }, make("dt", null, name), make("dd", null, value))));
