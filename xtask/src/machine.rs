@@ -42,6 +42,11 @@ const NEEDS: &[Need] = &[
         present: || runs("python3", &["-c", "import ensurepip, venv"]),
     },
     Need {
+        what: "look at reports in a browser",
+        package: "chromium",
+        present: || starts("chromium"),
+    },
+    Need {
         what: "link programs",
         package: "gcc",
         present: || starts("cc"),

@@ -37,7 +37,7 @@ impl Test {
                 .args(["clippy", "--quiet", "--workspace", "--all-targets"])
                 .args([
                     "--features",
-                    "execlab-harness/guests,execlab-harness/live,execlab-backends/live",
+                    "execlab-harness/guests,execlab-harness/live,execlab-backends/live,execlab-reports/browser",
                     "--",
                     "-D",
                     "warnings",

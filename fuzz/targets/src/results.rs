@@ -19,7 +19,13 @@ use execlab_model::{
     result::{Lab, PathClass, TrialResult},
     workload::{Load, Spawn, Workload},
 };
-use execlab_reports::{Summary, across, text};
+use execlab_reports::{
+    Summary, across,
+    decide::{Question, decide},
+    gate::{Policy, Run, gate, junit},
+    text,
+    trace::Trace,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -232,8 +238,9 @@ fn plan(bytes: &[u8]) -> bool {
     true
 }
 
-/// Two runs of different labs.
+/// Two runs: their order of costs, what the gate says of them, and what is to be decided on the first.
 fn compared(first: &[TrialResult], second: &[TrialResult]) -> bool {
+    judged(first, second);
     let found = across(first, second, &[]);
     match &found {
         Ok(found) => {
@@ -244,6 +251,29 @@ fn compared(first: &[TrialResult], second: &[TrialResult]) -> bool {
         Err(error) => harmless(&error.to_string()),
     }
     found.is_ok()
+}
+
+/// A gate and a decision may say what they like of such results, in documents that hold nothing that steers.
+fn judged(first: &[TrialResult], second: &[TrialResult]) {
+    let run = |results| Run {
+        name: "a run",
+        results,
+        repeats: &[],
+    };
+    let gate = gate(run(first), run(second), &Policy::default());
+    let question = Question {
+        needs: vec!["completeness>=0.9".parse().expect("a need")],
+        ..Question::default()
+    };
+    let mut documents = vec![gate.terminal(100), gate.markdown(), text::json(&gate)];
+    match decide(first, &question) {
+        Ok(decision) => documents.extend([decision.markdown(), text::json(&decision)]),
+        Err(error) => documents.push(error.to_string()),
+    }
+    for document in documents {
+        harmless(&document);
+    }
+    xml(&junit(&gate));
 }
 
 /// A document is the same each time, holds nothing that steers a terminal, and is what its readers take it
@@ -278,6 +308,12 @@ fn document(results: &[TrialResult], repeats: &[Repeat], format: Format) {
             let summary = Summary::new(results, repeats);
             let read: Summary = serde_json::from_str(&made).expect("it is JSON");
             assert!(read == summary, "another summary came back");
+        }
+        Format::GithubSmaller | Format::GithubBigger | Format::Bencher => {
+            serde_json::from_str::<Value>(&made).expect("it is JSON");
+        }
+        Format::Trace => {
+            serde_json::from_str::<Trace>(&made).expect("it is a trace");
         }
         Format::Terminal | Format::Markdown => {}
     }

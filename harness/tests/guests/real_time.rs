@@ -57,6 +57,7 @@ fn run(kernel: &str, cpus: u32, backends: &[&str]) -> Vec<TrialResult> {
         .unwrap_or_else(PoisonError::into_inner);
     lab.check(&plan.trials).expect("the canary comes through");
     let run = Run {
+        cache: None,
         plan: &plan,
         lab: &lab,
         registry: &registry,
