@@ -1,6 +1,9 @@
 //! `cargo xtask pictures`: the pictures of `report.html` in `docs/`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -27,7 +30,9 @@ impl Pictures {
         let report = if self.run.is_dir() {
             self.run.join("report.html")
         } else if self.run.extension().is_some_and(|e| e == "jsonl") {
-            example("sample", &[absolute(&self.run)?, made.path().into()])?;
+            // What it prints is another report.
+            let arguments = [absolute(&self.run)?, made.path().into()];
+            process::output(&mut command("sample", &arguments))?;
             made.path().join("report.html")
         } else {
             self.run
@@ -46,6 +51,10 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 
 /// Runs an example of `reports/` that has a browser at hand.
 pub fn example(name: &str, arguments: &[PathBuf]) -> Result<()> {
+    process::run(&mut command(name, arguments))
+}
+
+fn command(name: &str, arguments: &[PathBuf]) -> Command {
     let mut cargo = process::cargo();
     cargo
         .args([
@@ -57,5 +66,5 @@ pub fn example(name: &str, arguments: &[PathBuf]) -> Result<()> {
         ])
         .args(["--features", "browser", "--example", name, "--"])
         .args(arguments);
-    process::run(&mut cargo)
+    cargo
 }

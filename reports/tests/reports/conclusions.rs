@@ -65,3 +65,24 @@ fn a_backend_without_its_dear_cells_does_not_look_cheap() {
         "{text}"
     );
 }
+
+#[test]
+fn of_many_backends_some_are_named() {
+    let text = lines(&fixture::large::run());
+    assert_eq!(text.lines().count(), 5, "{text}");
+    assert!(text.contains("40 backends, among them "), "{text}");
+    assert!(text.len() < 1500, "{text}");
+}
+
+#[test]
+fn one_that_shares_no_cell_ends_no_comparison() {
+    let mut results = fixture::realistic();
+    results.retain(|t| match t.backend.name.as_str() {
+        "none" | "ebpf" | "audit" => t.kernel.name != "7.2",
+        "ptrace" => t.kernel.name == "7.2",
+        _ => false,
+    });
+    let text = lines(&results);
+    assert!(text.contains("over 6 cells in common: ebpf"), "{text}");
+    assert!(text.contains("dearest: audit"), "{text}");
+}
