@@ -61,8 +61,12 @@ impl Test {
             test.args(["--features", "execlab-backends/live"]);
         }
         process::run(&mut test)?;
+        let mut browser = process::cargo();
+        browser
+            .args(["test", "--package", "execlab-reports"])
+            .args(["--features", "browser", "--test", "browser"]);
         if self.no_guests {
-            return Ok(());
+            return process::run(&mut browser);
         }
         let execlab = process::execlab(process::Profile::Dev)?;
         let releases = kernels::oldest_and_newest(&execlab)?;
@@ -82,10 +86,12 @@ impl Test {
             &["faults", "guests"]
         };
         process::run(tests(all).arg("--no-run"))?;
-        // Faults mostly wait, and guests mostly compute. What the lab host is compared with has to be quiet.
+        // Faults and the browser mostly wait, and guests mostly compute. What the lab host is compared with has to be
+        // quiet.
+        let browser = process::Beside::start(browser)?;
         let faults = process::Beside::start(tests(&["faults"]))?;
         let guests = process::run(&mut tests(&["guests"]));
-        let faults = faults.end();
+        let beside = browser.end().and(faults.end());
         // One that fails keeps no other from being run.
         let host = if is_root {
             process::run(&mut tests(&["host_lab"]))
@@ -93,6 +99,6 @@ impl Test {
             eprintln!("left out: the tests of the lab host, which need root");
             Ok(())
         };
-        faults.and(guests).and(host)
+        beside.and(guests).and(host)
     }
 }
