@@ -23,7 +23,7 @@ const EXAMPLES: &[(&str, i32, &[&str])] = &[
         &[
             "--need=completeness>=0.999,path=exact,containers",
             "--max-cost=20000",
-            "--kernels=5.10,7.3",
+            "--kernels=5.10,6.1,6.12,7.3",
             "--without=root-module",
         ],
     ),
@@ -32,7 +32,7 @@ const EXAMPLES: &[(&str, i32, &[&str])] = &[
         0,
         &[
             "--need=completeness>=0.999,honesty=knew",
-            "--kernels=5.10,7.3",
+            "--kernels=5.10,6.1,6.12,7.3",
             "--without=root-module,bpf,boot-option,blocks-exec,own-tree,preload",
         ],
     ),
@@ -42,7 +42,7 @@ const EXAMPLES: &[(&str, i32, &[&str])] = &[
         &[
             "--need=completeness>=0.999,path=exact",
             "--max-cost=500",
-            "--kernels=5.10,7.3",
+            "--kernels=5.10,6.1,6.12,7.3",
         ],
     ),
 ];

@@ -49,10 +49,14 @@ fn the_trace_of_a_run_has_every_trial_on_one_of_its_workers() {
     // What runs on one worker runs one after the other, but for the last digit of a millisecond.
     for worker in workers {
         let own = slices.iter().filter(|s| s["tid"] == worker);
-        let mut ends = 0;
+        let mut ends = 0.0;
         for slice in own {
-            assert!(slice["ts"].as_u64().unwrap() + 2_000 > ends, "{slice}");
-            ends = slice["ts"].as_u64().unwrap() + slice["dur"].as_u64().unwrap();
+            let (began, took) = (
+                slice["ts"].as_f64().unwrap(),
+                slice["dur"].as_f64().unwrap(),
+            );
+            assert!(began + 2_000.0 > ends, "{slice}");
+            ends = began + took;
         }
     }
 }
