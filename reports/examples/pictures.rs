@@ -46,6 +46,10 @@ fn main() {
     page.media("screen", "light");
     to("#plot");
     take("report-plots");
+    if page.eval("document.querySelector('#survival') !== null") {
+        to("#survival");
+        take("report-survival");
+    }
     page.window(390, 844, 1.5);
     to("#matrix");
     take("report-phone");

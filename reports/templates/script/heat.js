@@ -8,11 +8,14 @@ const heatMap = (() => {
   const SHORT = { unsupported: "none", "backend-failed": "died", lost: "lost", infra: "infra" };
   const cellAt = new Map(data.cells.map((cell) => [cell.at.join(), cell]));
   const watching = data.backends.map((backend, at) => ({ ...backend, at })).filter((backend) => !backend.role);
+  // What most backends were measured in comes first.
+  const measured = data.setups.map((_, s) => data.cells.filter((cell) => cell.at[0] === s).length);
+  const setups = data.setups.map((setup, s) => ({ setup, s })).sort((a, b) => measured[b.s] - measured[a.s]);
   let grown = 0;
 
   const columnsOf = ({ scenario, load, kernel }) => {
     const columns = [];
-    data.setups.forEach((setup, s) => {
+    setups.forEach(({ setup, s }) => {
       if ((scenario && setup.scenario !== scenario) || (load && setup.rest !== load)) return;
       data.kernels.forEach((name, k) => {
         if (kernel && name !== kernel) return;
