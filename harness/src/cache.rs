@@ -136,6 +136,11 @@ impl ResultCache {
         Ok(())
     }
 
+    /// Forgets what a trial gave: it did not repeat, so nobody knows what it gives.
+    pub fn forget(&self, digest: &str) -> io::Result<()> {
+        self.file(digest).map_or(Ok(()), |path| remove(&path))
+    }
+
     /// Removes files, the longest unused first, until the others fit.
     pub fn prune(&self) -> io::Result<()> {
         self.prune_to(MOST_BYTES)

@@ -1,7 +1,7 @@
 //! One run out of the parts of a plan that were run apart, on several machines perhaps.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     path::PathBuf,
 };
 
@@ -99,6 +99,12 @@ pub enum MergeError {
         /// Which input differs, in words.
         what: String,
     },
+    /// One trial of two parts.
+    #[error("{trial} was run from different inputs in two parts")]
+    OtherDigests {
+        /// The trial.
+        trial: String,
+    },
     /// A line that the part's own plan does not have.
     #[error("{} has a result of {trial}, which is not in its plan", path.display())]
     Stranger {
@@ -122,11 +128,18 @@ pub fn merge(parts: Vec<Part>) -> Result<Merged, MergeError> {
     let mut lines: HashMap<String, TrialResult> = HashMap::new();
     let mut repeats = Vec::new();
     for part in parts {
+        let without = without_baseline(&part);
         repeats.extend(part.repeats);
-        for line in part.results {
+        for (line, without) in part.results.into_iter().zip(without) {
+            if without {
+                continue;
+            }
             match lines.remove(&line.trial) {
                 None => lines.insert(line.trial.clone(), line),
                 Some(first) => {
+                    if first.digest != line.digest && ran(&first) && ran(&line) {
+                        return Err(MergeError::OtherDigests { trial: line.trial });
+                    }
                     repeats.extend(again(&first, &line));
                     // What broke in one part and not in the other did not break in the whole.
                     let better = if line.status < first.status {
@@ -201,26 +214,35 @@ fn shards(parts: &[Part]) -> Result<Vec<&Shard>, MergeError> {
 
 /// That one kernel's trials had one image, one guest and one QEMU in all parts.
 fn same_inputs(parts: &[Part]) -> Result<(), MergeError> {
-    let mut seen: BTreeMap<(&str, &str), (&str, &PathBuf)> = BTreeMap::new();
+    let mut seen: BTreeMap<(&str, String), (&str, &PathBuf)> = BTreeMap::new();
     for part in parts {
         for line in &part.results {
+            let kernel = || line.kernel.name.clone();
+            let backend = || format!("{} on {}", line.backend_label(), line.kernel.name);
+            let of = &line.provenance;
             let inputs = [
-                ("the kernel's image", Some(line.kernel.sha256.as_str())),
-                ("the guest's image", line.provenance.initramfs.as_deref()),
-                ("QEMU's version", line.provenance.qemu.as_deref()),
+                (
+                    "the kernel's image",
+                    kernel(),
+                    Some(line.kernel.sha256.as_str()),
+                ),
+                ("the guest's image", kernel(), of.initramfs.as_deref()),
+                ("QEMU's version", kernel(), of.qemu.as_deref()),
+                ("the guest's compiler", kernel(), of.toolchain.as_deref()),
+                ("the monitor's program", backend(), of.monitor.as_deref()),
             ];
-            for (what, value) in inputs {
+            for (what, whose, value) in inputs {
                 let Some(value) = value.filter(|value| !value.is_empty()) else {
                     continue;
                 };
                 let (first, path) = *seen
-                    .entry((what, &line.kernel.name))
+                    .entry((what, whose.clone()))
                     .or_insert((value, &part.path));
                 if first != value {
                     return Err(MergeError::OtherInputs {
                         one: path.clone(),
                         other: part.path.clone(),
-                        what: format!("{what} of {} is {first} and {value}", line.kernel.name),
+                        what: format!("{what} of {whose} is {first} and {value}"),
                     });
                 }
             }
@@ -229,14 +251,47 @@ fn same_inputs(parts: &[Part]) -> Result<(), MergeError> {
     Ok(())
 }
 
-/// Two parts ran the same trial: whether it repeats. What one of them took from a cache, or what broke, says nothing.
+/// Which lines were scored without a baseline that broke in their part. In another part it did not, perhaps, and then
+/// nothing would tell that their costs are missing: they are run again.
+fn without_baseline(part: &Part) -> Vec<bool> {
+    let broke: HashSet<&str> = part
+        .results
+        .iter()
+        .filter(|line| !ran(line))
+        .map(|line| line.trial.as_str())
+        .collect();
+    let trials = &part.plan.trials;
+    let broken = |at: Option<usize>| at.is_some_and(|at| broke.contains(trials[at].id.as_str()));
+    let compared: HashSet<&str> = part
+        .plan
+        .baselines()
+        .into_iter()
+        .zip(trials)
+        .filter(|(needs, _)| broken(needs.plain) || broken(needs.boot))
+        .map(|(_, trial)| trial.id.as_str())
+        .collect();
+    let lines = part.results.iter();
+    lines
+        .map(|line| compared.contains(line.trial.as_str()))
+        .collect()
+}
+
+/// Whether a guest said anything.
+fn ran(line: &TrialResult) -> bool {
+    line.status != Status::Infra
+}
+
+/// Two parts have the same trial: whether it repeats. That a cache gave the same twice says nothing; that it gave something
+/// else does.
 fn again(first: &TrialResult, second: &TrialResult) -> Option<Repeat> {
-    let ran = |line: &TrialResult| cached_since(line).is_none() && line.status != Status::Infra;
-    let comparable = first.lab.is_exact() && first.digest == second.digest;
-    if !comparable || !ran(first) || !ran(second) {
+    if !first.lab.is_exact() || !ran(first) || !ran(second) {
         return None;
     }
+    let was_run = [first, second]
+        .iter()
+        .all(|line| cached_since(line).is_none());
     let (verdict, difference) = match compare(first, second) {
+        Compared::Same | Compared::Rescored(_) if !was_run => return None,
         Compared::Same => (Verdict::Same, None),
         Compared::Rescored(difference) => (Verdict::Same, Some(difference)),
         Compared::Differs(difference) => (Verdict::Differs, Some(difference)),

@@ -40,6 +40,8 @@ pub fn line(
     let mut line = blank(trial, digest);
     line.kernel = ran.kernel;
     line.provenance = ran.provenance;
+    // Where the guest's own word was kept by another version, this one makes the figures of it.
+    env!("CARGO_PKG_VERSION").clone_into(&mut line.provenance.execlab);
     line.host = ran.host;
     match ran.outcome {
         Outcome::Record(record) => {

@@ -160,9 +160,17 @@ fn table(matrix: &Matrix<'_>) -> Vec<String> {
                 }
             }
         });
+        // With all that a load is: lives and rates of one name stand in rows of their own.
+        let at = cell.at;
+        let name = format!(
+            "{}, {}: {}",
+            matrix.kernels[at.kernel].label,
+            matrix.backends[at.backend].label,
+            matrix.setups[at.setup].label
+        );
         lines.push(format!(
             "| {} | {} | {} |",
-            escape(&matrix.name(cell.at)),
+            escape(&name),
             escape(&cell.status_label()),
             figures.join(" | ")
         ));

@@ -86,10 +86,10 @@ pub enum Command {
     Watch(WatchArgs),
     /// Make reports again from the results of a run
     Report(ReportArgs),
-    /// Compare a run with a baseline or another run: what costs more, what is no longer seen, what is missing
     /// Search for bounds instead of sampling: the life that a process needs, the load at which the first exec is lost
     Find(Box<FindArgs>),
-    /// Compare the order of costs in two runs of different labs
+    /// Compare a run with a baseline or another run: what costs more, what is no longer seen, what is missing; of two labs,
+    /// the order of costs
     Compare(CompareArgs),
     /// Make one run of the parts that `run --partition` made, on several machines perhaps
     Merge(MergeArgs),

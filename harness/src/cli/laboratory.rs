@@ -44,8 +44,8 @@ pub fn durations(kernels: &KernelStoreArgs, fake: bool) -> Option<PathBuf> {
 
 /// Where results of the exact lab are kept by digest; `None` where they are not to be, or cannot be.
 pub fn result_cache(lab: Lab, args: &RunArgs) -> Option<ResultCache> {
-    // What was tampered with, for a test, is to be run.
-    if args.no_cache || !lab.is_exact() || args.sabotage.is_some() {
+    // What was tampered with, for a test, is to be run; and who asks for boots wants to see them.
+    if args.no_cache || args.cold || !lab.is_exact() || args.sabotage.is_some() {
         return None;
     }
     let kernels = &args.kernel_store;

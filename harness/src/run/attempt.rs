@@ -46,7 +46,7 @@ impl Run<'_> {
     /// What the cache has of a trial.
     pub(super) fn recall(&self, trial: &TrialSpec) -> Option<Try> {
         let cache = self.cache?;
-        let digest = self.lab.digest(trial).ok()?;
+        let digest = self.digest(trial)?;
         let ran = cache.get(trial, &digest)?;
         Some(Try {
             digest,
@@ -58,15 +58,27 @@ impl Run<'_> {
     /// Whether the cache has something of a trial.
     pub(super) fn is_cached(&self, at: usize) -> bool {
         self.cache.is_some_and(|cache| {
-            let digest = self.lab.digest(&self.plan.trials[at]);
-            digest.is_ok_and(|digest| cache.has(&digest))
+            let digest = self.digest(&self.plan.trials[at]);
+            digest.is_some_and(|digest| cache.has(&digest))
         })
+    }
+
+    /// What a trial is known by; a laboratory that fails in it is told of when the trial is run.
+    fn digest(&self, trial: &TrialSpec) -> Option<String> {
+        catch_unwind(AssertUnwindSafe(|| self.lab.digest(trial).ok())).ok()?
     }
 
     /// Keeps what came of a try, for other runs. A full disk is no trouble of this one.
     pub(super) fn remember(&self, tried: &Try) {
         if let Some(cache) = self.cache {
             let _ = cache.put(&tried.digest, &tried.ran);
+        }
+    }
+
+    /// Has nobody take again what did not repeat, or is not whole as its line says.
+    pub(super) fn forget(&self, digest: &str) {
+        if let Some(cache) = self.cache {
+            let _ = cache.forget(digest);
         }
     }
 

@@ -96,6 +96,9 @@ impl Worker<'_> {
             self.run.remember(&tried);
         }
         let (mut line, panicked) = self.run.score(trial, tried, baselines);
+        if !matches!(line.status, Status::Completed | Status::Unsupported) {
+            self.run.forget(&line.digest);
+        }
         if let Some(wall) = wall {
             if self.run.lab.has_images() {
                 line.host.insert("start".into(), json!(start));
@@ -145,6 +148,9 @@ impl Worker<'_> {
             Compared::Rescored(difference) => (Verdict::Same, Some(difference)),
             Compared::Differs(difference) => (Verdict::Differs, Some(difference)),
         };
+        if verdict == Verdict::Differs {
+            self.run.forget(&line.digest);
+        }
         self.say(Said::Repeated {
             repeat: Repeat {
                 schema: repeat::SCHEMA,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use execlab_model::result::TrialResult;
+use execlab_model::{repeat::Verdict, result::TrialResult};
 use execlab_reports::cached_since;
 
 use crate::support::{Bench, SMALL};
@@ -93,26 +93,57 @@ fn what_broke_is_run_again() {
 }
 
 #[test]
-fn trials_that_are_verified_are_run_and_found_out_where_the_cache_is_wrong() {
+fn trials_that_are_verified_are_run_and_what_does_not_repeat_is_forgotten() {
     let bench = bench();
     bench.run_in("one", SMALL).code(0);
     let all = &[SMALL, &["--verify"]].concat();
     bench.run_in("two", all).code(0);
     assert_eq!(cached(&bench.results("two")), 2);
     assert_eq!(bench.repeats("two").len(), 2);
-    bench.with("jitter@").run_in("three", all).code(15);
+    // What the cache has is held against what the guest does now.
+    bench.with("again=0@;jitter@").run_in("three", all).code(15);
+    assert_eq!(cached(&bench.results("three")), 2);
+    let repeats = bench.repeats("three");
+    let same = repeats
+        .iter()
+        .filter(|r| r.verdict == Verdict::Same)
+        .count();
+    assert!(same < 2);
+    bench.with("").run_in("four", SMALL).code(0);
+    let left = cached(&bench.results("four"));
+    assert_eq!(left, same, "what was wrong is forgotten");
 }
 
 #[test]
-fn a_scorer_that_is_changed_scores_what_is_cached() {
+fn a_run_that_did_not_repeat_leaves_nothing_for_the_next_one() {
+    let bench = bench();
+    bench
+        .with("jitter@")
+        .run_in("one", &[SMALL, &["--verify"]].concat())
+        .code(15);
+    bench.with("").run_in("two", SMALL).code(0);
+    assert_eq!(cached(&bench.results("two")), 0);
+}
+
+#[test]
+fn who_asks_for_boots_gets_them() {
     let bench = bench();
     bench.run_in("one", SMALL).code(0);
-    // Another baseline: the cost of what is compared with it is another one too.
+    bench.run_in("two", &[SMALL, &["--cold"]].concat()).code(0);
+    assert_eq!(cached(&bench.results("two")), 0);
+}
+
+#[test]
+fn what_is_cached_is_scored_against_the_baseline_of_its_own_run() {
+    let bench = bench();
+    bench.run_in("one", SMALL).code(0);
     bench
-        .with("changed@none;again=0@")
+        .with("changed@none;dearer=1000000@none")
         .run_in("two", SMALL)
         .code(0);
-    let two = bench.results("two");
+    let (one, two) = (bench.results("one"), bench.results("two"));
     assert!(cached_since(&two[0]).is_none() && cached_since(&two[1]).is_some());
-    assert!(two[1].cost.as_ref().unwrap().added_per_exec.is_some());
+    let baseline =
+        |lines: &[TrialResult]| lines[1].cost.as_ref().unwrap().baseline_per_exec.unwrap();
+    assert!(baseline(&two) > baseline(&one));
 }

@@ -49,6 +49,12 @@ fn command(line: &str) -> Option<Step> {
     if about.starts_with("needs ") {
         return None;
     }
+    // What a shell takes for something else has to stand between quotation marks.
+    let bare: String = line.split('\'').step_by(2).collect();
+    assert!(
+        !bare.contains(['<', '>', '&', '|', ';', '*', '$']),
+        "{line}"
+    );
     let mut words = shlex::split(line).unwrap().into_iter();
     assert_eq!(words.next().as_deref(), Some("execlab"), "{line}");
     Some(Step::Run(words.collect(), code))

@@ -205,3 +205,40 @@ proptest! {
         prop_assert!(said.stderr.contains("slice:M/N"), "{}", said.stderr);
     }
 }
+
+#[test]
+fn what_was_compared_with_a_broken_baseline_is_run_again() {
+    let bench = Bench::new();
+    let arguments = |part: u32| format!("--partition=slice:{part}/2");
+    bench
+        .with("infra@5.10/none/absolute")
+        .run_in("one", &[MATRIX, &[&arguments(1)]].concat())
+        .code(14);
+    bench
+        .with("")
+        .run_in("two", &[MATRIX, &[&arguments(2)]].concat())
+        .code(0);
+    merge(&bench, "m", &["one", "two"]).code(14);
+    bench.command(&["run", "--resume", "m"]).code(0);
+    let costs = bench.results("m");
+    assert!(
+        costs
+            .iter()
+            .all(|line| line.is_baseline() || line.cost.as_ref().unwrap().added_per_exec.is_some())
+    );
+}
+
+#[test]
+fn one_trial_of_two_inputs_is_refused() {
+    let bench = Bench::new();
+    let partition = |part: u32| format!("--partition=slice:{part}/2");
+    bench
+        .run_in("one", &[MATRIX, &[&partition(1)]].concat())
+        .code(0);
+    bench
+        .with("changed@none")
+        .run_in("two", &[MATRIX, &[&partition(2)]].concat())
+        .code(0);
+    let said = merge(&bench, "m", &["one", "two"]).code(22);
+    assert!(said.stderr.contains("different inputs"), "{}", said.stderr);
+}

@@ -35,6 +35,11 @@ pub fn run(args: &MergeArgs, color: Color, stderr: Stderr) -> Result<ExitCode, E
     }
     dir.keep_only(&results, &repeats)?;
     documents::write_all(&dir, &plan, &results, &repeats)?;
+    let whole = if missing.is_empty() {
+        ExitCode::Ok
+    } else {
+        ExitCode::Incomplete
+    };
     for part in missing {
         stderr.say("warning", &format!("part {part} is missing"));
     }
@@ -46,7 +51,7 @@ pub fn run(args: &MergeArgs, color: Color, stderr: Stderr) -> Result<ExitCode, E
     ))?;
     let end = RunEnd::of_files(&plan, results, repeats);
     tell_end(&end, dir.path(), stderr);
-    Ok(end.exit_code())
+    Ok(end.exit_code().and(whole))
 }
 
 fn part(path: &Path, stderr: Stderr) -> Result<Part, StoreError> {

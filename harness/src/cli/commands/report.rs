@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use execlab_harness::{
     documents,
+    plan::Plan,
     results::of_plan,
     store::{self, Lines, Resumed, RunDir, StoreError, read_lines, read_plan, read_repeats},
 };
@@ -63,7 +64,7 @@ pub(super) fn whole(
     let (lines, repeats) = read(path, stderr)?;
     let mut results = lines.items;
     // What is missing can be told only where the plan is.
-    if let Ok(plan) = read_plan(path) {
+    if let Some(plan) = plan_of(path)? {
         let whole = of_plan(&plan, &results);
         let absent = whole.len() - results.len();
         if absent > 0 {
@@ -75,6 +76,22 @@ pub(super) fn whole(
         results = whole;
     }
     Ok((results, repeats))
+}
+
+/// The plan of a run directory, or of the run whose results a file holds; `None` for a file from anywhere else.
+fn plan_of(path: &Path) -> Result<Option<Plan>, StoreError> {
+    let folder = if path.is_dir() {
+        path
+    } else if path.file_name().is_some_and(|name| name == "results.jsonl") {
+        path.parent().unwrap_or(Path::new(""))
+    } else {
+        return Ok(None);
+    };
+    match read_plan(folder) {
+        Ok(plan) => Ok(Some(plan)),
+        Err(StoreError::NotARun { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Results and what was run again, from a run directory or a file of lines.
