@@ -4,7 +4,7 @@
 //! the order of the questions once all have ended. So neither the number of workers nor a cut changes what is asked.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     path::Path,
     sync::{
         Arc,
@@ -80,6 +80,7 @@ impl End {
         let others = [
             (self.panicked, ExitCode::Internal),
             (!self.find.complete, ExitCode::Incomplete),
+            (self.find.open_questions() > 0, ExitCode::Incomplete),
         ];
         let statuses = self.statuses.iter().map(|&status| code_of(status));
         others
@@ -127,28 +128,41 @@ impl Searching<'_> {
     }
 
     /// Which lines of a search that was cut off can stay: those of trials that did not break on the host's
-    /// side, and whose inputs are what they were.
+    /// side, whose baselines did not either, and whose inputs are what they were.
     pub fn keep(
         self,
         plan: &Plan,
         found: Vec<TrialResult>,
     ) -> Result<(Vec<TrialSpec>, Vec<TrialResult>), RunError> {
-        let mut trials = Vec::new();
-        let mut lines = Vec::new();
-        for line in found
+        let places: HashMap<&str, usize> = plan
+            .trials
+            .iter()
+            .enumerate()
+            .map(|(at, trial)| (trial.id.as_str(), at))
+            .collect();
+        let place = |line: &TrialResult| places.get(line.trial.as_str()).copied();
+        let good: Vec<(usize, TrialResult)> = found
             .into_iter()
             .filter(|line| line.status != Status::Infra)
-        {
-            let Some(trial) = plan.trials.iter().find(|trial| trial.id == line.trial) else {
-                continue;
-            };
+            .filter_map(|line| Some((place(&line)?, line)))
+            .collect();
+        let there: HashSet<usize> = good.iter().map(|(at, _)| *at).collect();
+        let baselines = plan.baselines();
+        let mut trials = Vec::new();
+        let mut lines = Vec::new();
+        for (at, line) in good {
+            let trial = &plan.trials[at];
             if self.lab.digest(trial)? != line.digest {
                 return Err(RunError::InputsChanged {
                     trial: trial.id.clone(),
                 });
             }
-            trials.push(trial.clone());
-            lines.push(line);
+            // Scored without its baseline, it would never get its cost.
+            let compared = [baselines[at].plain, baselines[at].boot];
+            if compared.into_iter().flatten().all(|at| there.contains(&at)) {
+                trials.push(trial.clone());
+                lines.push(line);
+            }
         }
         Ok((trials, lines))
     }

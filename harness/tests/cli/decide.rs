@@ -87,6 +87,26 @@ fn how_it_ends_says_what_is_missing() {
 }
 
 #[test]
+fn what_did_not_repeat_or_was_never_measured_is_no_reason_to_recommend() {
+    let bench = Bench::new();
+    bench
+        .with("again=7@6.12/audit+default/absolute")
+        .run(&[RUN, &["--verify=all"]].concat())
+        .code(15);
+    let found = decided(&bench, &["--need=path=exact"], 0);
+    assert_eq!(names(&found["undecided"]), ["audit+default"]);
+    assert_eq!(found["recommendation"]["candidate"], "ptrace+default");
+    // Of 6.18 and later nobody made a trial.
+    let found = decided(&bench, &["--kernels=6.12.."], 14);
+    assert_eq!(names(&found["remain"]), [""; 0]);
+    let measure = found["commands"][1]["command"].as_str().unwrap();
+    assert!(measure.contains("--kernels 6.18,7.2,7.3 "), "{measure}");
+    bench
+        .command(&["decide", "o", "--kernels=6.12,7.."])
+        .code(13);
+}
+
+#[test]
 fn a_trial_without_a_result_is_no_reason_to_recommend() {
     let bench = Bench::new();
     bench.run(RUN).code(0);

@@ -259,6 +259,26 @@ fn a_trial_that_says_nothing_ends_its_seed_and_the_command_says_so() {
     }
 }
 
+#[test]
+fn a_trial_without_an_exec_that_is_asked_of_is_no_answer_though_it_was_completed() {
+    let bench = Bench::new();
+    // The quiet one makes the 25th of the execs.
+    let args = [
+        "isolation",
+        "--backend=ebpf",
+        "--ask=rate",
+        "--execs=10",
+        "--seeds=2",
+    ];
+    let said = find(&bench, "o", &args).code(14);
+    assert!(said.stderr.contains("1 question;"), "{}", said.stderr);
+    let find = found(&bench, "o");
+    assert_eq!(find.rows[0].state, State::Failed);
+    assert!(find.rows[0].reason.as_ref().unwrap().contains("no exec"));
+    let lines = bench.results("o");
+    assert!(lines.iter().all(|line| line.status == Status::Completed));
+}
+
 #[track_caller]
 fn find_fails(bench: &Bench, code: i32) {
     find(bench, "none", WINDOW).code(code);

@@ -83,6 +83,26 @@ fn what_broke_on_the_hosts_side_is_tried_again_by_a_search_that_goes_on() {
     assert_eq!(found(&bench, "o"), found(&bench, "whole"));
 }
 
+#[test]
+fn a_cost_without_its_baseline_is_measured_again_by_a_search_that_goes_on() {
+    const KNEE: &[&str] = &[
+        "loss-knee",
+        "--backend=audit",
+        "--settings=backlog=2048",
+        "--ask=burst",
+        "--seeds=1",
+    ];
+    let bench = Bench::new();
+    find(&bench, "whole", KNEE).code(0);
+    assert!(found(&bench, "whole").rows[0].cost.is_some());
+    bench.with("infra@6.1/none");
+    find(&bench, "o", KNEE).code(14);
+    assert_eq!(found(&bench, "o").rows[0].cost, None);
+    bench.with("").command(&["find", "--resume", "o"]).code(0);
+    assert_eq!(found(&bench, "o"), found(&bench, "whole"));
+    assert_eq!(lines(&bench, "o"), lines(&bench, "whole"));
+}
+
 /// Ctrl-C while it works: what is there is whole, and says that it is not all.
 #[test]
 fn an_interrupt_leaves_a_report_of_what_was_found_so_far() {

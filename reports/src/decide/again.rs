@@ -13,7 +13,7 @@ use super::{
     judge::Judged,
     scope::{Place, Scope},
 };
-use crate::text::clean;
+use crate::text::{clean, list};
 
 /// Of each variant that every backend has, what stands behind its name.
 const VARIANTS: [(&str, &str); 2] = [(BackendSpec::DEFAULT, ""), ("tuned", "+tuned")];
@@ -30,12 +30,25 @@ pub(super) fn commands(scope: &Scope<'_>, question: &Question, judged: &[Judged]
     let mut commands = runs(
         scope,
         &missing,
+        &[],
         &backends,
         "Measure what is not known of the undecided",
     );
+    // On a host there is only the kernel that runs.
+    let can_boot = scope.matrix.setups[0].lab != Lab::Host;
+    if can_boot && !scope.unmeasured.is_empty() {
+        commands.extend(runs(
+            scope,
+            &scope.places,
+            &scope.unmeasured,
+            &backends,
+            "Measure the undecided on the kernels that were asked for and not measured",
+        ));
+    }
     commands.extend(runs(
         scope,
         &scope.places,
+        &[],
         &scope.candidates,
         "Measure all of it again",
     ));
@@ -57,9 +70,11 @@ fn shape(workload: &Workload) -> (String, u32, u64, Spawn, u32) {
     )
 }
 
+/// What measures backends in these places, or in places like these on other kernels.
 fn runs(
     scope: &Scope<'_>,
     places: &BTreeSet<Place>,
+    other_kernels: &[String],
     backends: &[usize],
     what: &str,
 ) -> Vec<Command> {
@@ -71,6 +86,12 @@ fn runs(
     if names.is_empty() {
         return Vec::new();
     }
+    let left_out = left_out(scope, backends);
+    let what = if left_out.is_empty() {
+        what.to_owned()
+    } else {
+        format!("{what}, but for {}", list(&left_out))
+    };
     let command = |shape_of: &(String, u32, u64, Spawn, u32)| {
         let of_shape = || {
             places
@@ -94,7 +115,14 @@ fn runs(
             words.push(format!("--{name}"));
             words.push(value);
         };
-        option("kernels", joined(kernels));
+        option(
+            "kernels",
+            if other_kernels.is_empty() {
+                joined(kernels)
+            } else {
+                joined(other_kernels.iter().map(String::as_str))
+            },
+        );
         option("backends", joined(names.iter().map(String::as_str)));
         option("workloads", joined(scenarios));
         option("load", load.clone());
@@ -116,7 +144,7 @@ fn runs(
             option("cpus", setup.cpus.to_string());
         }
         Command {
-            what: what.to_owned(),
+            what: what.clone(),
             command: clean(&shell(&words)),
         }
     };
@@ -124,16 +152,22 @@ fn runs(
 }
 
 /// As in `--backends`. Variants of a matrix file and programs of others have no such name.
+fn name(spec: &BackendSpec) -> Option<String> {
+    let (_, end) = VARIANTS.iter().find(|(name, _)| *name == spec.variant)?;
+    let is_program = spec.name.starts_with(PROGRAM_PREFIX);
+    (!is_program).then(|| format!("{}{end}", spec.name))
+}
+
 fn names(scope: &Scope<'_>, backends: &[usize]) -> Vec<String> {
-    let name = |&backend: &usize| {
-        let spec = scope.matrix.backends[backend].spec;
-        let (_, end) = VARIANTS.iter().find(|(name, _)| *name == spec.variant)?;
-        if spec.name.starts_with(PROGRAM_PREFIX) {
-            return None;
-        }
-        Some(format!("{}{end}", spec.name))
-    };
-    backends.iter().filter_map(name).collect()
+    let spec = |&at: &usize| scope.matrix.backends[at].spec;
+    backends.iter().map(spec).filter_map(name).collect()
+}
+
+/// Those that no command here can name.
+pub(super) fn left_out(scope: &Scope<'_>, backends: &[usize]) -> Vec<String> {
+    let is_nameless = |at: &&usize| name(scope.matrix.backends[**at].spec).is_none();
+    let nameless = backends.iter().filter(is_nameless);
+    nameless.map(|&at| scope.name(at)).collect()
 }
 
 fn joined<'t>(names: impl Iterator<Item = &'t str>) -> String {

@@ -66,7 +66,6 @@ fn lets_in<'j>(
         !j.remains() && alone && j.raw.iter().all(|raw| raw.is_against)
     };
     let mut kept_out: Vec<&'j Judged> = judged.iter().filter(is_kept_out).collect();
-    kept_out.sort_by(|a, b| compare(question, a, b));
     let far = |j: &Judged| match cause {
         Cause::Need(at) => readings(scope, question, j, cause)
             .into_iter()

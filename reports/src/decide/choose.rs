@@ -46,7 +46,7 @@ pub(super) fn rule(question: &Question) -> Vec<String> {
     let names = metrics(question).map(|(_, words)| words);
     let mut rule = vec![
         "A candidate remains if every trial of it in scope was completed and meets every need; the worst trial counts, never a mean.".to_owned(),
-        "A trial that shows otherwise, a kernel on which it cannot work, or a monitor that died makes it fall. What was not measured makes it neither remain nor fall: it is undecided.".to_owned(),
+        "A trial that shows otherwise, a kernel on which it cannot work, or a monitor that died makes it fall. What was not measured, or did not repeat, makes it neither remain nor fall: it is undecided.".to_owned(),
         format!(
             "Of those that remain the recommended one has, in its worst trial, {}: the first that differs decides, and a figure that some trial does not have comes last.",
             names.join(", then ")
@@ -184,9 +184,9 @@ fn recommend(
     }
     if !undecided.is_empty() {
         why.push(format!(
-            "{} may be better, and {} not measured everywhere: see below what to measure.",
+            "{} may be better, and {} undecided: see below why, and what to measure.",
             list(undecided),
-            if undecided.len() == 1 { "was" } else { "were" }
+            if undecided.len() == 1 { "is" } else { "are" }
         ));
     }
     Recommendation {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     metric::{Metric, Polarity, Reading, Unit},
-    text::{clean, shorten},
+    text::{clean, list, shorten},
 };
 
 /// Metrics that every candidate is shown with, whatever was asked.
@@ -31,7 +31,11 @@ pub(super) enum Cause {
     Status,
     /// Index into its needs.
     Need(usize),
+    /// It did not come out the same a second time.
+    Repeat,
     Absent,
+    /// Nobody was measured on a kernel that was asked for.
+    Unmeasured,
 }
 
 /// One objection of one trial.
@@ -119,21 +123,26 @@ impl Judged {
             Objection {
                 about: match cause {
                     Cause::Property(_) => About::Deployment,
-                    Cause::Status => About::Status,
+                    Cause::Status | Cause::Repeat => About::Status,
                     Cause::Need(_) => About::Need,
-                    Cause::Absent => About::Absent,
+                    Cause::Absent | Cause::Unmeasured => About::Absent,
                 },
                 what: match cause {
                     Cause::Status if unsupported => "works on every kernel".to_owned(),
                     Cause::Status => "every trial is completed".to_owned(),
+                    Cause::Repeat => "every trial repeats".to_owned(),
                     Cause::Absent => "measured everywhere".to_owned(),
+                    Cause::Unmeasured => "measured on every kernel asked for".to_owned(),
                     cause => describe(cause, question),
                 },
                 is_against: !open,
                 said: worst.said.clone(),
                 trial: worst.trial.clone(),
                 trials: all.filter(|raw| raw.place.is_some()).count(),
-                kernels: kernels.into_iter().map(|k| scope.kernel(k)).collect(),
+                kernels: match cause {
+                    Cause::Unmeasured => scope.unmeasured.clone(),
+                    _ => kernels.into_iter().map(|k| scope.kernel(k)).collect(),
+                },
             }
         };
         keys.iter().map(of_key).collect()
@@ -145,7 +154,7 @@ pub(super) fn describe(cause: Cause, question: &Question) -> String {
     match cause {
         Cause::Property(at) => format!("without {}", question.without[at].name),
         Cause::Need(at) => question.needs[at].to_string(),
-        Cause::Status | Cause::Absent => String::new(),
+        Cause::Status | Cause::Repeat | Cause::Absent | Cause::Unmeasured => String::new(),
     }
 }
 
@@ -156,6 +165,7 @@ pub(super) fn judge(scope: &Scope<'_>, question: &Question) -> Vec<Judged> {
         let deployment = question.deployments.get(spec).cloned();
         let mut raw = deployed(deployment.as_ref(), question);
         raw.extend(nowhere_asked(scope, question));
+        raw.extend(unmeasured(scope));
         for &place in &scope.places {
             at_place(scope, question, backend, place, &mut raw);
         }
@@ -199,6 +209,13 @@ fn nowhere_asked(scope: &Scope<'_>, question: &Question) -> Vec<Raw> {
         .collect()
 }
 
+/// On a kernel on which nothing was measured, nobody is known to be good.
+fn unmeasured(scope: &Scope<'_>) -> Option<Raw> {
+    let said = || format!("no trial was made on {}", list(&scope.unmeasured));
+    let is_any = !scope.unmeasured.is_empty();
+    is_any.then(|| Raw::new(Cause::Unmeasured, false, said()))
+}
+
 fn at_place(
     scope: &Scope<'_>,
     question: &Question,
@@ -220,6 +237,10 @@ fn at_place(
             let reason = trial.reason.as_deref().unwrap_or("no reason was given");
             format!("{}: {}", trial.status, shorten(&clean(reason), 300))
         };
+        if let Some(differing) = scope.differing(trial) {
+            let said = clean(&differing.to_string());
+            object(Raw::new(Cause::Repeat, false, said));
+        }
         match trial.status {
             Status::Unsupported => object(Raw {
                 is_unsupported: true,

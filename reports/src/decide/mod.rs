@@ -20,13 +20,17 @@ use std::collections::BTreeMap;
 use execlab_model::{
     exit::ExitCode,
     plan::BackendSpec,
+    repeat::Repeat,
     result::{Lab, TrialResult},
     workload::Load,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{bound::bounded, text::clean};
+use crate::{
+    bound::{bounded, bounded_repeats},
+    text::clean,
+};
 pub use again::shell;
 pub use kernels::{BadKernels, Kernels, Version};
 pub use need::{ALIASES, BadNeed, Need};
@@ -52,8 +56,10 @@ pub struct Question {
     pub deployments: BTreeMap<BackendSpec, Deployment>,
     /// Scenarios in which something runs in a container.
     pub containers: Vec<String>,
-    /// Kernels that could have been measured, to say which were not.
+    /// Kernels that could have been measured: nothing is known of those in an asked range that were not.
     pub known_kernels: Vec<String>,
+    /// What was run again: what did not repeat is no measurement.
+    pub repeats: Vec<Repeat>,
     /// Where the results come from.
     pub sources: Vec<Source>,
     /// The command that asked.
@@ -80,6 +86,7 @@ impl Question {
             (*name, *sha256) = (clean(name), clean(sha256));
         }
         question.command = clean(&question.command);
+        question.repeats = bounded_repeats(&question.repeats).into_owned();
         question
     }
 }

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use execlab_model::result::{KernelId, TrialResult};
+use execlab_model::{
+    repeat::Repeat,
+    result::{KernelId, TrialResult},
+};
 
-use super::{Context, Kernels, Question};
+use super::{Context, Kernels, Question, again};
 use crate::{
     matrix::{Cell, Matrix, Role},
     overview::Overview,
-    repeat::Repeatability,
+    repeat::{Differing, Repeatability},
     text::{clean, list, plural},
 };
 
@@ -16,10 +19,10 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CannotDecide {
     /// There is no trial that watched.
-    #[error("nothing is left to decide on: no trial of a monitor is in the results{}", within(*.0))]
+    #[error("nothing is left to decide on: no trial of a monitor is in the results{0}")]
     Nothing(
-        /// Whether there were some before kernels, workloads and loads were named.
-        bool,
+        /// Of what there is none, in words that begin with a space; empty where there is none at all.
+        String,
     ),
     /// Something was named that the results do not have.
     #[error("the results have no {what} `{name}` (they have: {})", has.join(", "))]
@@ -41,14 +44,6 @@ pub enum CannotDecide {
     },
 }
 
-fn within(named: bool) -> &'static str {
-    if named {
-        " for these kernels, workloads and loads"
-    } else {
-        ""
-    }
-}
-
 /// Those of the kernels, scenarios and loads that are asked for.
 pub(super) fn select(
     results: &[TrialResult],
@@ -56,10 +51,15 @@ pub(super) fn select(
 ) -> Result<Vec<TrialResult>, CannotDecide> {
     for kernel in &question.kernels {
         let there = results.iter().any(|t| kernel.means(&t.kernel));
-        if let Kernels::Name(name) = kernel
-            && !there
-        {
-            return Err(no_such("kernel", name, results, |t| t.kernel.name.clone()));
+        let of = |t: &TrialResult| t.kernel.name.clone();
+        match kernel {
+            _ if there => {}
+            Kernels::Name(name) => return Err(no_such("kernel", name, results, of)),
+            Kernels::Range(..) => {
+                let has = names(results, of).join(", ");
+                let within = format!(" for the kernels `{kernel}` (they have: {has})");
+                return Err(CannotDecide::Nothing(within));
+            }
         }
     }
     for name in &question.scenarios {
@@ -96,12 +96,16 @@ fn no_such(
     results: &[TrialResult],
     of: impl Fn(&TrialResult) -> String,
 ) -> CannotDecide {
-    let has: BTreeSet<String> = results.iter().map(|t| clean(&of(t))).collect();
     CannotDecide::NoSuch {
         what,
         name: clean(name),
-        has: has.into_iter().collect(),
+        has: names(results, of),
     }
+}
+
+fn names(results: &[TrialResult], of: impl Fn(&TrialResult) -> String) -> Vec<String> {
+    let names: BTreeSet<String> = results.iter().map(|t| clean(&of(t))).collect();
+    names.into_iter().collect()
 }
 
 /// A place where each candidate has to stand: indices into the lists of a matrix, and a seed.
@@ -122,6 +126,9 @@ pub(super) struct Scope<'a> {
     pub candidates: Vec<usize>,
     /// For each setup, whether its scenario is one of containers.
     pub contained: Vec<bool>,
+    /// Kernels in an asked range that could have been measured, and were not.
+    pub unmeasured: Vec<String>,
+    repeatability: Repeatability,
 }
 
 impl<'a> Scope<'a> {
@@ -143,7 +150,9 @@ impl<'a> Scope<'a> {
             let named = !(question.kernels.is_empty()
                 && question.scenarios.is_empty()
                 && question.loads.is_empty());
-            return Err(CannotDecide::Nothing(named));
+            let within = " for these kernels, workloads and loads";
+            let within = if named { within } else { "" };
+            return Err(CannotDecide::Nothing(within.to_owned()));
         }
         one_machine(results)?;
         let candidates = (0..matrix.backends.len())
@@ -154,13 +163,32 @@ impl<'a> Scope<'a> {
             .iter()
             .map(|setup| question.containers.contains(&setup.workload.scenario))
             .collect();
+        let unmeasured = if question.kernels.is_empty() {
+            Vec::new()
+        } else {
+            without_results(&matrix, question)
+        };
+        let trials: BTreeSet<&str> = results.iter().map(|t| t.trial.as_str()).collect();
+        let repeats = question.repeats.iter();
+        let repeats: Vec<Repeat> = repeats
+            .filter(|repeat| trials.contains(repeat.trial.as_str()))
+            .cloned()
+            .collect();
         Ok(Self {
             matrix,
             results,
             places,
             candidates,
             contained,
+            unmeasured,
+            repeatability: Repeatability::new(results, &repeats),
         })
+    }
+
+    /// How a trial did not repeat, if it was seen not to.
+    pub(super) fn differing(&self, trial: &TrialResult) -> Option<&Differing> {
+        let mut all = self.repeatability.differing.iter();
+        all.find(|found| found.one == trial.trial || found.other == trial.trial)
     }
 
     /// Cells of a candidate.
@@ -179,26 +207,12 @@ impl<'a> Scope<'a> {
     }
 
     pub(super) fn context(&self, question: &Question) -> Context {
-        let overview = Overview::new(
-            self.results,
-            &Repeatability::new(self.results, &[]),
-            &self.matrix,
-        );
+        let overview = Overview::new(self.results, &self.repeatability, &self.matrix);
         let first = &self.matrix.setups[0];
         let kernels = self.matrix.kernels.iter().map(|kernel| {
             let id = kernel.id;
             (kernel.label.clone(), clean(&id.release), clean(&id.sha256))
         });
-        let named = |name: &String| KernelId {
-            name: name.clone(),
-            release: String::new(),
-            sha256: String::new(),
-        };
-        let is_missing = |name: &&String| {
-            let asked = question.kernels.is_empty()
-                || question.kernels.iter().any(|k| k.means(&named(name)));
-            asked && !self.matrix.kernels.iter().any(|k| k.id.name == **name)
-        };
         let scenarios: BTreeSet<String> = self
             .matrix
             .setups
@@ -216,17 +230,30 @@ impl<'a> Scope<'a> {
                 first.lab
             ));
         }
-        let kernels_without_results: Vec<String> = question
-            .known_kernels
-            .iter()
-            .filter(is_missing)
-            .map(|name| clean(name))
-            .collect();
+        let kernels_without_results = without_results(&self.matrix, question);
         if !kernels_without_results.is_empty() {
+            let (which, so) = if self.unmeasured.is_empty() {
+                (
+                    "that could have been",
+                    "what is decided here says nothing of them",
+                )
+            } else {
+                (
+                    "that were asked for",
+                    "nothing can be recommended before that",
+                )
+            };
             cautions.push(format!(
-                "nothing was measured on {} of the kernels that were asked for ({}): whatever is decided here says nothing of them",
+                "nothing was measured on {} of the kernels {which} ({}): {so}",
                 kernels_without_results.len(),
                 list(&kernels_without_results)
+            ));
+        }
+        let left_out = again::left_out(self, &self.candidates);
+        if !left_out.is_empty() {
+            cautions.push(format!(
+                "the commands that measure again leave out {}: variants of a matrix file and programs of others are measured again with that file or that program alone",
+                list(&left_out)
             ));
         }
         Context {
@@ -248,6 +275,22 @@ impl<'a> Scope<'a> {
             cautions,
         }
     }
+}
+
+/// Known kernels on which nothing was measured: those that were asked for, or all where none were named.
+fn without_results(matrix: &Matrix<'_>, question: &Question) -> Vec<String> {
+    let named = |name: &String| KernelId {
+        name: name.clone(),
+        release: String::new(),
+        sha256: String::new(),
+    };
+    let is_missing = |name: &&String| {
+        let asked =
+            question.kernels.is_empty() || question.kernels.iter().any(|k| k.means(&named(name)));
+        asked && !matrix.kernels.iter().any(|k| k.id.name == **name)
+    };
+    let missing = question.known_kernels.iter().filter(is_missing);
+    missing.map(|name| clean(name)).collect()
 }
 
 /// What is told of a trial, if it is.

@@ -35,6 +35,18 @@ pub struct Find {
     pub rows: Vec<Row>,
 }
 
+impl Find {
+    /// How many questions have no answer, or not that of every seed, though nothing is left to search.
+    pub fn open_questions(&self) -> usize {
+        let is_unanswered = |row: &&Row| match row.state {
+            State::Unsupported => false,
+            State::Failed => true,
+            State::Answered | State::Unfinished => row.seeds.iter().any(|s| s.broken.is_some()),
+        };
+        self.rows.iter().filter(is_unanswered).count()
+    }
+}
+
 /// Which experiment.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,

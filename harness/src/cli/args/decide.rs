@@ -44,8 +44,8 @@ pub struct DecideArgs {
         help = without_help()
     )]
     pub without: Vec<&'static Property>,
-    /// Kernels that must be supported, of those that were measured: a range as `5.10..`, `..6.12` or `5.10..6.18`, or
-    /// names [default: all of the results]
+    /// Kernels that must be supported: a range as `5.10..`, `..6.12` or `5.10..6.18`, of which every kernel of
+    /// the built-in matrix has to be measured, or names of the results [default: all of the results]
     #[arg(
         long,
         value_name = "KERNELS",

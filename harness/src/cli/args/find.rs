@@ -124,8 +124,16 @@ pub struct FindArgs {
         conflicts_with = "resume"
     )]
     pub out: Option<PathBuf>,
-    /// Go on with a search that was cut off: what it ran is not run again
-    #[arg(long, value_name = "DIR", env = "EXECLAB_RESUME")]
+    /// Go on with a search that was cut off, as it was asked: what it ran is not run again
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with_all = [
+            "backend", "kernel", "settings", "ask", "workload", "execs", "lifetime", "most_life", "most_burst",
+            "most_rate", "seeds", "precision",
+        ],
+        env = "EXECLAB_RESUME"
+    )]
     pub resume: Option<PathBuf>,
     /// Print the questions with a guess at how many trials they take, and run nothing
     #[arg(long, env = "EXECLAB_DRY_RUN", value_parser = FalseyValueParser::new())]

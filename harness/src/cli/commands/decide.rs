@@ -7,7 +7,7 @@ use execlab_harness::{
     registry::{Registry, is_of_containers},
     store::StoreError,
 };
-use execlab_model::{exit::ExitCode, result::TrialResult};
+use execlab_model::{exit::ExitCode, repeat::Repeat, result::TrialResult};
 use execlab_reports::{
     decide::{CannotDecide, Question, Source, decide, shell},
     text::json,
@@ -27,12 +27,14 @@ use super::{
 pub fn run(args: &DecideArgs, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
     let mut results = Vec::new();
     let mut sources = Vec::new();
+    let mut repeats = Vec::new();
     for path in &args.results {
-        let (lines, _) = report::whole(path, stderr)?;
+        let (lines, again) = report::whole(path, stderr)?;
         sources.push(source(path, lines.len())?);
         results.extend(lines);
+        repeats.extend(again);
     }
-    let question = question(args, sources, &results);
+    let question = question(args, sources, &results, repeats);
     let decision = decide(&results, &question).map_err(|error| match error {
         CannotDecide::NoSuch { what, name, has } => ExpectedError::NotInResults(format!(
             "the results do not have it: {}",
@@ -58,7 +60,12 @@ pub fn run(args: &DecideArgs, stderr: Stderr) -> Result<ExitCode, ExpectedError>
     Ok(decision.outcome.exit_code())
 }
 
-fn question(args: &DecideArgs, sources: Vec<Source>, results: &[TrialResult]) -> Question {
+fn question(
+    args: &DecideArgs,
+    sources: Vec<Source>,
+    results: &[TrialResult],
+    repeats: Vec<Repeat>,
+) -> Question {
     let registry = Registry::of_this_build();
     let mut deployments = BTreeMap::new();
     for spec in results.iter().map(|line| &line.backend) {
@@ -78,6 +85,7 @@ fn question(args: &DecideArgs, sources: Vec<Source>, results: &[TrialResult]) ->
         deployments,
         containers: containers.map(|s| s.name.clone()).collect(),
         known_kernels: registry.kernels,
+        repeats,
         sources,
         command: command(args),
     }

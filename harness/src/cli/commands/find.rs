@@ -190,6 +190,16 @@ fn tell_end(end: &End, path: &Path, stderr: Stderr) {
             &format!("go on with `execlab find --resume {shown}`"),
         );
     }
+    let unanswered = end.find.open_questions();
+    if unanswered > 0 {
+        let questions = plural(unanswered, "question");
+        stderr.say(
+            "warning",
+            &format!(
+                "no answer, or not that of every seed: {questions}; the report names the trials"
+            ),
+        );
+    }
     if end.panicked {
         stderr.say(
             "error",

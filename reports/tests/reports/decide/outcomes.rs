@@ -2,6 +2,7 @@
 
 use execlab_model::{
     exit::ExitCode,
+    repeat::{Difference, Repeat, Start, Verdict},
     result::{Lab, Status, TrialResult},
 };
 use execlab_reports::decide::{About, CannotDecide, Outcome, decide};
@@ -239,7 +240,20 @@ fn what_does_not_belong_together_or_is_not_there_is_refused() {
     insta::assert_snapshot!(said.join("\n"));
     let mut asked = question(&results, &[], &[]);
     asked.kernels = vec!["8..".parse().unwrap()];
-    assert_eq!(decide(&results, &asked), Err(CannotDecide::Nothing(true)));
+    let nothing = decide(&results, &asked);
+    assert!(matches!(nothing, Err(CannotDecide::Nothing(_))));
+    let nothing = nothing.unwrap_err().to_string();
+    assert!(
+        nothing.contains("`8..` (they have: 5.10, 6.1, 7.2)"),
+        "{nothing}"
+    );
+    // Beside one that is there too, and even where somebody could have measured it.
+    asked.kernels.push("6.1..".parse().unwrap());
+    asked.known_kernels = vec!["8.1".into()];
+    assert!(matches!(
+        decide(&results, &asked),
+        Err(CannotDecide::Nothing(_))
+    ));
     asked.kernels = vec!["4.19".parse().unwrap()];
     insta::assert_snapshot!(decide(&results, &asked).unwrap_err());
     // What is out of scope does not matter.
@@ -272,6 +286,101 @@ fn kernels_that_nobody_measured_are_told() {
     let found = decide(&results, &asked).unwrap();
     assert_eq!(found.context.kernels_without_results, ["6.6"]);
     assert!(found.context.cautions.iter().any(|c| c.contains("6.6")));
+    // In a range that was asked for, what was not measured is neither good nor bad.
+    assert_eq!(found.outcome, Outcome::NotMeasured);
+    assert_eq!(found.recommendation, None);
+    assert_eq!(found.undecided.len(), 5);
+    let [objection] = found.undecided[0].objections.as_slice() else {
+        panic!("{:?}", found.undecided[0].objections);
+    };
+    assert_eq!(
+        (objection.about, objection.is_against),
+        (About::Absent, false)
+    );
+    assert_eq!(objection.said, "no trial was made on 6.6");
+    assert_eq!(objection.kernels, ["6.6"]);
+    let first = &found.commands[0].command;
+    assert!(
+        first.contains("--kernels 6.6 --backends audit,ebpf,netlink,proc-poll,ptrace "),
+        "{first}"
+    );
+    // By their names one asks for no more than there is, and without a word for all results.
+    for kernels in [&["6.1", "7.2"][..], &[]] {
+        asked.kernels = kernels.iter().map(|name| name.parse().unwrap()).collect();
+        let found = decide(&results, &asked).unwrap();
+        assert_eq!(found.outcome, Outcome::Recommended, "{kernels:?}");
+    }
+}
+
+#[test]
+fn what_did_not_repeat_is_no_measurement() {
+    let results = fixture::realistic();
+    let at = |backend: &str| {
+        let of = |t: &&TrialResult| t.backend.name == backend && t.kernel.name == "6.1";
+        results.iter().find(of).unwrap()
+    };
+    let repeat = |trial: &TrialResult, verdict| Repeat {
+        schema: 1,
+        trial: trial.trial.clone(),
+        digest: trial.digest.clone(),
+        start: Start::Cold,
+        verdict,
+        difference: (verdict == Verdict::Differs).then(|| Difference {
+            path: "cost.windows".into(),
+            one: "1".into(),
+            other: "2".into(),
+        }),
+        reason: None,
+        record_sha256: None,
+        wall_ms: 1,
+    };
+    let decided = |repeats: Vec<Repeat>, kernels: &str| {
+        let mut asked = question(&results, &["path=exact"], &[]);
+        asked.repeats = repeats;
+        asked.kernels = vec![kernels.parse().unwrap()];
+        decide(&results, &asked).unwrap()
+    };
+    let same = decided(vec![repeat(at("ebpf"), Verdict::Same)], "..");
+    assert_eq!(same.recommendation.unwrap().candidate, "ebpf+default");
+    let differs = vec![repeat(at("ebpf"), Verdict::Differs)];
+    let found = decided(differs.clone(), "..");
+    assert_eq!(found.recommendation.unwrap().candidate, "ptrace+default");
+    assert_eq!(names(&found.undecided), ["ebpf+default"]);
+    let objection = &found.undecided[0].objections[0];
+    assert_eq!(objection.what, "every trial repeats");
+    assert_eq!(objection.trial.as_ref(), Some(&at("ebpf").trial));
+    assert!(
+        found.commands[0]
+            .command
+            .contains("--kernels 6.1 --backends ebpf ")
+    );
+    // On other kernels nothing did so.
+    let elsewhere = decided(differs, "7..");
+    assert_eq!(elsewhere.recommendation.unwrap().candidate, "ebpf+default");
+    // A baseline is no candidate; that it did not repeat is told.
+    let baseline = decided(vec![repeat(at("none"), Verdict::Differs)], "..");
+    let named = |c: &String| c.contains(&at("none").trial);
+    assert!(baseline.context.cautions.iter().any(named));
+}
+
+#[test]
+fn what_no_command_can_measure_again_is_told() {
+    let mut results = fixture::realistic();
+    for trial in &mut results {
+        if trial.backend.name == "ebpf" {
+            trial.backend.variant = "mine".into();
+        }
+    }
+    let found = decided(&results, &[], &[]);
+    let again = &found.commands[0];
+    assert_eq!(again.what, "Measure all of it again, but for ebpf+mine");
+    assert!(!again.command.contains("ebpf"), "{again:?}");
+    let named = |c: &String| c.contains("leave out ebpf+mine");
+    assert!(found.context.cautions.iter().any(named));
+    // Even where nothing else is left to measure.
+    results.retain(|t| !t.is_watched() || t.backend.name == "ebpf");
+    let found = decided(&results, &[], &[]);
+    assert!(found.context.cautions.iter().any(named));
 }
 
 #[test]

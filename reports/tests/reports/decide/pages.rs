@@ -108,6 +108,7 @@ fn decision_of(text: &str) -> Decision {
     asked.sources[0].name = text.into();
     asked.without[0].about = text.into();
     asked.known_kernels = vec![text.into(), "5.5".into()];
+    asked.kernels = vec!["..".parse().unwrap()];
     decide(&results, &asked).unwrap()
 }
 
