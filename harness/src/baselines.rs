@@ -3,6 +3,8 @@
 //! A baseline is moved by a person, never by a result: it is written whole or not at all, and one of its name is not
 //! overwritten unless that is asked for.
 
+mod fit;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -15,7 +17,6 @@ use execlab_model::{
     repeat::Repeat,
     result::{Status, TrialResult},
 };
-use execlab_reports::Repeatability;
 use flate2::{Compression, GzBuilder, read::GzDecoder};
 use serde::{Deserialize, Serialize};
 
@@ -98,7 +99,7 @@ pub enum BaselineError {
         has: Vec<String>,
     },
     /// A run that is no measure for others.
-    #[error("the run is not whole and would make a baseline with gaps: {why}")]
+    #[error("the run is no measure for others: {why}")]
     NotWhole {
         /// What is wrong with it.
         why: String,
@@ -201,7 +202,8 @@ impl Baselines {
         }
     }
 
-    /// Saves a run. One of its name is replaced only with `force`, a run with gaps taken only with `incomplete`.
+    /// Saves a run. One of its name is replaced only with `force`, a run with gaps taken only with `incomplete`, and one
+    /// that did not repeat never.
     pub fn save(
         &self,
         name: &str,
@@ -216,8 +218,9 @@ impl Baselines {
             return Err(self.exists(name));
         }
         if !incomplete {
-            whole(source)?;
+            fit::whole(source)?;
         }
+        fit::repeated(source)?;
         let head = head(name, source);
         let unwritable = |source| BaselineError::Write {
             path: self.path(name),
@@ -319,37 +322,6 @@ fn write(to: impl io::Write, head: &Head, results: &[TrialResult]) -> io::Result
         line(serde_json::to_vec(result))?;
     }
     packed.finish()?.flush()
-}
-
-/// Refuses what is no measure for later runs.
-fn whole(source: &Source<'_>) -> Result<(), BaselineError> {
-    let refuse = |why: String, code| Err(BaselineError::NotWhole { why, code });
-    if source.results.is_empty() {
-        return refuse("it has no results".to_owned(), ExitCode::NothingSelected);
-    }
-    let bad = |t: &&TrialResult| !matches!(t.status, Status::Completed | Status::Unsupported);
-    let failed: Vec<&TrialResult> = source.results.iter().filter(bad).collect();
-    if let Some(first) = failed.first() {
-        let lost = failed.iter().any(|t| t.status == Status::Lost);
-        let code = if lost {
-            ExitCode::GuestLost
-        } else {
-            ExitCode::Incomplete
-        };
-        let why = format!(
-            "{} of {} trials failed or have no result, the first is {} ({})",
-            failed.len(),
-            source.results.len(),
-            first.trial,
-            first.status
-        );
-        return refuse(why, code);
-    }
-    let repeats = Repeatability::new(source.results, source.repeats);
-    match repeats.differing.first() {
-        Some(first) => refuse(first.to_string(), ExitCode::Nondeterministic),
-        None => Ok(()),
-    }
 }
 
 fn head(name: &str, source: &Source<'_>) -> Head {

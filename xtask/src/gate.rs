@@ -55,7 +55,7 @@ pub struct Gate {
     /// Comparisons with what was made dearer, for each other padding
     #[arg(long, default_value_t = 20)]
     planted: usize,
-    /// Where runs are kept; those that are whole are taken as they are
+    /// Where runs are kept; those that are there are gone on with, and taken as they are where they are whole
     #[arg(long)]
     dir: Option<PathBuf>,
     /// An `execlab` to use in place of one built from here
@@ -70,7 +70,8 @@ struct Lines {
 }
 
 impl Gate {
-    /// Prints two tables, and fails where there was an alarm, or a planted slowdown was not found.
+    /// Prints three tables, and fails where there was an alarm, or a planted slowdown was not found with the same seeds
+    /// and image.
     pub fn run(self) -> Result<()> {
         machine::make_ready()?;
         let execlab = match &self.execlab {
@@ -86,11 +87,16 @@ impl Gate {
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let run = |name: String, burdened, padding: u64, first: u64| {
             let to = dir.join(format!("{kernel}-{name}"));
-            let mut command = command(&execlab, &kernel, &matrix(&dir, burdened)?, &to);
-            command
-                .args(["--pad", &padding.to_string()])
-                .args(["--seeds", &format!("{first}..{}", first + self.seeds)]);
-            lines(&to, padding, command)
+            // What a run wrote may be cut anywhere: execlab itself knows, and ends at once where nothing is missing.
+            let mut command = if to.join("plan.json").exists() {
+                resumed(&execlab, &to)
+            } else {
+                let mut command = command(&execlab, &kernel, &matrix(&dir, burdened)?, &to);
+                command.args(["--seeds", &format!("{first}..{}", first + self.seeds)]);
+                command
+            };
+            process::output(command.args(["--pad", &padding.to_string()]))?;
+            lines(&to, padding)
         };
         let mut runs = Vec::new();
         for (&padding, at) in self.paddings.iter().zip(0..) {
@@ -107,12 +113,15 @@ impl Gate {
             compare(&execlab, &base?, &new?)
         };
         let silent = self.unchanged(&runs, compare)?;
-        let sharp = self.dearer(&runs, &slow, compare)?;
+        let not_found = self.dearer(&runs, &slow, compare)?;
         if !silent {
             bail!("there was an alarm where nothing had changed");
         }
-        if !sharp {
-            bail!("a planted slowdown was not found");
+        if !not_found.is_empty() {
+            bail!(
+                "a planted slowdown was not found each time: {}",
+                not_found.join(", ")
+            );
         }
         Ok(())
     }
@@ -151,13 +160,14 @@ impl Gate {
         Ok(tally.alarms() == 0)
     }
 
-    /// Every backend made dearer: with the same seeds and image, and with neither.
+    /// Every backend made dearer: with the same seeds and image, where it is to be found, and with neither, where the limit
+    /// between images is wider than what is planted. Returns the backends in which it was not found each time.
     fn dearer(
         &self,
         runs: &[Lines],
         slow: &Lines,
         compare: impl Fn(&[&str], &[&str]) -> Result<Value>,
-    ) -> Result<bool> {
+    ) -> Result<Vec<&'static str>> {
         let mut draw = Draw::new(2);
         let (mut paired, mut apart) = (Tally::default(), Tally::default());
         for _ in 0..self.planted {
@@ -171,16 +181,16 @@ impl Gate {
         }
         println!("one per cent planted, the same seeds and image:");
         paired.print();
-        println!("one per cent planted, other seeds and another image:");
+        println!(
+            "one per cent planted, other seeds and another image (for information: the limit is wider):"
+        );
         apart.print();
-        let tallies = [&paired, &apart];
-        Ok(tallies.iter().all(|tally| {
-            let large = |(name, _): &&(&str, u32)| *name != "ebpf";
-            BURDENS
-                .iter()
-                .filter(large)
-                .all(|(name, _)| tally.always(name, "regressed"))
-        }))
+        // A hundredth of what ebpf adds is less than its seeds show in any time one would wait.
+        let judged = BURDENS
+            .iter()
+            .map(|(name, _)| *name)
+            .filter(|n| *n != "ebpf");
+        Ok(judged.filter(|n| !paired.always(n, "regressed")).collect())
     }
 }
 
@@ -223,11 +233,15 @@ fn matrix(dir: &Path, burdened: bool) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The lines of a run, which is made where it is not there yet.
-fn lines(dir: &Path, padding: u64, mut command: Command) -> Result<Lines> {
-    if !dir.join("summary.json").exists() {
-        process::output(&mut command)?;
-    }
+/// Goes on with a run where it was cut.
+fn resumed(execlab: &Path, to: &Path) -> Command {
+    let mut command = Command::new(execlab);
+    command.args(["run", "--resume"]).arg(to);
+    command
+}
+
+/// The lines of a run.
+fn lines(dir: &Path, padding: u64) -> Result<Lines> {
     let path = dir.join("results.jsonl");
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}", path.display()))?;

@@ -83,6 +83,39 @@ fn the_order_of_costs_is_of_two_labs() {
     insta::assert_snapshot!(said.stderr, @"error: there is no such run, and there is no baseline `nowhere` in execlab-baselines (there is none)");
     two_labs(&bench);
     bench
-        .command(&["compare", "exact", "host", "--format=junit"])
+        .command(&["compare", "exact", "host", "--across", "--format=junit"])
         .code(22);
+}
+
+#[test]
+fn who_asks_for_a_gate_gets_one_whatever_the_lab_is() {
+    let bench = Bench::new();
+    let exact = ["--kernels=6.1"];
+    bench.run_in("exact", &[BACKENDS, &exact].concat()).code(0);
+    let kvm = ["--kernels=6.1", "--lab=kvm"];
+    bench.run_in("kvm", &[BACKENDS, &kvm].concat()).code(0);
+    bench
+        .command(&["baseline", "save", "main", "exact"])
+        .code(0);
+    bench.write("gate.toml", "unclear = \"ok\"");
+    let across = bench.command(&["compare", "exact", "kvm"]).code(0);
+    let asked: [&[&str]; 4] = [
+        &["compare", "main", "kvm"],
+        &["compare", "exact", "kvm", "--policy=gate.toml"],
+        &["compare", "exact", "kvm", "--missing-baseline=warn"],
+        &["compare", "exact", "kvm", "--format=junit"],
+    ];
+    for arguments in asked {
+        let said = bench.command(arguments).code(12);
+        assert!(
+            said.stdout
+                .contains("not compared across: lab is kvm, was exact"),
+            "{}",
+            said.stdout
+        );
+    }
+    let explicit = bench
+        .command(&["compare", "main", "kvm", "--across"])
+        .code(0);
+    assert_eq!(explicit.stdout, across.stdout);
 }

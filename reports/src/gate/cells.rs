@@ -153,3 +153,14 @@ pub(super) fn pairs<'c, 'a>(base: &'c [Cell<'a>], new: &'c [Cell<'a>]) -> Vec<Pa
     pairs.sort_by(|a, b| natural(&name(a), &name(b)));
     pairs
 }
+
+/// Trials of the same seed.
+pub(super) fn by_seed<'c, 'a>(
+    base: &'c Cell<'a>,
+    new: &'c Cell<'a>,
+) -> impl Iterator<Item = (&'a TrialResult, &'a TrialResult)> + 'c {
+    base.trials.iter().filter_map(|one| {
+        let other = new.trials.iter().find(|t| t.seed == one.seed)?;
+        Some((*one, *other))
+    })
+}

@@ -1,8 +1,8 @@
 //! Two backends, or two variants of one, whose trials stand beside each other in one run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use execlab_model::result::TrialResult;
+use execlab_model::{repeat::Repeat, result::TrialResult};
 
 use super::{Gate, Policy, Run, between, judge::Design};
 use crate::text::clean;
@@ -33,18 +33,36 @@ pub fn interleaved(run: Run<'_>, a: &str, b: &str, policy: &Policy) -> Result<Ga
         trial
     };
     let new: Vec<TrialResult> = new.into_iter().map(renamed).collect();
+    let (of_base, of_new) = (repeats(run, &base), repeats(run, &new));
     let name = |label: &str| format!("{} of {}", label, run.name);
-    let side = |name, results| Run {
-        name,
-        results,
-        repeats: &[],
-    };
+    // What both are held against is judged with the second.
+    let unwatched: Vec<TrialResult> = run
+        .results
+        .iter()
+        .filter(|t| !t.is_watched())
+        .cloned()
+        .collect();
     Ok(between(
-        side(&name(a), &base),
-        side(&name(b), &new),
+        Run {
+            name: &name(a),
+            results: &base,
+            repeats: &of_base,
+        },
+        Run {
+            name: &name(b),
+            results: &new,
+            repeats: &[of_new, repeats(run, &unwatched)].concat(),
+        },
         policy,
         design,
     ))
+}
+
+/// Those of some trials.
+fn repeats(run: Run<'_>, of: &[TrialResult]) -> Vec<Repeat> {
+    let trials: BTreeSet<&str> = of.iter().map(|t| t.trial.as_str()).collect();
+    let of_them = |r: &&Repeat| trials.contains(r.trial.as_str());
+    run.repeats.iter().filter(of_them).cloned().collect()
 }
 
 fn label(name: &str) -> String {

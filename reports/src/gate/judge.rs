@@ -6,13 +6,12 @@ use execlab_model::{
 };
 
 use super::{
-    Change, Finding, Group, Input, Parts, Row, Seeds, Verdict,
-    cells::{Cell, Pair},
-    inputs,
-    measure::{MEASURES, Measure},
-    policy::{Policy, Resolved, Stance},
+    Change, Finding, Group, Input, Row, Seeds, Verdict,
+    cells::{Cell, Pair, by_seed},
+    figures, inputs,
+    measure::MEASURES,
+    policy::{Policy, Stance},
     show::or_none,
-    spread::{FEWEST, Samples, is_constant},
     words,
 };
 use crate::{
@@ -28,9 +27,6 @@ pub(super) enum Design {
     /// In one run, each seed of the one beside that of the other.
     InTurn,
 }
-
-/// What differences of counts and of long sums lose in floating point is no change.
-const SLACK: f64 = 1e-9;
 
 /// The code with a number; only codes are ever written into a row.
 pub(super) fn code_of(number: u8) -> ExitCode {
@@ -90,19 +86,32 @@ pub(super) fn row((base, new): Pair<'_, '_>, policy: &Policy, design: Design) ->
             }
             for measure in MEASURES {
                 let limits = policy.resolve(measure, new.any().lab, &overrides);
-                let limits = for_images(limits, &row.changed);
-                let found = finding(measure, limits, (base, new), policy, design);
+                let limits = figures::for_images(limits, &row.changed);
+                let found = figures::finding(measure, limits, (base, new), policy, design);
                 row.findings.extend(found);
             }
             if verdicts.is_empty() {
-                let judged = row.findings.iter();
-                verdicts.extend(judged.map(|f| (f.verdict, code_of_finding(f, policy))));
+                verdicts.extend(of_figures(&row, policy));
+            }
+            if are_paired(base, new, design)
+                && let Some(missing) = words::missing(row.seeds)
+            {
+                verdicts.push(plain(Verdict::Disappeared, policy));
+                row.why.push(missing);
             }
         }
         (Some(_), None) => verdicts.push(plain(Verdict::Disappeared, policy)),
         (None, Some(new)) => {
             verdicts.push(plain(Verdict::New, policy));
             verdicts.extend(broken(new, &mut row));
+            for measure in MEASURES {
+                let limits = policy.resolve(measure, new.any().lab, &overrides);
+                // Of what is new there is nothing else to say.
+                let found = figures::one_sided(measure, limits, None, new);
+                let beyond = found.filter(|f| f.verdict == Verdict::Regressed);
+                row.findings.extend(beyond);
+            }
+            verdicts.extend(of_figures(&row, policy));
         }
         (None, None) => {}
     }
@@ -116,35 +125,66 @@ pub(super) fn row((base, new): Pair<'_, '_>, policy: &Policy, design: Design) ->
     row
 }
 
-/// The limits between guests that were not started from the same image.
-fn for_images(mut limits: Resolved, changed: &[Change]) -> Resolved {
-    let of_image = |c: &Change| {
-        use Input::{BootOptions, GuestImage, Kernel, Machine, Qemu};
-        matches!(c.input, Kernel | Qemu | Machine | GuestImage | BootOptions)
-    };
-    if changed.iter().any(of_image) {
-        limits.limit.relative = limits.limit.relative.max(limits.limit.image);
-    }
-    limits
-}
-
 fn plain(verdict: Verdict, policy: &Policy) -> (Verdict, ExitCode) {
     (verdict, code(verdict, policy))
 }
 
-fn code_of_finding(finding: &Finding, policy: &Policy) -> ExitCode {
+/// What the figures of a row make of it.
+fn of_figures<'r>(
+    row: &'r Row,
+    policy: &'r Policy,
+) -> impl Iterator<Item = (Verdict, ExitCode)> + 'r {
+    let each = row.findings.iter();
+    each.map(|f| (f.verdict, code_of_finding(row, f, policy)))
+}
+
+/// What a figure would end the command with, where its row is judged by figures.
+pub(super) fn code_of_finding(row: &Row, finding: &Finding, policy: &Policy) -> ExitCode {
+    let completed = row.status == (Some(Status::Completed), Some(Status::Completed));
+    let code = code(finding.verdict, policy);
     match finding.verdict {
         Verdict::Regressed => finding.group.exit_code(),
         // A figure that only the new run has lacks no baseline: its row has one.
         Verdict::New => ExitCode::Ok,
-        verdict => code(verdict, policy),
+        // Of execs that are not seen there are no paths: nothing of the run is missing.
+        Verdict::Disappeared
+            if completed && finding.group == Group::Accuracy && code != ExitCode::Ok =>
+        {
+            ExitCode::AccuracyRegressed
+        }
+        _ => code,
     }
+}
+
+/// Whether the figures of a row say what is to be said of it, but for [`beside_figures`].
+pub(super) fn by_figures(row: &Row) -> bool {
+    let missing = words::missing(row.seeds);
+    row.verdict != Verdict::Ignored
+        && row.status.1.is_some()
+        && row.why.iter().all(|why| Some(why) == missing.as_ref())
+}
+
+/// What is said of a row that is judged by its figures, and by none of them.
+pub(super) fn beside_figures(row: &Row, policy: &Policy) -> (Verdict, ExitCode) {
+    if row.status.0.is_none() {
+        plain(Verdict::New, policy)
+    } else if row.why.is_empty() {
+        (Verdict::Unchanged, ExitCode::Ok)
+    } else {
+        plain(Verdict::Disappeared, policy)
+    }
+}
+
+/// Whether only trials of one seed are held against each other.
+pub(super) fn are_paired(base: &Cell<'_>, new: &Cell<'_>, design: Design) -> bool {
+    let exact = base.any().lab.is_exact() && new.any().lab.is_exact();
+    exact || design == Design::InTurn
 }
 
 fn seeds(base: Option<&Cell<'_>>, new: Option<&Cell<'_>>) -> Seeds {
     let trials = |cell: Option<&Cell<'_>>| cell.map_or(0, |c| c.trials.len());
     let common = match (base, new) {
-        (Some(base), Some(new)) => pairs(base, new).count(),
+        (Some(base), Some(new)) => by_seed(base, new).count(),
         _ => 0,
     };
     Seeds {
@@ -152,17 +192,6 @@ fn seeds(base: Option<&Cell<'_>>, new: Option<&Cell<'_>>) -> Seeds {
         new: trials(new),
         common,
     }
-}
-
-/// Trials of the same seed.
-fn pairs<'c, 'a>(
-    base: &'c Cell<'a>,
-    new: &'c Cell<'a>,
-) -> impl Iterator<Item = (&'a TrialResult, &'a TrialResult)> + 'c {
-    base.trials.iter().filter_map(|one| {
-        let other = new.trials.iter().find(|t| t.seed == one.seed)?;
-        Some((*one, *other))
-    })
 }
 
 /// What the row's trials ended as, where that says more than their figures.
@@ -214,7 +243,7 @@ fn reason(what: &str, cell: &Cell<'_>) -> String {
 /// Whether what was made from the same inputs is the same.
 fn repeats(base: &Cell<'_>, new: &Cell<'_>, row: &mut Row) -> Option<(Verdict, ExitCode)> {
     let mut found = None;
-    for (one, other) in pairs(base, new) {
+    for (one, other) in by_seed(base, new) {
         let exact = one.lab.is_exact() && other.lab.is_exact();
         let same_inputs = exact && !one.digest.is_empty() && one.digest == other.digest;
         if !same_inputs || one.status == Status::Infra || other.status == Status::Infra {
@@ -257,200 +286,4 @@ fn refused(changes: &[Change]) -> String {
         "not compared across: {}",
         each.collect::<Vec<_>>().join("; ")
     )
-}
-
-/// Figures of a measure, by seed where both have one.
-fn samples(measure: &Measure, base: &Cell<'_>, new: &Cell<'_>, design: Design) -> Option<Samples> {
-    let exact = base.any().lab.is_exact() && new.any().lab.is_exact();
-    let figures = |cell: &Cell<'_>| -> Vec<f64> {
-        cell.trials.iter().filter_map(|t| measure.of(t)).collect()
-    };
-    let paired: Vec<(f64, f64)> = pairs(base, new)
-        .filter_map(|(one, other)| Some((measure.of(one)?, measure.of(other)?)))
-        .collect();
-    if !paired.is_empty() && (exact || design == Design::InTurn) {
-        return Some(Samples::Paired(paired));
-    }
-    let (base, new) = (figures(base), figures(new));
-    (!base.is_empty() && !new.is_empty()).then_some(Samples::Apart(base, new))
-}
-
-/// What one measure says; `None` where neither has it, or it is not to be looked at.
-fn finding(
-    measure: &Measure,
-    limits: Resolved,
-    (base, new): (&Cell<'_>, &Cell<'_>),
-    policy: &Policy,
-    design: Design,
-) -> Option<Finding> {
-    let has = |cell: &Cell<'_>| cell.trials.iter().any(|t| measure.of(t).is_some());
-    if !limits.gate || !(has(base) || has(new)) {
-        return None;
-    }
-    let mut found = Finding {
-        metric: measure.id.to_owned(),
-        group: measure.group,
-        verdict: Verdict::Unchanged,
-        base: None,
-        new: None,
-        difference: None,
-        relative: None,
-        parts: None,
-        limit: 0.0,
-        noise: None,
-        seeds_wanted: None,
-        p: None,
-        words: String::new(),
-    };
-    let Some(samples) = samples(measure, base, new, design) else {
-        found.verdict = if has(base) {
-            Verdict::Disappeared
-        } else {
-            Verdict::New
-        };
-        found.words = words::one_sided(measure, found.verdict);
-        return Some(found);
-    };
-    let (was, is) = samples.means();
-    let difference = is - was;
-    found.base = Some(was);
-    found.new = Some(is);
-    found.difference = Some(difference);
-    found.relative = (was != 0.0).then(|| difference / was.abs());
-    if measure.id == "added_per_exec" {
-        found.parts = parts(base, new, design);
-    }
-    let share = limits.limit.relative * was.abs().min(is.abs());
-    found.limit = share.max(limits.limit.absolute);
-    if base.any().lab.is_exact() {
-        exact(measure, limits, &samples, policy, &mut found);
-    } else {
-        sampled(measure, &samples, policy, design, &mut found);
-    }
-    beyond(limits, is, &mut found);
-    found.words = words::finding(measure, &found, new);
-    Some(found)
-}
-
-/// In the exact lab: what repeats for every seed needs no statistics, everything else is held against what seeds do.
-fn exact(
-    measure: &Measure,
-    limits: Resolved,
-    samples: &Samples,
-    policy: &Policy,
-    found: &mut Finding,
-) {
-    let difference = found.difference.unwrap_or_default();
-    if measure.group == Group::Accuracy {
-        if is_certain(measure, samples) {
-            found.noise = Some(0.0);
-            found.verdict = change(measure, difference, found.limit);
-            return;
-        }
-        found.limit = found.limit.max(limits.limit.varied);
-    }
-    let noise = samples.noise(policy.false_alarms, measure.assumed);
-    found.noise = Some(noise);
-    found.verdict = change(measure, difference, found.limit.max(noise));
-    if noise > found.limit && found.verdict == Verdict::Unchanged && difference != 0.0 {
-        found.verdict = Verdict::Unclear;
-        let seeds = samples.count().max(1) as f64;
-        let wanted = seeds * (noise / found.limit.max(f64::MIN_POSITIVE)).powi(2);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a number of seeds, rounded up"
-        )]
-        let wanted = wanted.ceil().min(1e6) as u64;
-        found.seeds_wanted = Some(wanted.max(FEWEST as u64));
-    }
-}
-
-/// Whether one exec more or less is a change: where one side never did anything but the best, or where the trials of
-/// each side are all alike.
-fn is_certain(measure: &Measure, samples: &Samples) -> bool {
-    let (base, new) = (samples.of_base(), samples.of_new());
-    let flawless = |figures: &[f64]| figures.iter().all(|f| measure.is_ideal(*f));
-    let alike = |figures: &[f64]| {
-        is_constant(figures) && (figures.len() >= FEWEST || measure.is_pure(figures[0]))
-    };
-    flawless(&base) || flawless(&new) || (alike(&base) && alike(&new))
-}
-
-/// Where time is real: far enough apart for the limits, and too far for chance.
-fn sampled(
-    measure: &Measure,
-    samples: &Samples,
-    policy: &Policy,
-    design: Design,
-    found: &mut Finding,
-) {
-    let p = samples.permutation();
-    found.p = Some(p);
-    let few = samples.count() < policy.sampled.boots;
-    if few || samples.least() > policy.sampled.false_alarms {
-        found.verdict = Verdict::NotComparable;
-        return;
-    }
-    let difference = found.difference.unwrap_or_default();
-    found.verdict = change(measure, difference, found.limit);
-    if found.verdict == Verdict::Unchanged {
-        return;
-    }
-    if p > policy.sampled.false_alarms {
-        found.verdict = Verdict::Unclear;
-    } else if found.verdict == Verdict::Regressed
-        && design == Design::Separate
-        && policy.sampled.separate_runs != Stance::Fail
-    {
-        found.verdict = Verdict::Suspected;
-    }
-}
-
-fn change(measure: &Measure, difference: f64, limit: f64) -> Verdict {
-    let worse = difference * measure.worse();
-    let beyond = limit + SLACK * limit.max(1.0);
-    if worse > beyond {
-        Verdict::Regressed
-    } else if worse < -beyond {
-        Verdict::Improved
-    } else {
-        Verdict::Unchanged
-    }
-}
-
-/// A figure that may not be what it is, whatever it was.
-fn beyond(limits: Resolved, is: f64, found: &mut Finding) {
-    let below = limits.at_least.is_some_and(|least| is < least);
-    let above = limits.at_most.is_some_and(|most| is > most);
-    if below || above {
-        found.verdict = Verdict::Regressed;
-    }
-}
-
-fn parts(base: &Cell<'_>, new: &Cell<'_>, design: Design) -> Option<Parts> {
-    let of = |id: &str| {
-        let metric = crate::metric::Metric::by_id(id)?;
-        let read = |t: &TrialResult| match metric.of(t)? {
-            crate::metric::Reading::Number(n) => Some(n),
-            crate::metric::Reading::Word(_) => None,
-        };
-        let common: Vec<(f64, f64)> = pairs(base, new)
-            .filter_map(|(one, other)| Some((read(one)?, read(other)?)))
-            .collect();
-        let all = |cell: &Cell<'_>| cell.trials.iter().filter_map(|t| read(t)).collect();
-        let paired = base.any().lab.is_exact() || design == Design::InTurn;
-        let samples = if common.is_empty() || !paired {
-            Samples::Apart(all(base), all(new))
-        } else {
-            Samples::Paired(common)
-        };
-        let (was, is) = samples.means();
-        (samples.count() > 0).then_some(is - was)
-    };
-    Some(Parts {
-        inline: of("inline_per_exec")?,
-        monitor: of("monitor_per_exec")?,
-        rest: of("rest_per_exec")?,
-    })
 }

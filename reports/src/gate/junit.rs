@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Finding, Gate, Row, Verdict, show::parts_of};
+use super::{Finding, Gate, Policy, Row, Verdict, judge, show::parts_of};
+use execlab_model::exit::ExitCode;
 
 /// The document.
 pub fn junit(gate: &Gate) -> String {
@@ -18,10 +19,15 @@ pub fn junit(gate: &Gate) -> String {
             .entry(name.clone())
             .or_insert_with(|| TestSuite::new(name));
         let class = format!("{kernel}.{backend}");
-        suite.add_test_case(of_row(row, &format!("{workload} row"), &class));
+        suite.add_test_case(of_row(
+            row,
+            &gate.policy,
+            &format!("{workload} row"),
+            &class,
+        ));
         for finding in &row.findings {
             let name = format!("{workload} {}", finding.metric);
-            suite.add_test_case(of_finding(row, finding, &name, &class));
+            suite.add_test_case(of_finding(row, &gate.policy, finding, &name, &class));
         }
     }
     let mut report = Report::new("execlab compare");
@@ -36,23 +42,13 @@ pub fn junit(gate: &Gate) -> String {
 }
 
 /// Whether the row itself can be judged: its figures have cases of their own.
-fn of_row(row: &Row, name: &str, class: &str) -> TestCase {
-    let of_figures = row.why.is_empty()
-        && matches!(
-            row.verdict,
-            Verdict::Unchanged
-                | Verdict::Improved
-                | Verdict::Unclear
-                | Verdict::Suspected
-                | Verdict::Regressed
-        );
-    let words = row.why.join("; ");
-    let verdict = if of_figures {
-        Verdict::Unchanged
+fn of_row(row: &Row, policy: &Policy, name: &str, class: &str) -> TestCase {
+    let (verdict, code) = if judge::by_figures(row) {
+        judge::beside_figures(row, policy)
     } else {
-        row.verdict
+        (row.verdict, judge::code_of(row.exit_code))
     };
-    let mut case = TestCase::new(name, status(verdict, row.exit_code != 0, &words));
+    let mut case = TestCase::new(name, status(verdict, code, &row.why.join("; ")));
     case.set_classname(class);
     for change in &row.changed {
         let value = format!("{} -> {}", change.base, change.new);
@@ -64,11 +60,11 @@ fn of_row(row: &Row, name: &str, class: &str) -> TestCase {
     case
 }
 
-fn of_finding(row: &Row, finding: &Finding, name: &str, class: &str) -> TestCase {
+fn of_finding(row: &Row, policy: &Policy, finding: &Finding, name: &str, class: &str) -> TestCase {
     // What became of the row is said by its own case.
-    let judged = row.why.is_empty() && row.verdict != Verdict::Ignored;
-    let status = if judged {
-        status(finding.verdict, row.exit_code != 0, &finding.words)
+    let status = if judge::by_figures(row) {
+        let code = judge::code_of_finding(row, finding, policy);
+        status(finding.verdict, code, &finding.words)
     } else {
         TestCaseStatus::skipped()
     };
@@ -93,10 +89,10 @@ fn of_finding(row: &Row, finding: &Finding, name: &str, class: &str) -> TestCase
     case
 }
 
-fn status(verdict: Verdict, fails: bool, words: &str) -> TestCaseStatus {
+fn status(verdict: Verdict, code: ExitCode, words: &str) -> TestCaseStatus {
     let mut status = match verdict {
         Verdict::Unchanged | Verdict::Improved => return TestCaseStatus::success(),
-        _ if !fails => TestCaseStatus::skipped(),
+        _ if code == ExitCode::Ok => TestCaseStatus::skipped(),
         Verdict::Ignored | Verdict::Suspected => TestCaseStatus::skipped(),
         Verdict::Regressed => TestCaseStatus::non_success(NonSuccessKind::Failure),
         Verdict::New

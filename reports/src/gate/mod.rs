@@ -5,6 +5,7 @@
 //! passed over: a row that only one of the runs has, and one that cannot be compared, are verdicts too.
 
 mod cells;
+mod figures;
 mod inputs;
 mod interleaved;
 mod judge;
@@ -242,10 +243,23 @@ fn between(base: Run<'_>, new: Run<'_>, policy: &Policy, design: Design) -> Gate
     let mut code = rows.iter().fold(ExitCode::Ok, |code, row| {
         code.and(judge::code_of(row.exit_code))
     });
+    let mut verdict = rows.iter().map(|r| r.verdict).max();
     let mut notes = Vec::new();
+    let repeats = Repeatability::new(&old_lines, &bounded_repeats(base.repeats));
+    if !repeats.differing.is_empty() {
+        code = code.and(ExitCode::NoBaseline);
+        verdict = verdict.max(Some(Verdict::NotComparable));
+        let of_base = |warning| format!("the base is none: {warning}");
+        notes.extend(repeats.warnings().into_iter().map(of_base));
+    }
     let repeats = Repeatability::new(&new_lines, &bounded_repeats(new.repeats));
     if repeats.exit_code() != ExitCode::Ok {
         code = code.and(repeats.exit_code());
+        verdict = verdict.max(Some(if repeats.failed > 0 {
+            Verdict::Incomplete
+        } else {
+            Verdict::Nondeterministic
+        }));
         notes.extend(repeats.warnings());
     }
     if rows.is_empty() {
@@ -256,11 +270,7 @@ fn between(base: Run<'_>, new: Run<'_>, policy: &Policy, design: Design) -> Gate
         schema: SCHEMA,
         base: side(base.name, &old_lines),
         new: side(new.name, &new_lines),
-        verdict: rows
-            .iter()
-            .map(|r| r.verdict)
-            .max()
-            .unwrap_or(Verdict::NotComparable),
+        verdict: verdict.unwrap_or(Verdict::NotComparable),
         exit_code: code.code(),
         counts,
         rows,

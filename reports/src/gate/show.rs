@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Finding, Gate, Input, Row, Side, Verdict, measure::Measure, words};
+use super::{Finding, Gate, Input, Row, Side, Verdict, judge, measure::Measure, words};
 use crate::{
     columns::{Table, aligned, piped},
     number::{magnitude, signed},
@@ -300,19 +300,8 @@ fn other_fields(row: &Row, finding: &Finding) -> Vec<String> {
 
 /// What is said of a figure counts for nothing where its row is not judged by figures.
 fn verdict_of(row: &Row, finding: &Finding) -> String {
-    let by_figures = matches!(
-        row.verdict,
-        Verdict::Unchanged
-            | Verdict::Improved
-            | Verdict::Unclear
-            | Verdict::Suspected
-            | Verdict::Regressed
-    );
-    let verdict = if by_figures || finding.verdict == Verdict::NotComparable {
-        finding.verdict
-    } else {
-        row.verdict
-    };
+    let own = judge::by_figures(row) || finding.verdict == Verdict::NotComparable;
+    let verdict = if own { finding.verdict } else { row.verdict };
     verdict.as_str().to_owned()
 }
 

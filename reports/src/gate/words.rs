@@ -2,7 +2,7 @@
 
 use execlab_model::result::Lab;
 
-use super::{Design, Finding, Gate, Parts, Verdict, cells::Cell, measure::Measure};
+use super::{Design, Finding, Gate, Parts, Seeds, Verdict, cells::Cell, measure::Measure};
 use crate::{
     metric::Unit,
     number::{signed, thousands},
@@ -93,6 +93,18 @@ pub(super) fn one_sided(measure: &Measure, verdict: Verdict) -> String {
     } else {
         format!("the new run has a figure of {title}, the base has none")
     }
+}
+
+/// Of seeds that only the base has, where there are others; `None` where all are there, or none was asked for again.
+pub(super) fn missing(seeds: Seeds) -> Option<String> {
+    let some = seeds.common > 0 && seeds.common < seeds.base;
+    some.then(|| {
+        format!(
+            "of the base's {} the new run has {}, and nothing else is compared",
+            plural(seeds.base, "seed"),
+            seeds.common
+        )
+    })
 }
 
 /// What holds for the whole comparison.

@@ -43,7 +43,7 @@ pub struct CompareArgs {
     /// What is compared with: name of a baseline, run directory, or a `results.jsonl` from anywhere
     #[arg(required_unless_present = "print_policy")]
     pub base: Option<String>,
-    /// What is compared with it; of another lab, the order of costs is compared
+    /// What is compared with it
     #[arg(required_unless_present_any = ["print_policy", "ab"])]
     pub new: Option<String>,
     /// Limits, exceptions and what is refused [default: as `--print-policy` prints]
@@ -66,7 +66,8 @@ pub struct CompareArgs {
         env = "EXECLAB_COMPARE_AB"
     )]
     pub ab: Option<(String, String)>,
-    /// Compare the order of costs in runs of two labs, as is done by itself where the labs are not the same
+    /// Compare the order of costs in runs of two labs, as is done by itself where the labs are not the same, both are
+    /// paths, and nothing is asked for that only a gate has (a policy, `--missing-baseline`, `--format junit`)
     #[arg(long, env = "EXECLAB_COMPARE_ACROSS", value_parser = FalseyValueParser::new())]
     pub across: bool,
     /// Of runs of two labs: which kernel of the first run is compared with which of the second, as in

@@ -211,6 +211,30 @@ fn limits_of_the_new_figure_hold_whatever_the_base_is() {
     assert_eq!((gate.exit_code, gate.verdict), (11, Verdict::Regressed));
     let ceiling = "[metrics.added_per_exec]\nat_most = 1000.0";
     assert_eq!(with(&base, &base, ceiling).exit_code, 10);
+    // Where the base has no such figure, and where it has no such row.
+    let unknown = rebuilt(&base, |t| (t.completeness, t.cost) = (None, None));
+    assert_eq!(compare(&unknown, &base).exit_code, 0);
+    assert_eq!(with(&unknown, &base, floor).exit_code, 11);
+    assert_eq!(with(&unknown, &base, ceiling).exit_code, 10);
+    let without: Vec<TrialResult> = base.iter().filter(|t| !t.is_watched()).cloned().collect();
+    let new_rows = "missing_baseline = \"ok\"\n";
+    assert_eq!(with(&without, &base, new_rows).exit_code, 0);
+    let gate = with(&without, &base, &format!("{new_rows}{floor}"));
+    assert_eq!((gate.exit_code, gate.verdict), (11, Verdict::Regressed));
+    let words = &finding(&gate, "netlink", "completeness").words;
+    assert!(words.contains("has to be at least 99.90%"), "{words}");
+    // Without a base, that is more basic.
+    assert_eq!(with(&without, &base, floor).exit_code, 12);
+    // And of seeds that the base does not have.
+    let more = run(&["netlink"], 0, 8, 1000, 0.0);
+    let late = rebuilt(&more, |t| {
+        if t.seed >= 4 {
+            burden(t, 3.0);
+        }
+    });
+    let ceiling = "[metrics.added_per_exec]\nat_most = 15000.0";
+    assert_eq!(with(&base, &rebuilt(&base, |_| ()), ceiling).exit_code, 0);
+    assert_eq!(with(&base, &late, ceiling).exit_code, 10);
 }
 
 #[test]

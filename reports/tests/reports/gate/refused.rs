@@ -1,9 +1,12 @@
 //! What went missing, what is new, what cannot be compared, and what must not differ and does.
 
-use execlab_model::result::{Lab, Status, TrialResult};
-use execlab_reports::gate::{Input, Verdict};
+use execlab_model::{
+    repeat::{self, Difference, Repeat, Start},
+    result::{Lab, Status, TrialResult},
+};
+use execlab_reports::gate::{Input, Policy, Run, Verdict, gate, interleaved};
 
-use super::{burden, compare, rebuilt, row, run, verdicts, with};
+use super::{burden, compare, finding, named, rebuilt, row, run, verdicts, with};
 
 /// Makes a trial one of other inputs.
 type Other = fn(&mut TrialResult);
@@ -162,4 +165,104 @@ fn a_cost_that_is_gone_is_no_cost_of_nothing() {
     assert_eq!((gate.exit_code, gate.verdict), (14, Verdict::Disappeared));
     let gate = compare(&new, &base);
     assert_eq!((gate.exit_code, gate.verdict), (0, Verdict::New));
+}
+
+#[test]
+fn a_backend_that_sees_nothing_now_is_worse_and_not_a_run_with_gaps() {
+    let base = run(&["ebpf"], 0, 2, 1000, 0.0);
+    let blind = |t: &mut TrialResult| {
+        let seen = t.completeness.as_mut().unwrap();
+        (seen.seen, seen.missed) = (0, seen.missed + seen.seen);
+        t.path = Some(execlab_model::result::PathCounts::default());
+    };
+    let new = rebuilt(&base, blind);
+    let gate = compare(&base, &new);
+    assert_eq!(
+        finding(&gate, "ebpf", "path_rank").verdict,
+        Verdict::Disappeared
+    );
+    assert_eq!(gate.exit_code, 11);
+}
+
+#[test]
+fn seeds_that_are_gone_are_told_and_are_a_run_that_is_not_whole() {
+    let base = run(&["ebpf"], 0, 16, 1000, 0.001);
+    let one = run(&["ebpf"], 0, 1, 1000, 0.001);
+    let gate = compare(&base, &one);
+    assert_eq!((gate.exit_code, gate.verdict), (14, Verdict::Disappeared));
+    assert_eq!(
+        row(&gate, "ebpf").why,
+        ["of the base's 16 seeds the new run has 1, and nothing else is compared"]
+    );
+    assert_eq!(with(&base, &one, "disappeared = \"warn\"").exit_code, 0);
+    // The figures are judged all the same.
+    let slow = rebuilt(&one, |t| burden(t, 1.5));
+    assert_eq!(with(&base, &slow, "disappeared = \"warn\"").exit_code, 10);
+    // More seeds, and others altogether, are no gap.
+    assert_eq!(compare(&one, &base).exit_code, 0);
+    assert_eq!(
+        compare(&base, &run(&["ebpf"], 100, 16, 1000, 0.001)).exit_code,
+        0
+    );
+}
+
+fn differs(trial: &TrialResult) -> Repeat {
+    Repeat {
+        schema: repeat::SCHEMA,
+        trial: trial.trial.clone(),
+        digest: trial.digest.clone(),
+        start: Start::Cold,
+        verdict: repeat::Verdict::Differs,
+        difference: Some(Difference {
+            path: "cost.per_exec".into(),
+            one: "1".into(),
+            other: "2".into(),
+        }),
+        reason: None,
+        record_sha256: None,
+        wall_ms: 1,
+    }
+}
+
+#[test]
+fn a_base_that_did_not_repeat_is_none_and_a_run_that_did_not_ends_with_15() {
+    let all = run(&["ebpf"], 0, 2, 1000, 0.0);
+    let repeats = [differs(&all[1])];
+    let shaky = Run {
+        repeats: &repeats,
+        ..named("shaky", &all)
+    };
+    let (steady, policy) = (named("steady", &all), Policy::default());
+    let found = gate(shaky, steady, &policy);
+    assert_eq!(
+        (found.exit_code, found.verdict),
+        (12, Verdict::NotComparable)
+    );
+    assert!(found.notes[0].starts_with("the base is none: not deterministic: "));
+    let found = gate(steady, shaky, &policy);
+    assert_eq!(
+        (found.exit_code, found.verdict),
+        (15, Verdict::Nondeterministic)
+    );
+}
+
+#[test]
+fn what_did_not_repeat_in_a_run_counts_for_the_variant_that_it_is_of() {
+    let all = run(&["ebpf", "ptrace"], 0, 2, 1000, 0.0);
+    let with = |backend: &str, a: &str, b: &str| {
+        let trial = all.iter().find(|t| t.backend.name == backend).unwrap();
+        let run = Run {
+            repeats: &[differs(trial)],
+            ..named("run", &all)
+        };
+        interleaved(run, a, b, &Policy::default())
+            .unwrap()
+            .exit_code
+    };
+    assert_eq!(with("ptrace", "ebpf", "ptrace"), 15);
+    assert_eq!(with("ebpf", "ebpf", "ebpf"), 15);
+    let steady = with("ebpf", "ptrace", "ptrace");
+    assert_eq!(steady, 0);
+    assert_eq!(with("none", "ptrace", "ptrace"), 15);
+    assert_eq!(with("ptrace", "ptrace", "ebpf"), 12);
 }
