@@ -320,6 +320,10 @@ impl ExpectedError {
                 "save one by `execlab baseline save NAME RUN`; for the first run there is `--missing-baseline warn`"
                     .to_owned(),
             ),
+            Self::Baseline(BaselineError::NotWhole {
+                code: ExitCode::Nondeterministic,
+                ..
+            }) => Some("run it again: what does not repeat is nothing to compare with".to_owned()),
             Self::Baseline(BaselineError::NotWhole { .. }) => Some(
                 "run what failed again (`execlab run --resume`), or take it as it is by `--incomplete`"
                     .to_owned(),

@@ -54,7 +54,7 @@ fn what_costs_more_ends_with_10_and_what_costs_less_with_0() {
     let rules = "dearer=6000@ebpf;changed@ebpf";
     let said = against(&bench, "slow", rules).code(10);
     assert!(
-        said.stdout.contains("since another part of the digest"),
+        said.stdout.contains("since a change of another part of the digest"),
         "{}",
         said.stdout
     );

@@ -240,7 +240,7 @@ fn told(row: &Row) -> String {
         Verdict::Regressed | Verdict::Improved | Verdict::Suspected
     );
     if moved && !since.is_empty() {
-        parts.push(format!("since another {}", list(&since)));
+        parts.push(format!("since a change of {}", list(&since)));
     }
     if !row.exceptions.is_empty() {
         parts.push(format!("exception: {}", row.exceptions.join("; ")));

@@ -28,7 +28,7 @@ fn planted() -> execlab_reports::gate::Gate {
 
 #[test]
 fn the_terminal_shows_each_row_and_why() {
-    insta::assert_snapshot!(planted().terminal(100), @r"
+    insta::assert_snapshot!(planted().terminal(100), @r#"
     base  base: lab exact; 6.1.0-44-cloud-amd64; QEMU 7.2.22; execlab 0.1.0; 32 trials
     new   new: lab exact; 6.1.0-44-cloud-amd64; QEMU 7.2.22; execlab 0.1.0; 32 trials
 
@@ -47,15 +47,15 @@ fn the_terminal_shows_each_row_and_why() {
 
     Regressed
     - 6.1/ebpf+default/relative/closed: added per exec: +336 instructions per exec (+5%): inline 0,
-      monitor +336, rest 0; the monitor's own, per exec: 2,750 → 3,086 (+12.2%); since another monitor's
-      program
+      monitor +336, rest 0; the monitor's own, per exec: 2,750 → 3,086 (+12.2%); since a change of
+      monitor's program
 
     New
     - 6.1/ptrace+default/relative/closed
 
     Improved
     - 6.1/netlink+default/relative/closed: added per exec: -1,046 instructions per exec (-10.0%): inline
-      0, monitor -1,046, rest 0; the monitor's own, per exec: 9,300 → 8,254 (-11.2%); since another
+      0, monitor -1,046, rest 0; the monitor's own, per exec: 9,300 → 8,254 (-11.2%); since a change of
       monitor's program and settings
 
     Since which input
@@ -69,7 +69,7 @@ fn the_terminal_shows_each_row_and_why() {
       the seeds of the row make by themselves (seen from).
 
     5 rows: 1 disappeared, 1 regressed, 1 new, 1 improved, 1 unchanged; exit code 14 (run incomplete: a trial failed or has no result)
-    ");
+    "#);
 }
 
 #[test]
