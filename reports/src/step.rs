@@ -11,12 +11,11 @@ use execlab_model::{
 use crate::{
     bound::bounded,
     conclude::conclude,
-    decide::shell,
     matrix::{Cell, Matrix},
     metric::Metric,
     overview::Overview,
     repeat::Repeatability,
-    text::{clean, markdown as escape, plural, shorten},
+    text::{clean, markdown as escape, plural, shell, shorten},
 };
 
 /// Bytes that GitHub takes of one step: 1 MiB.

@@ -1,5 +1,7 @@
 //! Text from guests and monitors, made harmless for each kind of document.
 
+use std::borrow::Cow;
+
 use execlab_model::{Bytes, bytes::is_hidden};
 use serde::Serialize;
 
@@ -163,6 +165,20 @@ pub fn plural(count: usize, word: &str) -> String {
     } else {
         format!("{number} {word}s")
     }
+}
+
+/// As one types it in a shell; quotes stand only where they must.
+pub fn shell(words: &[String]) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    let quoted = words.iter().map(|word| {
+        if !word.is_empty() && word.chars().all(is_plain) {
+            return word.clone();
+        }
+        // A NUL cannot be in an argument; whatever holds one was never typed.
+        let word = word.replace('\0', "");
+        shlex::try_quote(&word).map_or_else(|_| String::new(), Cow::into_owned)
+    });
+    quoted.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -10,6 +10,14 @@ use execlab_harness::progress::tell;
 /// What a shell calls a process that an interrupt ended.
 const BY_INTERRUPT: i32 = 130;
 
+/// Ends the process at the first interrupt: for work that leaves nothing half done.
+pub fn at_once() -> Result<(), ctrlc::Error> {
+    ctrlc::set_handler(|| {
+        execlab_vm::guest::sweep_own();
+        std::process::exit(BY_INTERRUPT);
+    })
+}
+
 /// Set by the first interrupt; the second one ends the process at once.
 pub fn flag() -> Result<Arc<AtomicBool>, ctrlc::Error> {
     let interrupted = Arc::new(AtomicBool::new(false));

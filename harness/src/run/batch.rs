@@ -7,16 +7,12 @@ use std::{
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
-    time::Duration,
 };
 
 use execlab_model::result::TrialResult;
 
-use super::{Queue, Run, Said, worker};
+use super::{Queue, Run, Said, worker, writer::GLANCE};
 use crate::store::StoreError;
-
-/// How soon an interrupt is noticed.
-const GLANCE: Duration = Duration::from_millis(100);
 
 impl Run<'_> {
     /// Runs those trials of the plan that have no line in `done`, and has what is said of each heard as it

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How soon an interrupt is noticed.
-const GLANCE: Duration = Duration::from_millis(100);
+pub(super) const GLANCE: Duration = Duration::from_millis(100);
 
 /// How old `summary.json` may be while a run goes on.
 const SUMMARY_AGE: Duration = Duration::from_secs(1);

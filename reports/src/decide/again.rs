@@ -1,6 +1,6 @@
 //! The commands that measure and decide again.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::collections::BTreeSet;
 
 use execlab_model::{
     plan::{BackendSpec, PROGRAM_PREFIX},
@@ -13,7 +13,7 @@ use super::{
     judge::Judged,
     scope::{Place, Scope},
 };
-use crate::text::{clean, list};
+use crate::text::{clean, list, shell};
 
 /// Of each variant that every backend has, what stands behind its name.
 const VARIANTS: [(&str, &str); 2] = [(BackendSpec::DEFAULT, ""), ("tuned", "+tuned")];
@@ -176,18 +176,4 @@ fn joined<'t>(names: impl Iterator<Item = &'t str>) -> String {
         .into_iter()
         .collect::<Vec<_>>()
         .join(",")
-}
-
-/// As one types it in a shell; quotes stand only where they must.
-pub fn shell(words: &[String]) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
-    let quoted = words.iter().map(|word| {
-        if !word.is_empty() && word.chars().all(is_plain) {
-            return word.clone();
-        }
-        // A NUL cannot be in an argument; whatever holds one was never typed.
-        let word = word.replace('\0', "");
-        shlex::try_quote(&word).map_or_else(|_| String::new(), Cow::into_owned)
-    });
-    quoted.collect::<Vec<_>>().join(" ")
 }

@@ -31,7 +31,6 @@ use crate::{
     bound::{bounded, bounded_repeats},
     text::clean,
 };
-pub use again::shell;
 pub use kernels::{BadKernels, Kernels, Version};
 pub use need::{ALIASES, BadNeed, Need};
 pub use scope::CannotDecide;

@@ -1,5 +1,7 @@
 //! Every trial with all its figures, as the script makes a page of it.
 
+use std::slice;
+
 use execlab_model::{
     record::Witness,
     result::{Example, LossSum, TrialResult},
@@ -18,7 +20,7 @@ use crate::{
     matrix::Matrix,
     metric::{METRICS, Metric, Reading},
     number::thousands,
-    text::{clean, shorten},
+    text::{clean, shell, shorten},
 };
 
 /// The block of data that is read when the first page of a trial is opened.
@@ -124,7 +126,10 @@ fn data(texts: &mut Pool, cell: usize, trial: &TrialResult, columns: &[&'static 
             .collect(),
         examples: trial.examples.iter().map(|e| example(texts, e)).collect(),
         notes: trial.notes.iter().map(|n| texts.add(clean(n))).collect(),
-        replay: texts.add(format!("execlab replay . {}", quoted(&name))),
+        replay: texts.add(format!(
+            "execlab replay . {}",
+            shell(slice::from_ref(&name))
+        )),
         log: texts.add(log(&trial.trial)),
         facts: facts(trial)
             .into_iter()
@@ -136,16 +141,6 @@ fn data(texts: &mut Pool, cell: usize, trial: &TrialResult, columns: &[&'static 
 
 /// Labels of sites of one trial: a scenario has some, a guest gone bad may have many.
 const MOST_LABELS: usize = 50;
-
-/// A name as a shell takes it for one word.
-fn quoted(name: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/+-_.:=,%@".contains(c);
-    if name.chars().all(is_plain) {
-        name.to_owned()
-    } else {
-        format!("'{}'", name.replace('\'', r"'\''"))
-    }
-}
 
 /// Where the serial log stands, seen from the report. A name that was cut leads nowhere.
 fn log(trial: &str) -> String {

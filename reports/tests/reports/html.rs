@@ -216,6 +216,11 @@ fn a_log_has_its_address_and_a_trial_its_command() {
         .iter()
         .map(|trial| format!("{} | {}", text(trial, "replay"), text(trial, "log")))
         .collect();
+    for trial in data["trials"].as_array().unwrap() {
+        let words = shlex::split(&text(trial, "replay")).expect("a shell takes it");
+        assert_eq!(words[..3], ["execlab", "replay", "."]);
+        assert_eq!(words[3..], [text(trial, "name")]);
+    }
     insta::assert_snapshot!(all.join("\n"));
 }
 

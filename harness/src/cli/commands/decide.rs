@@ -9,8 +9,8 @@ use execlab_harness::{
 };
 use execlab_model::{exit::ExitCode, repeat::Repeat, result::TrialResult};
 use execlab_reports::{
-    decide::{CannotDecide, Question, Source, decide, shell},
-    text::json,
+    decide::{CannotDecide, Question, Source, decide},
+    text::{json, shell},
 };
 use execlab_vm::digest::Sha256;
 

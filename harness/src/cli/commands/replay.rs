@@ -25,14 +25,11 @@ use super::{
     super::{
         args::{ReplayArgs, ReplayFormat},
         errors::ExpectedError,
-        laboratory,
+        interrupt, laboratory,
         output::{self, Stderr},
     },
     report,
 };
-
-/// What a shell calls a process that an interrupt ended.
-const BY_INTERRUPT: i32 = 130;
 
 /// Runs one trial of a run again, and writes what happened in it.
 pub fn run(args: &ReplayArgs, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
@@ -62,10 +59,7 @@ pub fn run(args: &ReplayArgs, stderr: Stderr) -> Result<ExitCode, ExpectedError>
     lab.check(&both)?;
     let changes = changes(&*lab, trial, &chosen)?;
     say_first(args, &chosen, &changes, stderr)?;
-    ctrlc::set_handler(|| {
-        execlab_vm::guest::sweep_own();
-        std::process::exit(BY_INTERRUPT);
-    })?;
+    interrupt::at_once()?;
 
     let registry = Registry::of_this_build();
     let start = if args.cold {
