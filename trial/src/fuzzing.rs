@@ -9,7 +9,7 @@ use crate::{
     },
     kernel_threads::kernel_thread,
     machine_meter::parse_stat,
-    monitor::parse_peak_bytes,
+    memory::parse_kib,
     witness::parse_forks,
 };
 
@@ -32,9 +32,11 @@ pub fn counters(text: &str) -> bool {
         assert!(has(ns / 1000));
         taken = true;
     }
-    if let Some(bytes) = parse_peak_bytes(text) {
-        assert!(has(bytes / 1024));
-        taken = true;
+    for field in ["VmHWM:", "Rss:"] {
+        if let Some(bytes) = parse_kib(text, field) {
+            assert!(has(bytes / 1024));
+            taken = true;
+        }
     }
     if let Some((low, high)) = parse_megahertz(text) {
         assert!(low <= high);

@@ -13,6 +13,7 @@
 //! | `host` | being a trial on a machine that is to stay as it was |
 
 mod call;
+mod canary;
 mod cgroups;
 pub mod costs;
 #[cfg(feature = "fuzzing")]
@@ -23,6 +24,7 @@ pub mod guest;
 pub mod host;
 pub mod kernel_threads;
 pub mod machine_meter;
+mod memory;
 pub mod monitor;
 pub mod runner;
 pub mod sched;

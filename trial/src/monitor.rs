@@ -34,7 +34,7 @@ use crate::{
     PADDING, Programs, TrialError,
     call::{RENDEZVOUS, as_os_str, command, pairs, rendezvous},
     cgroups::{self, Cgroups},
-    die_with,
+    die_with, memory,
 };
 
 /// The descriptor of the seam in the monitor.
@@ -180,7 +180,7 @@ impl MonitorProcess {
             scratch: programs.scratch.clone(),
             limits,
             flooded: false,
-            oom_kills: oom_kills(),
+            oom_kills: memory::oom_kills(),
         }))
     }
 
@@ -230,16 +230,6 @@ impl MonitorProcess {
             self.ended = self.child.try_wait().ok().flatten();
         }
         self.ended.is_some()
-    }
-
-    /// Highest resident set of the processes in the monitor's cgroup, in bytes, summed.
-    pub fn peak_bytes(cgroups: &Cgroups) -> u64 {
-        let procs = fs::read_to_string(cgroups.monitor().join("cgroup.procs")).unwrap_or_default();
-        procs
-            .lines()
-            .filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/status")).ok())
-            .filter_map(|status| parse_peak_bytes(&status))
-            .sum()
     }
 
     /// Tells it to stop and waits; why that did not go well, if so.
@@ -309,7 +299,7 @@ impl MonitorProcess {
         } else {
             String::new()
         };
-        let memory = if oom_kills() > self.oom_kills {
+        let memory = if memory::oom_kills() > self.oom_kills {
             "; the kernel killed a process meanwhile because memory had run out"
         } else {
             ""
@@ -417,25 +407,3 @@ pub struct Farewell {
 fn is_full(dir: &Path) -> bool {
     statvfs(dir).is_ok_and(|room| room.blocks_available() == 0)
 }
-
-/// How many processes the kernel has killed for lack of memory (`oom_kill` of `/proc/vmstat`).
-fn oom_kills() -> u64 {
-    let text = fs::read_to_string("/proc/vmstat").unwrap_or_default();
-    let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
-    count.and_then(|count| count.parse().ok()).unwrap_or(0)
-}
-
-/// `VmHWM` of a `/proc/PID/status`.
-pub(crate) fn parse_peak_bytes(status: &str) -> Option<u64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim()
-        .strip_suffix(" kB")?
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(1024)
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,15 +1,10 @@
 //! The steps of a trial, in order, with no way back.
 
-use std::{collections::HashSet, ops::Range};
-
 use execlab_model::{
-    Bytes,
     plan::{BackendSpec, TrialPlan},
     record::{Canary, Costs, GuestStatus, Record, Witness},
     sched::SchedTrace,
     seam::{Message, Ready},
-    sighting::{Argv, Sighting},
-    truth::{FIRST_CANARY_ID, parse_id_argument},
     workload::{Load, Spawn},
 };
 use execlab_workloads::{
@@ -19,8 +14,10 @@ use execlab_workloads::{
 
 use crate::{
     Programs, TrialError,
+    canary::Canaries,
     cgroups::Cgroups,
     costs::Meters,
+    memory,
     monitor::{Farewell, MonitorProcess},
     sched::Tracer,
     storm::{Prepared, StormProcess},
@@ -150,7 +147,7 @@ fn steps(
         bare_window(plan, &mut meters, &mut storm, &mut record.costs)?;
     }
     if let Some(mut process) = monitor {
-        record.monitor_peak_bytes = MonitorProcess::peak_bytes(cgroups);
+        record.monitor_peak_bytes = memory::peak_bytes(cgroups);
         record.canary.seen_after = canaries.until_seen(&mut storm, &mut process)? > 0;
         record.drained_ns = monotonic_ns();
         *sched = tracer.map(|tracer| tracer.stop(cgroups));
@@ -294,89 +291,6 @@ fn unseen(plan: &TrialPlan, complaint: Option<&str>, printed: &str) -> String {
     let printed = Some(printed).filter(|text| !text.is_empty());
     let printed = printed.map_or_else(String::new, |text| format!("; it printed: {text}"));
     format!("said that it was ready, but saw none of {tries} canary execs{why}{printed}")
-}
-
-/// Execs that only show whether the monitor sees at all.
-struct Canaries {
-    next: u32,
-    lifetime_ns: u64,
-    tries: u32,
-    pids: HashSet<u32>,
-    /// By what a sighting without a process id names them, and when it was waited for: the storm may execute a file
-    /// of the same path at another time.
-    paths: Vec<(Bytes, Range<u64>)>,
-}
-
-impl Canaries {
-    fn new(plan: &TrialPlan) -> Self {
-        Self {
-            next: FIRST_CANARY_ID,
-            lifetime_ns: plan.timing.canary_life_ns,
-            tries: plan.timing.canary_tries,
-            pids: HashSet::new(),
-            paths: Vec::new(),
-        }
-    }
-
-    fn release(&mut self, storm: &mut StormProcess) -> Result<(u32, Bytes), TrialError> {
-        let (pid, path) = storm.canary(self.next, self.lifetime_ns)?;
-        self.next += 1;
-        self.pids.insert(pid);
-        Ok((pid, path))
-    }
-
-    /// How many canaries it took until one was seen; 0 if none was.
-    fn until_seen(
-        &mut self,
-        storm: &mut StormProcess,
-        monitor: &mut MonitorProcess,
-    ) -> Result<u32, TrialError> {
-        for tried in 1..=self.tries {
-            let began = monotonic_ns();
-            let (pid, path) = self.release(storm)?;
-            let deadline = monotonic_ns() + self.lifetime_ns;
-            let is_it = |sighting: &Sighting| match (sighting.pid, sighting.ns_pid) {
-                (Some(said), _) => said == pid,
-                (None, Some(_)) => false,
-                (None, None) => sighting.path.as_ref() == Some(&path),
-            };
-            let seen = monitor.sees(deadline, |s| is_it(s) && s.received_ns >= began)?;
-            self.paths.push((path, began..monotonic_ns()));
-            if seen {
-                return Ok(tried);
-            }
-        }
-        Ok(0)
-    }
-
-    /// Takes the canaries' sightings out of a record: those that carry a canary's id, and those of a
-    /// pid that no exec of the storm had. Where the storm had it too, only the id can tell.
-    fn strip(&self, record: &mut Record) {
-        let of_storm: HashSet<u32> = record.truth.execs.iter().map(|exec| exec.pid).collect();
-        record.sightings.retain(|sighting| {
-            let by_pid = sighting
-                .pid
-                .is_some_and(|pid| self.pids.contains(&pid) && !of_storm.contains(&pid));
-            let nameless = sighting.pid.is_none() && sighting.ns_pid.is_none();
-            let by_path = nameless
-                && self.paths.iter().any(|(path, waited)| {
-                    sighting.path.as_ref() == Some(path) && waited.contains(&sighting.received_ns)
-                });
-            !by_pid && !by_path && !carries_canary_id(sighting)
-        });
-    }
-}
-
-fn carries_canary_id(sighting: &Sighting) -> bool {
-    let is_canary = |arg: &[u8]| parse_id_argument(arg).is_some_and(|id| id >= FIRST_CANARY_ID);
-    match &sighting.argv {
-        Some(Argv::List(list)) => list.iter().any(|arg| is_canary(arg.as_slice())),
-        Some(Argv::Joined(line)) => line
-            .as_slice()
-            .split(|&b| b == b' ' || b == 0)
-            .any(is_canary),
-        None => false,
-    }
 }
 
 fn take_messages(record: &mut Record, end: Farewell) {
