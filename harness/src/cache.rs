@@ -4,8 +4,11 @@
 //! baselines of its own run and by the execlab that reads it. A digest covers all inputs of a trial (DESIGN §4), so
 //! equal digests give equal records; that they do is what `--verify` goes on to look at, which never asks the cache.
 //!
+//! A digest has QEMU's version and its firmware, which is what makes two machines comparable. Who builds QEMU anew gets
+//! the same version from another program, so a file is for one build alone.
+//!
 //! ```text
-//! results/DIGEST.gz      a line of JSON, then the record in its own encoding
+//! results/DIGEST.BUILD.gz      a line of JSON, then the record in its own encoding
 //! ```
 
 use std::{
@@ -40,6 +43,7 @@ const END: &str = "gz";
 #[derive(Debug, Clone)]
 pub struct ResultCache {
     dir: PathBuf,
+    build: String,
 }
 
 /// What stands before a record.
@@ -56,9 +60,9 @@ struct Head {
 }
 
 impl ResultCache {
-    /// In this folder, which is made when it is needed.
-    pub fn new(dir: PathBuf) -> Self {
-        Self { dir }
+    /// In this folder, which is made when it is needed; of this build of what runs guests.
+    pub fn new(dir: PathBuf, build: String) -> Self {
+        Self { dir, build }
     }
 
     /// Whether it has a trial of this digest.
@@ -174,7 +178,7 @@ impl ResultCache {
     /// `None` for what is no digest, which some laboratories of tests have.
     fn file(&self, digest: &str) -> Option<PathBuf> {
         let good = !digest.is_empty() && digest.bytes().all(|b| b.is_ascii_hexdigit());
-        good.then(|| self.dir.join(format!("{digest}.{END}")))
+        good.then(|| self.dir.join(format!("{digest}.{}.{END}", self.build)))
     }
 }
 
@@ -198,6 +202,10 @@ mod tests {
 
     const DIGEST: &str = "00ff";
 
+    fn cache(dir: &Path) -> ResultCache {
+        ResultCache::new(dir.to_owned(), "b1".to_owned())
+    }
+
     fn ran(trial: &TrialSpec, rules: &str) -> Ran {
         let lab: FakeLab = rules.parse().unwrap();
         lab.run(trial, Start::Warm, DIGEST, Path::new("/dev/null"))
@@ -214,7 +222,7 @@ mod tests {
     #[test]
     fn what_a_guest_said_comes_back_to_the_last_byte() {
         let (dir, trial) = (TempDir::new().unwrap(), watched());
-        let cache = ResultCache::new(dir.path().join("results"));
+        let cache = cache(&dir.path().join("results"));
         assert!(cache.get(&trial, DIGEST).is_none());
         for rules in ["drop=3@", "unsupported@"] {
             let ran = ran(&trial, rules);
@@ -232,36 +240,38 @@ mod tests {
     #[test]
     fn what_broke_and_what_is_damaged_is_not_taken() {
         let (dir, trial) = (TempDir::new().unwrap(), watched());
-        let cache = ResultCache::new(dir.path().to_owned());
+        let cache = cache(dir.path());
         for rules in ["infra@", "lose@", "backend-failed@"] {
             cache.put(DIGEST, &ran(&trial, rules)).unwrap();
             assert!(!cache.has(DIGEST), "{rules}");
         }
         cache.put(DIGEST, &ran(&trial, "")).unwrap();
-        let file = dir.path().join(format!("{DIGEST}.gz"));
+        let file = dir.path().join(format!("{DIGEST}.b1.gz"));
         let whole = fs::read(&file).unwrap();
         for cut in [0, 10, whole.len() / 2, whole.len() - 1] {
             fs::write(&file, &whole[..cut]).unwrap();
             assert!(cache.get(&trial, DIGEST).is_none(), "{cut} bytes of it");
         }
-        fs::write(dir.path().join("11.gz"), whole).unwrap();
+        fs::write(dir.path().join("11.b1.gz"), whole).unwrap();
         assert!(cache.get(&trial, "11").is_none(), "it is of another digest");
         assert!(cache.get(&trial, "../11").is_none());
+        let other = ResultCache::new(dir.path().to_owned(), "b2".to_owned());
+        assert!(!other.has(DIGEST), "it is of another build");
     }
 
     #[test]
     fn what_was_not_used_for_longest_goes_first() {
         let (dir, trial) = (TempDir::new().unwrap(), watched());
-        let cache = ResultCache::new(dir.path().to_owned());
+        let cache = cache(dir.path());
         let ran = ran(&trial, "");
         for (age, digest) in [(30, "aa"), (20, "bb"), (10, "cc")] {
             cache.put(digest, &ran).unwrap();
             let then = SystemTime::now() - Duration::from_secs(age);
-            let file = File::open(dir.path().join(format!("{digest}.gz"))).unwrap();
+            let file = File::open(dir.path().join(format!("{digest}.b1.gz"))).unwrap();
             file.set_modified(then).unwrap();
         }
         cache.get(&trial, "aa").unwrap();
-        let one = fs::metadata(dir.path().join("cc.gz")).unwrap().len();
+        let one = fs::metadata(dir.path().join("cc.b1.gz")).unwrap().len();
         cache.prune_to(2 * one + one / 2).unwrap();
         assert_eq!(
             ["aa", "bb", "cc"].map(|d| cache.has(d)),

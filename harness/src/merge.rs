@@ -52,7 +52,7 @@ pub enum MergeError {
         path: PathBuf,
     },
     /// A part of a plan that this execlab would not make.
-    #[error("{} was planned by execlab {version}, and this is {}, which plans otherwise", path.display(), env!("CARGO_PKG_VERSION"))]
+    #[error("{} was planned by {}, and this is {}, which plans otherwise", path.display(), planner(version), env!("CARGO_PKG_VERSION"))]
     OtherVersion {
         /// Its directory.
         path: PathBuf,
@@ -113,6 +113,15 @@ pub enum MergeError {
         /// The trial.
         trial: String,
     },
+}
+
+/// Who made a plan that this execlab would not make.
+fn planner(version: &str) -> String {
+    if version == env!("CARGO_PKG_VERSION") {
+        format!("another build of execlab {version} or was changed since")
+    } else {
+        format!("execlab {version}")
+    }
 }
 
 /// Puts parts together.

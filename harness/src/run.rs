@@ -26,7 +26,6 @@ use execlab_model::{
     repeat::{Repeat, Verdict},
     result::{Status, TrialResult},
 };
-use execlab_reports::cached_since;
 
 pub use self::end::{RunEnd, code_of};
 pub(crate) use self::{images::Images, worker::Said};
@@ -228,12 +227,9 @@ impl Run<'_> {
         if cut_off || !self.plan.matrix.lab.is_exact() {
             return Vec::new();
         }
-        // A sample is of what was run here; what was not run is no news of this machine.
-        let sampled =
-            |line: &TrialResult| self.verify == Verify::All || cached_since(line).is_none();
         let lines: Vec<Candidate<'_>> = results
             .iter()
-            .filter(|(_, line)| sampled(line))
+            .filter(|(_, line)| self.verify.samples(line))
             .map(|(at, line)| Candidate {
                 at: *at,
                 line,

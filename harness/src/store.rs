@@ -20,7 +20,8 @@ use crate::plan::Plan;
 
 /// Where runs go that are given no directory.
 pub const DEFAULT_PARENT: &str = "execlab-out";
-const PLAN: &str = "plan.json";
+/// What a run directory has first.
+pub const PLAN: &str = "plan.json";
 const RESULTS: &str = "results.jsonl";
 const VERIFY: &str = "verify.jsonl";
 const LOGS: &str = "logs";

@@ -9,6 +9,7 @@ use execlab_model::{
     repeat::{Repeat, Start},
     result::{Status, TrialResult},
 };
+use execlab_reports::cached_since;
 use serde::{Deserialize, Serialize};
 
 /// How many trials are run again.
@@ -99,11 +100,7 @@ pub fn choose(verify: Verify, lines: &[Candidate<'_>], done: &[Repeat]) -> Vec<C
     let lines: Vec<&Candidate<'_>> = lines.iter().filter(|c| verify.is_for(c.line)).collect();
     let digests = lines.iter().map(|c| c.line.digest.as_bytes());
     let turn: usize = digests.flatten().map(|&byte| usize::from(byte)).sum();
-    let count = match verify {
-        Verify::None => 0,
-        Verify::Sample => lines.len().div_ceil(ONE_IN).min(MOST),
-        Verify::All => lines.len(),
-    };
+    let count = verify.of(lines.len());
     let before = |c: &Candidate<'_>| done.iter().find(|r| r.trial == c.line.trial);
     let (repeated, left): (Vec<_>, Vec<_>) =
         ranked(lines).into_iter().partition(|c| before(c).is_some());
@@ -144,6 +141,34 @@ pub fn choose(verify: Verify, lines: &[Candidate<'_>], done: &[Repeat]) -> Vec<C
 }
 
 impl Verify {
+    /// How many of `lines` have still to be run again, once `done` was: 0 in a run whose sample is whole. A sample is of what
+    /// was run; what came from the cache is no news of any machine.
+    pub fn left(self, lines: &[TrialResult], done: &[Repeat]) -> usize {
+        let wanted = lines
+            .iter()
+            .filter(|line| line.lab.is_exact() && self.is_for(line) && self.samples(line));
+        let (mut all, mut again) = (0, 0);
+        for line in wanted {
+            all += 1;
+            again += usize::from(done.iter().any(|repeat| repeat.trial == line.trial));
+        }
+        self.of(all).saturating_sub(again)
+    }
+
+    /// Whether a line may be in the sample.
+    pub fn samples(self, line: &TrialResult) -> bool {
+        self == Self::All || cached_since(line).is_none()
+    }
+
+    /// How many of so many lines are run again.
+    fn of(self, lines: usize) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Sample => lines.div_ceil(ONE_IN).min(MOST),
+            Self::All => lines,
+        }
+    }
+
     fn is_for(self, line: &TrialResult) -> bool {
         match self {
             Self::None => false,

@@ -9,6 +9,7 @@ use execlab_model::result::TrialResult;
 
 use crate::{
     bound::bounded,
+    cached::cached_since,
     machine::Facts,
     matrix::{Matrix, Role},
     metric::{METRICS, Reading},
@@ -175,10 +176,19 @@ const COLUMNS: &[Column] = &[
     }),
 ];
 
-/// Name and meaning of every column, in order: first what a trial is, then the metrics by their ids.
+/// The columns behind those of the metrics.
+const LATER: &[Column] = &[(
+    "cached_since",
+    "where the result came from the cache: when the trial was run, in UTC",
+    |t| cached_since(t).map_or(Field::Absent, Field::from),
+)];
+
+/// Name and meaning of every column, in order: first what a trial is, then the metrics by their ids, then what came later.
 pub fn csv_columns() -> Vec<(&'static str, &'static str)> {
-    let own = COLUMNS.iter().map(|(name, help, _)| (*name, *help));
-    own.chain(METRICS.iter().map(|m| (m.id, m.help))).collect()
+    let told = |(name, help, _): &Column| (*name, *help);
+    let metrics = METRICS.iter().map(|m| (m.id, m.help));
+    let own = COLUMNS.iter().map(told).chain(metrics);
+    own.chain(LATER.iter().map(told)).collect()
 }
 
 const MEMORY: &str = "writing to memory does not fail";
@@ -200,7 +210,9 @@ pub fn csv(results: &[TrialResult]) -> String {
             Some(Reading::Number(number)) => Field::Number(number),
             Some(Reading::Word(word)) => word.into(),
         });
-        out.write_record(own.chain(metrics).map(|field| print(&field)))
+        let later = LATER.iter().map(|(_, _, read)| read(trial));
+        let all = own.chain(metrics).chain(later);
+        out.write_record(all.map(|field| print(&field)))
             .expect(MEMORY);
     }
     let bytes = out.into_inner().expect(MEMORY);

@@ -12,6 +12,7 @@ use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, Te
 
 use crate::{
     bound::{bounded, bounded_repeats},
+    cached::cached_since,
     matrix::Matrix,
     metric::{METRICS, Reading},
     text::clean,
@@ -89,6 +90,9 @@ fn case(trial: &TrialResult, class: &str) -> TestCase {
     case.add_property(Property::new("digest", clean(&trial.digest)));
     case.add_property(Property::new("lab", trial.lab.as_str()));
     case.add_property(Property::new("seed", trial.seed.to_string()));
+    if let Some(since) = cached_since(trial) {
+        case.add_property(Property::new("cached_since", clean(since)));
+    }
     for metric in METRICS {
         // Numbers are whole here: programs read them.
         match metric.of(trial) {

@@ -265,7 +265,8 @@ pub(crate) fn start_qemu(
         File::create(place.printed_path()).map_err(GuestError::host("keep what QEMU prints"))?;
     let arguments = place.files(kernel, initramfs, |files| machine.arguments(purpose, files));
     let program = qemu.program().display();
-    Process::start(qemu, &arguments, printed).map_err(GuestError::host(format!("start {program}")))
+    Process::start(qemu, &machine.engine, &arguments, printed)
+        .map_err(GuestError::host(format!("start {program}")))
 }
 
 /// Takes an end of QEMU that no guest makes for QEMU's own trouble.

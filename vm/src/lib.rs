@@ -21,4 +21,5 @@ pub mod kvm;
 mod process;
 pub mod qemu;
 pub mod qmp;
+mod turns;
 pub mod warm;

@@ -11,8 +11,9 @@ use std::{
 };
 
 use crate::{
-    qemu::Qemu,
+    qemu::{Engine, Qemu},
     qmp::{Qmp, QmpError},
+    turns::Turns,
 };
 
 /// A running QEMU; killed and reaped when dropped, and killed by the kernel when its starter dies.
@@ -21,7 +22,12 @@ pub(crate) struct Process(Child);
 
 impl Process {
     /// Starts it; what it prints as errors goes into the file `printed`.
-    pub(crate) fn start(qemu: &Qemu, arguments: &[OsString], printed: File) -> io::Result<Self> {
+    pub(crate) fn start(
+        qemu: &Qemu,
+        engine: &Engine,
+        arguments: &[OsString],
+        printed: File,
+    ) -> io::Result<Self> {
         let mut command = Command::new(qemu.program());
         command
             .args(arguments)
@@ -43,6 +49,13 @@ impl Process {
                 }
                 Ok(())
             });
+        }
+        let turns = match engine {
+            Engine::Counting => Some(Turns::new()?),
+            Engine::Real { .. } => None,
+        };
+        if let Some(turns) = &turns {
+            turns.load_into(&mut command);
         }
         command.spawn().map(Self)
     }

@@ -1,9 +1,12 @@
 //! Finding QEMU, and its command lines.
 
 use std::{
-    fmt, io,
+    env, fmt,
+    fs::Metadata,
+    io,
     path::{Path, PathBuf},
     process::Command,
+    time::UNIX_EPOCH,
 };
 
 use crate::digest::Hasher;
@@ -63,7 +66,7 @@ pub enum QemuError {
 impl Qemu {
     /// The one that the environment names, else the one on the path.
     pub fn find() -> Result<Self, QemuError> {
-        let program = std::env::var_os(PROGRAM_VARIABLE).unwrap_or_else(|| PROGRAM.into());
+        let program = env::var_os(PROGRAM_VARIABLE).unwrap_or_else(|| PROGRAM.into());
         Self::at(program.into())
     }
 
@@ -97,6 +100,22 @@ impl Qemu {
     /// The program itself.
     pub fn program(&self) -> &Path {
         &self.program
+    }
+
+    /// What tells two builds of one version apart without reading them: the program's length in bytes and when it was
+    /// made, in seconds; `None` where it is not to be found any more.
+    pub fn build(&self) -> Option<String> {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let places = env::split_paths(&path).map(|folder| folder.join(&self.program));
+        // As `execvp` does: a name with a slash is not looked for.
+        let named = self.program.components().count() > 1;
+        let about = [self.program.clone()]
+            .into_iter()
+            .filter(|_| named)
+            .chain(places)
+            .find_map(|place| place.metadata().ok().filter(Metadata::is_file))?;
+        let made = about.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(format!("{:x}-{:x}", about.len(), made.as_secs()))
     }
 }
 
@@ -161,6 +180,23 @@ mod tests {
             ("10.0.2 (Debian 1:10.0.2+ds-2)", (10, 0))
         );
         assert_eq!(parse_version("busybox\n"), None);
+    }
+
+    #[test]
+    fn two_builds_of_one_version_are_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let build = |name: &str, text: &str| {
+            let program = dir.path().join(name);
+            std::fs::write(&program, text).unwrap();
+            let version = "7.2.22".to_owned();
+            Qemu { program, version }.build().unwrap()
+        };
+        assert_ne!(build("a", "one"), build("b", "another"));
+        let gone = Qemu {
+            program: dir.path().join("c"),
+            version: String::new(),
+        };
+        assert_eq!(gone.build(), None);
     }
 
     #[test]

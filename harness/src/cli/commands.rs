@@ -24,7 +24,7 @@ use execlab_model::exit::ExitCode;
 
 use super::{
     args::{Cli, Command},
-    command,
+    command, completions,
     errors::ExpectedError,
     output::{self, Stderr},
 };
@@ -45,11 +45,7 @@ pub fn run(cli: Cli, stderr: Stderr) -> Result<ExitCode, ExpectedError> {
         Command::Baseline { what } => baseline::run(what, stderr)?,
         Command::Decide(args) => return decide::run(&args, stderr),
         Command::Find(args) => return find::run(&args, cli.color, stderr),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut command(), "execlab", &mut script);
-            output::print(&String::from_utf8_lossy(&script))?;
-        }
+        Command::Completions { shell } => output::print(&completions::script(command(), shell))?,
         Command::Man { out: Some(dir), .. } => pages(&dir)?,
         Command::Man { command, .. } => man(command.as_deref())?,
     }

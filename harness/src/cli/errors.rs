@@ -1,6 +1,10 @@
 //! Every failure that is the user's or the host's, its exit code, and what to do about it.
 
-use std::{error::Error, io, path::PathBuf};
+use std::{
+    error::Error,
+    io,
+    path::{Path, PathBuf},
+};
 
 use execlab_harness::progress::tell;
 use execlab_harness::{
@@ -11,7 +15,7 @@ use execlab_harness::{
     merge::MergeError,
     replay::{BadTrial, NoSuchExec},
     run::RunError,
-    store::StoreError,
+    store::{PLAN, StoreError},
     watch::WatchError,
 };
 use execlab_model::{exit::ExitCode, result::Lab};
@@ -51,6 +55,9 @@ pub enum ExpectedError {
         /// The first such trial.
         trial: String,
     },
+    /// A search instead of a run.
+    #[error("{} is a search", .0.display())]
+    IsASearch(PathBuf),
     /// Parts of a run.
     #[error(transparent)]
     Merge(#[from] MergeError),
@@ -204,6 +211,7 @@ impl ExpectedError {
                 | StoreError::Damaged { .. },
             )
             | Self::OtherPlan { .. }
+            | Self::IsASearch(_)
             | Self::Merge(_)
             | Self::Ci(_)
             | Self::InputsChanged { .. }
@@ -226,7 +234,16 @@ impl ExpectedError {
             | Self::NoSuchWatch(_)
             | Self::Watch(WatchError::NoCommand(_) | WatchError::NoStart { .. })
             | Self::NotComparable(NotComparable::NoSuchKernel { .. })
+            | Self::NoSuchRun(_)
             | Self::Kernels(kernels::StoreError::Unknown(_)) => ExitCode::Config,
+            // What the user named is not there; where it is and cannot be read, that is the host's.
+            Self::Store(StoreError::Read { source, .. })
+            | Self::Baseline(BaselineError::Read { source, .. })
+            | Self::NoPolicy { source, .. }
+                if source.kind() == io::ErrorKind::NotFound =>
+            {
+                ExitCode::Config
+            }
             Self::NotComparable(_)
             | Self::OtherInputs { .. }
             | Self::CannotDecide(CannotDecide::Mixed { .. })
@@ -236,7 +253,6 @@ impl ExpectedError {
             Self::Gaps { code, .. } | Self::Baseline(BaselineError::NotWhole { code, .. }) => *code,
             Self::Store(StoreError::Write { .. } | StoreError::Read { .. })
             | Self::Baseline(BaselineError::Write { .. } | BaselineError::Read { .. })
-            | Self::NoSuchRun(_)
             | Self::NoPolicy { .. }
             | Self::Lab(_)
             | Self::Relock(_)
@@ -261,8 +277,11 @@ impl ExpectedError {
             Self::Store(StoreError::NotEmpty { is_run: false, .. }) => {
                 Some("give a directory that is empty or not there yet".to_owned())
             }
-            Self::Store(StoreError::NotARun { .. }) => {
-                Some("give the directory that `execlab run` wrote to".to_owned())
+            Self::Store(StoreError::NotARun { path, .. }) => Some(instead_of_a_run(path)),
+            Self::Store(StoreError::Read { source, .. })
+                if source.kind() == io::ErrorKind::NotFound =>
+            {
+                Some("give the directory that `execlab run` wrote to, or a results.jsonl".to_owned())
             }
             Self::Store(StoreError::InUse { .. }) => {
                 Some("wait until it has ended, or give another directory".to_owned())
@@ -279,6 +298,10 @@ impl ExpectedError {
                 "resume it without a matrix and without options that select, or start a new run"
                     .to_owned(),
             ),
+            Self::IsASearch(path) => Some(format!(
+                "`execlab find --resume {}` goes on with it",
+                path.display()
+            )),
             Self::Merge(_) => Some(
                 "give the directories of all parts of one `execlab run --partition`, from one version of execlab"
                     .to_owned(),
@@ -400,5 +423,15 @@ impl ExpectedError {
         if let Some(remedy) = self.remedy() {
             stderr.say("help", &remedy);
         }
+    }
+}
+
+/// What to do with a directory that lacks what a run or a search has.
+fn instead_of_a_run(path: &Path) -> String {
+    if path.join(PLAN).exists() {
+        let shown = path.display();
+        format!("it is a run: `execlab run --resume {shown}` goes on with it")
+    } else {
+        "give the directory that `execlab run` wrote to".to_owned()
     }
 }

@@ -17,7 +17,10 @@ use execlab_harness::{
     },
 };
 use execlab_model::result::Lab;
-use execlab_vm::kernels::{FetchEvent, Store};
+use execlab_vm::{
+    kernels::{FetchEvent, Store},
+    qemu::Qemu,
+};
 
 use super::{
     args::{KernelStoreArgs, RunArgs},
@@ -50,11 +53,11 @@ pub fn result_cache(lab: Lab, args: &RunArgs) -> Option<ResultCache> {
     }
     let kernels = &args.kernel_store;
     let store = Store::open(kernels.cache.clone(), kernels.mirror.clone()).ok()?;
-    let name = match args.lab_fake {
-        None => "results",
-        Some(_) => "results-fake",
+    let (name, build) = match args.lab_fake {
+        None => ("results", Qemu::find().ok()?.build()?),
+        Some(_) => ("results-fake", "fake".to_owned()),
     };
-    Some(ResultCache::new(store.cache_dir().join(name)))
+    Some(ResultCache::new(store.cache_dir().join(name), build))
 }
 
 /// The laboratory for a run.

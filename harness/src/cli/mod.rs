@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod completions;
 mod errors;
 mod examples;
 mod interrupt;

@@ -25,5 +25,5 @@ pub mod work;
 
 pub use self::{
     experiment::{Experiment, resolve},
-    work::{End, Searching, asked_in},
+    work::{End, Searching, asked_in, is_search},
 };

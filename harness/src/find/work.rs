@@ -91,6 +91,11 @@ impl End {
     }
 }
 
+/// Whether a directory is one of a search.
+pub fn is_search(path: &Path) -> bool {
+    path.join(FIND).exists()
+}
+
 /// What a search in a directory was asked for.
 pub fn asked_in(path: &Path) -> Result<Asked, StoreError> {
     let file = path.join(FIND);

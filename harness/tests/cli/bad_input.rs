@@ -155,7 +155,7 @@ fn messages_are_not_steered_by_what_they_quote() {
     let odd = "no\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}\rwhere";
     bench.write("m.toml", "kernels = [\"\\u001b[2J\\u202e9.9\"]\n");
     for (args, code) in [
-        (vec!["report", odd], 21),
+        (vec!["report", odd], 22),
         (vec!["compare", odd, odd], 12),
         (vec!["run", "--out=o", odd], 22),
         (vec!["run", "--out=o", "--kernels", odd], 22),

@@ -79,7 +79,7 @@ fn the_order_of_costs_is_of_two_labs() {
     help: leave `--across` and `--kernels` out: runs of one lab are compared row by row
     ");
     assert_eq!(said.stdout, "");
-    let said = bench.command(&["compare", "a", "nowhere"]).code(21);
+    let said = bench.command(&["compare", "a", "nowhere"]).code(22);
     insta::assert_snapshot!(said.stderr, @"error: there is no such run, and there is no baseline `nowhere` in execlab-baselines (there is none)");
     two_labs(&bench);
     bench

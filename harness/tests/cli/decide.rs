@@ -83,7 +83,7 @@ fn how_it_ends_says_what_is_missing() {
         "{}",
         mixed.stderr
     );
-    bench.command(&["decide", "nowhere"]).code(21);
+    bench.command(&["decide", "nowhere"]).code(22);
 }
 
 #[test]

@@ -37,9 +37,9 @@ fn a_blind_window_is_found_to_the_last_instruction_and_proved() {
     insta::assert_snapshot!(said.stdout, @r#"
     Blind window: how long must a process live?
 
-    kernel  backend          to be       shortest that did  longest that did not  median  seeds  not monotone
-    6.1     netlink+default  seen                   45,000                59,999  50,000      3             -
-    6.1     netlink+default  right path             65,000                89,999  70,000      3             -
+    kernel  backend          life (instr.) to be  shortest that did  longest that did not  median  seeds  not monotone
+    6.1     netlink+default  seen                            45,000                59,999  50,000      3             -
+    6.1     netlink+default  right path                      65,000                89,999  70,000      3             -
 
     How to read it
     - 3 seeds, scenario absolute, lab exact; the bounds of each seed are next to each other.
@@ -124,10 +124,10 @@ fn a_knee_is_found_for_each_buffer_with_its_cost() {
     insta::assert_snapshot!(said.stdout, @r#"
     Loss knee: at which load is the first exec lost?
 
-    kernel  backend  setting         load   least that lost  most that did not   median  seeds  not monotone  added per exec  monitor
-    6.1     netlink  rcvbuf=65536    burst               81                 80       81      2             -          +7,570    1 MiB
-    6.1     netlink  rcvbuf=212992   burst              301                300      301      2             -          +7,570    1 MiB
-    6.1     netlink  rcvbuf=1048576  burst             none              1,536  > 1,536      2             -          +7,570    1 MiB
+    kernel  backend  setting         load           least that lost  most that did not   median  seeds  not monotone  added per exec (instr.)  monitor
+    6.1     netlink  rcvbuf=65536    burst (execs)               81                 80       81      2             -                   +7,570    1 MiB
+    6.1     netlink  rcvbuf=212992   burst (execs)              301                300      301      2             -                   +7,570    1 MiB
+    6.1     netlink  rcvbuf=1048576  burst (execs)             none              1,536  > 1,536      2             -                   +7,570    1 MiB
 
     How to read it
     - 2 seeds, scenario burst-over-buffers, lab exact; the bounds of each seed are next to each other.
@@ -165,11 +165,11 @@ fn a_knee_is_found_for_each_buffer_with_its_cost() {
     insta::assert_snapshot!(markdown.lines().take(8).collect::<Vec<_>>().join("\n"), @r#"
     ## Loss knee: at which load is the first exec lost?
 
-    | kernel | backend | setting | load | least that lost | most that did not | median | seeds | not monotone | added per exec | monitor |
+    | kernel | backend | setting | load | least that lost | most that did not | median | seeds | not monotone | added per exec (instr.) | monitor |
     |---|---|---|---|---:|---:|---:|---:|---:|---:|---:|
-    | 6.1 | netlink | rcvbuf=65536 | burst | 81 | 80 | 81 | 2 | - | +7,570 | 1 MiB |
-    | 6.1 | netlink | rcvbuf=212992 | burst | 301 | 300 | 301 | 2 | - | +7,570 | 1 MiB |
-    | 6.1 | netlink | rcvbuf=1048576 | burst | none | 1,536 | &gt; 1,536 | 2 | - | +7,570 | 1 MiB |
+    | 6.1 | netlink | rcvbuf=65536 | burst (execs) | 81 | 80 | 81 | 2 | - | +7,570 | 1 MiB |
+    | 6.1 | netlink | rcvbuf=212992 | burst (execs) | 301 | 300 | 301 | 2 | - | +7,570 | 1 MiB |
+    | 6.1 | netlink | rcvbuf=1048576 | burst (execs) | none | 1,536 | &gt; 1,536 | 2 | - | +7,570 | 1 MiB |
     "#);
 }
 
@@ -225,8 +225,8 @@ fn what_is_unsupported_is_no_failure_and_has_its_evidence() {
     let said = find(&bench, "o", &args).code(0);
     let row = said.stdout.lines().filter(|l| l.contains("ebpf"));
     insta::assert_snapshot!(row.collect::<Vec<_>>().join("\n"), @r#"
-    6.1     ebpf+default     seen              unsupported                     -       -      -             -
-    6.1     ebpf+default     right path        unsupported                     -       -      -             -
+    6.1     ebpf+default     seen                       unsupported                     -       -      -             -
+    6.1     ebpf+default     right path                 unsupported                     -       -      -             -
     - 6.1, ebpf+default, seen: unsupported: planted: this kernel has no such thing
     - 6.1, ebpf+default, right-path: unsupported: planted: this kernel has no such thing
     "#);
@@ -306,10 +306,10 @@ fn several_kernels_backends_and_settings_are_one_table() {
     let said = bench.command(&[&args[..], &more].concat()).code(0);
     let table = said.stdout.lines().skip(2).take_while(|l| !l.is_empty());
     insta::assert_snapshot!(table.collect::<Vec<_>>().join("\n"), @r#"
-    kernel  backend    setting             to be  shortest that did  longest that did not       median  seeds  not monotone
-    5.10    proc-poll  interval-us=10000   seen          15,360,000            14,848,000   15,360,000      1             -
-    5.10    proc-poll  interval-us=100000  seen         151,552,000           147,456,000  151,552,000      1             -
-    6.1     proc-poll  interval-us=10000   seen          15,360,000            14,848,000   15,360,000      1             -
-    6.1     proc-poll  interval-us=100000  seen         151,552,000           147,456,000  151,552,000      1             -
+    kernel  backend    setting             life (instr.) to be  shortest that did  longest that did not       median  seeds  not monotone
+    5.10    proc-poll  interval-us=10000   seen                        15,360,000            14,848,000   15,360,000      1             -
+    5.10    proc-poll  interval-us=100000  seen                       151,552,000           147,456,000  151,552,000      1             -
+    6.1     proc-poll  interval-us=10000   seen                        15,360,000            14,848,000   15,360,000      1             -
+    6.1     proc-poll  interval-us=100000  seen                       151,552,000           147,456,000  151,552,000      1             -
     "#);
 }

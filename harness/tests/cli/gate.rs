@@ -218,7 +218,7 @@ fn a_policy_is_read_printed_and_refused_with_what_is_valid() {
     bench
         .set("EXECLAB_POLICY", "nowhere.toml")
         .command(&["compare", "main", "base"])
-        .code(21);
+        .code(22);
 }
 
 #[test]

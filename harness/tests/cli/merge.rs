@@ -207,6 +207,32 @@ proptest! {
 }
 
 #[test]
+fn parts_that_were_cut_off_while_they_were_verified_are_incomplete() {
+    let bench = Bench::new();
+    for part in 1..=2 {
+        let partition = format!("--partition=slice:{part}/2");
+        let dir = format!("slice-{part}");
+        bench
+            .run_in(
+                &dir,
+                &[&MATRIX[..4], &[&partition, "--verify=all"]].concat(),
+            )
+            .code(0);
+    }
+    std::fs::write(bench.path("slice-1").join("verify.jsonl"), "").unwrap();
+    let said = merge(&bench, "m", &["slice-1", "slice-2"]).code(14);
+    assert!(
+        said.stderr.contains("to be run again and were not"),
+        "{}",
+        said.stderr
+    );
+    bench.command(&["run", "--resume", "m"]).code(0);
+    let again: std::collections::BTreeSet<_> =
+        bench.repeats("m").into_iter().map(|r| r.trial).collect();
+    assert_eq!(again.len(), bench.results("m").len());
+}
+
+#[test]
 fn what_was_compared_with_a_broken_baseline_is_run_again() {
     let bench = Bench::new();
     let arguments = |part: u32| format!("--partition=slice:{part}/2");

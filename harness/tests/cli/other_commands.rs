@@ -73,7 +73,7 @@ fn reports_come_from_results_alone_and_are_those_of_the_run() {
     }
     bench.command(&["report", "o", "--write"]).code(0);
     assert!(bench.path("o/report.html").exists());
-    bench.command(&["report", "nowhere"]).code(21);
+    bench.command(&["report", "nowhere"]).code(22);
 
     let whole = bench.command(&["report", "far"]).code(0).stdout;
     assert!(whole.contains("Run again"), "{whole}");
@@ -108,6 +108,16 @@ fn every_shell_has_completions_and_every_command_a_page() {
                 .stdout
                 .contains("execlab")
         );
+    }
+    let bash = bench.command(&["completions", "bash"]).code(0).stdout;
+    for known in [
+        "ebpf-fentry",
+        "6.12",
+        "quiet-victim",
+        "github-smaller",
+        "root-module",
+    ] {
+        assert!(bash.contains(known), "{known} is not completed");
     }
     for command in [
         "run",

@@ -64,7 +64,7 @@ impl Find {
             head.push("setting");
         }
         head.push(match self.asked.what {
-            What::BlindWindow => "to be",
+            What::BlindWindow => "life (instr.) to be",
             What::LossKnee | What::Isolation => "load",
         });
         let names = head.len();
@@ -74,7 +74,7 @@ impl Find {
         });
         head.extend(["seeds", "not monotone"]);
         if costs {
-            head.extend(["added per exec", "monitor"]);
+            head.extend(["added per exec (instr.)", "monitor"]);
         }
         let row = |row: &Row| {
             let mut fields = vec![row.kernel.clone(), backend(row)];
@@ -85,8 +85,8 @@ impl Find {
                 match row.asking.question {
                     Question::Seen => "seen",
                     Question::RightPath => "right path",
-                    Question::Burst => "burst",
-                    Question::Rate => "rate",
+                    Question::Burst => "burst (execs)",
+                    Question::Rate => "rate (execs/s)",
                 }
                 .into(),
             );

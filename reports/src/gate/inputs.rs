@@ -87,8 +87,9 @@ impl Input {
             }
             Self::Qemu => provenance.qemu.clone(),
             Self::Machine => {
+                // One that was not started has none.
                 let line = provenance.command_line.join(" ");
-                Some(format!("{} CPU {line}", trial.cpus))
+                (!line.is_empty()).then(|| format!("{} CPU {line}", trial.cpus))
             }
             Self::Workload => Some(format!("{} execs", trial.workload.execs)),
             Self::GuestImage => {

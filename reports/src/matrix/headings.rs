@@ -127,6 +127,22 @@ pub(super) fn setups(results: &[TrialResult]) -> Vec<Setup<'_>> {
     all
 }
 
+/// `relative+life=1ms`: a workload as in the id of a trial, for names of cells.
+pub(super) fn storm(workload: &Workload) -> String {
+    let mut name = clean(&workload.scenario);
+    if workload.spawn == Spawn::Fork {
+        name += "+fork";
+    }
+    if workload.lifetime_ns > 0 {
+        let life = number::duration(workload.lifetime_ns as f64);
+        name += &format!("+life={}", life.replace(' ', ""));
+    }
+    if workload.population > 0 {
+        name += &format!("+pop={}", workload.population);
+    }
+    name
+}
+
 fn describe(workload: &Workload) -> String {
     let mut label = format!(
         "{}, {}, {} execs",

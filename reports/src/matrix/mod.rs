@@ -24,7 +24,7 @@ use crate::{
     text::clean,
 };
 pub use headings::CONTROL;
-use headings::{backends, kernels, same_kernel, setups};
+use headings::{backends, kernels, same_kernel, setups, storm};
 
 /// All results, as a table of cells with three headings.
 #[derive(Debug)]
@@ -187,7 +187,7 @@ impl<'a> Matrix<'a> {
             "{}/{}/{}/{}{}",
             self.kernels[at.kernel].label,
             self.backends[at.backend].label,
-            clean(&setup.workload.scenario),
+            storm(&setup.workload),
             setup.workload.load,
             self.lab_suffix(setup)
         )
@@ -199,7 +199,7 @@ impl<'a> Matrix<'a> {
         format!(
             "{}/{}/{}{}",
             self.kernels[at.kernel].label,
-            clean(&setup.workload.scenario),
+            storm(&setup.workload),
             setup.workload.load,
             self.lab_suffix(setup)
         )

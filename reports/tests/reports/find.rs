@@ -105,8 +105,8 @@ fn bounds_are_of_all_seeds_and_cross_where_seeds_differ() {
     insta::assert_snapshot!(find.terminal(100), @r#"
     Blind window: how long must a process live?
 
-    kernel  backend          to be       shortest that did  longest that did not  median  seeds  not monotone
-    6.1     netlink+default  right path              1,000                70,000  50,001      3             1
+    kernel  backend          life (instr.) to be  shortest that did  longest that did not  median  seeds  not monotone
+    6.1     netlink+default  right path                       1,000                70,000  50,001      3             1
 
     How to read it
     - 3 seeds, scenario absolute, lab exact (QEMU 7.2.22); the bounds of each seed are within 5 % of
@@ -178,12 +178,12 @@ fn what_has_no_answer_is_no_number() {
         ],
     );
     insta::assert_snapshot!(table(&find.terminal(100)), @r#"
-    kernel  backend          to be       shortest that did  longest that did not           median   seeds  not monotone
-    5.10    netlink+default  right path              4,000         1,000,000,000  > 1,000,000,000  1 of 2             -
-    6.1     netlink+default  right path                  0                  none                0       1             -
-    6.6     netlink+default  right path        unsupported                     -                -       -             -
-    6.12    netlink+default  right path             failed                     -                -       -             -
-    7.3     netlink+default  right path                  2                     1                2  1 of 1             -
+    kernel  backend          life (instr.) to be  shortest that did  longest that did not           median   seeds  not monotone
+    5.10    netlink+default  right path                       4,000         1,000,000,000  > 1,000,000,000  1 of 2             -
+    6.1     netlink+default  right path                           0                  none                0       1             -
+    6.6     netlink+default  right path                 unsupported                     -                -       -             -
+    6.12    netlink+default  right path                      failed                     -                -       -             -
+    7.3     netlink+default  right path                           2                     1                2  1 of 1             -
     "#);
     let said = find.terminal(100);
     let gaps = said.lines().skip_while(|line| *line != "Without an answer");
@@ -219,10 +219,10 @@ fn a_knee_has_settings_and_costs_beside_its_bounds() {
     let without = row("6.1", burst, State::Answered, vec![seed(0, 0, 1)]);
     let find = found(What::LossKnee, vec![one, without]);
     insta::assert_snapshot!(table(&find.markdown()), @r#"
-    | kernel | backend | setting | load | least that lost | most that did not | median | seeds | not monotone | added per exec | monitor |
+    | kernel | backend | setting | load | least that lost | most that did not | median | seeds | not monotone | added per exec (instr.) | monitor |
     |---|---|---|---|---:|---:|---:|---:|---:|---:|---:|
-    | 6.1 | netlink+tuned | rcvbuf=65536 | burst | 81 | 80 | 81 | 1 | - | +168,553 | 1.52 MiB |
-    | 6.1 | netlink+default | - | burst | 1 | 0 | 1 | 1 | - | n/a | n/a |
+    | 6.1 | netlink+tuned | rcvbuf=65536 | burst (execs) | 81 | 80 | 81 | 1 | - | +168,553 | 1.52 MiB |
+    | 6.1 | netlink+default | - | burst (execs) | 1 | 0 | 1 | 1 | - | n/a | n/a |
     "#);
 }
 

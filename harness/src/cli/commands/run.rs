@@ -7,6 +7,7 @@ use execlab_harness::{
     documents,
     durations::Durations,
     events::Reporter,
+    find::is_search,
     lab::{Laboratory, Start, host::changes},
     matrix::Selection,
     plan::{Manner, Plan, TrialSpec},
@@ -203,7 +204,11 @@ fn resume(
         plan,
         results,
         repeats,
-    } = RunDir::resume(path)?;
+    } = if is_search(path) {
+        return Err(ExpectedError::IsASearch(path.to_owned()));
+    } else {
+        RunDir::resume(path)?
+    };
     let other = |difference: String| ExpectedError::OtherPlan {
         directory: path.to_owned(),
         difference,

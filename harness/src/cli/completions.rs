@@ -1,0 +1,55 @@
+//! Scripts by which shells complete commands, options and the values that this build knows.
+
+use clap::{Command, builder::PossibleValuesParser};
+use clap_complete::{Shell, generate};
+use execlab_harness::{
+    documents::Format,
+    registry::{PROPERTIES, Registry},
+};
+use execlab_model::result::Lab;
+
+/// The name that shells know the program by.
+const NAME: &str = "execlab";
+
+/// The script of one shell.
+pub fn script(command: Command, shell: Shell) -> String {
+    let mut script = Vec::new();
+    generate(shell, &mut with_values(command), NAME, &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+/// With the names of kernels, backends and the like as values of options that take them. Only for completions: what is
+/// parsed may be a list of them, or hold more than names.
+fn with_values(command: Command) -> Command {
+    let known = command.get_name().to_owned();
+    let command = command.mut_args(|arg| {
+        let closed = !arg.get_possible_values().is_empty();
+        match values(&known, arg.get_id().as_str()) {
+            Some(names) if !closed => arg.value_parser(PossibleValuesParser::new(names)),
+            _ => arg,
+        }
+    });
+    command.mut_subcommands(with_values)
+}
+
+fn values(command: &str, option: &str) -> Option<Vec<String>> {
+    let registry = Registry::of_this_build();
+    let names = match option {
+        "kernels" | "kernel" => registry.kernels,
+        "backends" | "backend" => {
+            let each = registry.backends.into_iter().map(|backend| backend.name);
+            each.chain(["all".to_owned()]).collect()
+        }
+        "workloads" | "workload" => {
+            let each = registry.scenarios.into_iter().map(|scenario| scenario.name);
+            each.chain(["all".to_owned()]).collect()
+        }
+        "without" => PROPERTIES.iter().map(|p| p.name.to_owned()).collect(),
+        "lab" => Lab::ALL.map(|lab| lab.as_str().to_owned()).to_vec(),
+        "format" if ["run", "report", "merge"].contains(&command) => Format::ALL
+            .map(|format| format.as_str().to_owned())
+            .to_vec(),
+        _ => return None,
+    };
+    Some(names)
+}
