@@ -187,7 +187,7 @@ impl<'a> Matrix<'a> {
             "{}/{}/{}/{}{}",
             self.kernels[at.kernel].label,
             self.backends[at.backend].label,
-            storm(&setup.workload),
+            storm(setup.workload),
             setup.workload.load,
             self.lab_suffix(setup)
         )
@@ -199,7 +199,7 @@ impl<'a> Matrix<'a> {
         format!(
             "{}/{}/{}{}",
             self.kernels[at.kernel].label,
-            storm(&setup.workload),
+            storm(setup.workload),
             setup.workload.load,
             self.lab_suffix(setup)
         )
