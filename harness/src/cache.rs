@@ -5,7 +5,8 @@
 //! equal digests give equal records; that they do is what `--verify` goes on to look at, which never asks the cache.
 //!
 //! A digest has QEMU's version and its firmware, which is what makes two machines comparable. Who builds QEMU anew gets
-//! the same version from another program, so a file is for one build alone.
+//! the same version from another program, so a file is for one program alone, by its length and time (of its modules nothing is
+//! known here).
 //!
 //! ```text
 //! results/DIGEST.BUILD.gz      a line of JSON, then the record in its own encoding

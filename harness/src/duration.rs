@@ -1,18 +1,14 @@
 //! Durations as a user writes them and as trial ids hold them: `0`, `250us`, `1ms`, `2s`.
 
+use execlab_reports::number::TIME_UNITS;
+pub use execlab_reports::number::exact_duration as format;
+
 /// A text that is no duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is no duration: write `0` or a whole number with `ns`, `us`, `ms` or `s`, as in `1ms`"
 )]
 pub struct BadDuration(pub String);
-
-const UNITS: [(&str, u64); 4] = [
-    ("ns", 1),
-    ("us", 1_000),
-    ("ms", 1_000_000),
-    ("s", 1_000_000_000),
-];
 
 /// Nanoseconds of a text such as `1ms`.
 pub fn parse(text: &str) -> Result<u64, BadDuration> {
@@ -22,26 +18,13 @@ pub fn parse(text: &str) -> Result<u64, BadDuration> {
     }
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
-    let factor = UNITS
+    let factor = TIME_UNITS
         .iter()
         .find(|(name, _)| *name == unit)
         .ok_or_else(bad)?
         .1;
     let number: u64 = number.parse().map_err(|_| bad())?;
     number.checked_mul(factor).ok_or_else(bad)
-}
-
-/// The one shortest text of a duration: the largest unit of which it is a whole number.
-pub fn format(nanoseconds: u64) -> String {
-    if nanoseconds == 0 {
-        return "0".to_owned();
-    }
-    let (unit, factor) = UNITS
-        .into_iter()
-        .rev()
-        .find(|(_, factor)| nanoseconds.is_multiple_of(*factor))
-        .unwrap_or(UNITS[0]);
-    format!("{}{unit}", nanoseconds / factor)
 }
 
 #[cfg(test)]

@@ -37,6 +37,8 @@ pub struct Merged {
     pub repeats: Vec<Repeat>,
     /// Parts that are not there.
     pub missing: Vec<Partition>,
+    /// How many trials the parts were to run again and did not.
+    pub unverified: usize,
 }
 
 /// Why runs are not the parts of one whole.
@@ -134,6 +136,9 @@ pub fn merge(parts: Vec<Part>) -> Result<Merged, MergeError> {
         .map(|part| Partition { part, ..divided })
         .filter(|wanted| shards.iter().all(|shard| shard.partition != *wanted))
         .collect();
+    // Each part has its own sample: a trial that is in two of them counts in both.
+    let left = |part: &Part| part.plan.manner.verify.left(&part.results, &part.repeats);
+    let unverified = parts.iter().map(left).sum();
     let mut lines: HashMap<String, TrialResult> = HashMap::new();
     let mut repeats = Vec::new();
     for part in parts {
@@ -167,6 +172,7 @@ pub fn merge(parts: Vec<Part>) -> Result<Merged, MergeError> {
         plan,
         repeats,
         missing,
+        unverified,
     })
 }
 

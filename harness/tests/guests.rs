@@ -67,6 +67,7 @@ fn run_to(code: ExitCode, name: &str, arguments: &[&str]) -> Vec<TrialResult> {
     let ended = execlab(&[&["run", "--out", out], arguments].concat());
     let said = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(code.code().into()), "{said}");
+    assert!(!said.contains("what makes idle time exact"), "{said}");
     read(&dir)
 }
 

@@ -68,6 +68,27 @@ pub fn duration(ns: f64) -> String {
     scaled(ns, 1000.0, &["ns", "µs", "ms", "s"])
 }
 
+/// Units of time by their names in ids of trials, and how many nanoseconds each has.
+pub const TIME_UNITS: [(&str, u64); 4] = [
+    ("ns", 1),
+    ("us", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+];
+
+/// The one shortest text of a duration, as ids of trials have it: `1500us`, in the largest unit of which it is a whole number.
+pub fn exact_duration(nanoseconds: u64) -> String {
+    if nanoseconds == 0 {
+        return "0".to_owned();
+    }
+    let (unit, factor) = TIME_UNITS
+        .into_iter()
+        .rev()
+        .find(|(_, factor)| nanoseconds.is_multiple_of(*factor))
+        .unwrap_or(TIME_UNITS[0]);
+    format!("{}{unit}", nanoseconds / factor)
+}
+
 /// Bytes in the unit that suits them.
 pub fn bytes(bytes: f64) -> String {
     scaled(bytes, 1024.0, &["B", "KiB", "MiB", "GiB"])

@@ -18,7 +18,10 @@ use crate::{
 
 /// A running QEMU; killed and reaped when dropped, and killed by the kernel when its starter dies.
 #[derive(Debug)]
-pub(crate) struct Process(Child);
+pub(crate) struct Process {
+    child: Child,
+    turns: Option<Turns>,
+}
 
 impl Process {
     /// Starts it; what it prints as errors goes into the file `printed`.
@@ -57,25 +60,31 @@ impl Process {
         if let Some(turns) = &turns {
             turns.load_into(&mut command);
         }
-        command.spawn().map(Self)
+        let child = command.spawn()?;
+        Ok(Self { child, turns })
     }
 
     /// Greets over its standard input and output; once only.
     pub(crate) fn talk(&mut self, deadline: Instant) -> Result<Qmp, QmpError> {
-        match (self.0.stdin.take(), self.0.stdout.take()) {
+        match (self.child.stdin.take(), self.child.stdout.take()) {
             (Some(orders), Some(answers)) => Qmp::greet(orders, answers, deadline),
             _ => Err(QmpError::HungUp),
         }
     }
 
+    /// Whether it counts instructions without having taken [turns](Turns).
+    pub(crate) fn is_unguarded(&self) -> bool {
+        self.turns.as_ref().is_some_and(|turns| !turns.are_taken())
+    }
+
     /// Whether and how it has ended.
     pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.0.try_wait()
+        self.child.try_wait()
     }
 
     /// Waits for its end; for one that has hung up, and so is about to.
     pub(crate) fn wait(&mut self) -> io::Result<ExitStatus> {
-        self.0.wait()
+        self.child.wait()
     }
 
     /// What it printed as errors.
@@ -88,7 +97,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         // Both fail only where it has ended already, which is what is wanted.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

@@ -105,15 +105,14 @@ impl Qemu {
     /// What tells two builds of one version apart without reading them: the program's length in bytes and when it was
     /// made, in seconds; `None` where it is not to be found any more.
     pub fn build(&self) -> Option<String> {
-        let path = env::var_os("PATH").unwrap_or_default();
-        let places = env::split_paths(&path).map(|folder| folder.join(&self.program));
+        let about = |place: PathBuf| place.metadata().ok().filter(Metadata::is_file);
         // As `execvp` does: a name with a slash is not looked for.
-        let named = self.program.components().count() > 1;
-        let about = [self.program.clone()]
-            .into_iter()
-            .filter(|_| named)
-            .chain(places)
-            .find_map(|place| place.metadata().ok().filter(Metadata::is_file))?;
+        let about = if self.program.components().count() > 1 {
+            about(self.program.clone())?
+        } else {
+            let path = env::var_os("PATH").unwrap_or_default();
+            env::split_paths(&path).find_map(|folder| about(folder.join(&self.program)))?
+        };
         let made = about.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
         Some(format!("{:x}-{:x}", about.len(), made.as_secs()))
     }
@@ -191,7 +190,17 @@ mod tests {
             let version = "7.2.22".to_owned();
             Qemu { program, version }.build().unwrap()
         };
-        assert_ne!(build("a", "one"), build("b", "another"));
+        let first = build("a", "one");
+        assert_ne!(first, build("b", "another"), "of another length");
+        let file = std::fs::File::options()
+            .append(true)
+            .open(dir.path().join("a"));
+        file.unwrap().set_modified(UNIX_EPOCH).unwrap();
+        let qemu = Qemu {
+            program: dir.path().join("a"),
+            version: String::new(),
+        };
+        assert_ne!(qemu.build(), Some(first), "of another time");
         let gone = Qemu {
             program: dir.path().join("c"),
             version: String::new(),

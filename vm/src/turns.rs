@@ -5,7 +5,7 @@
 use std::{
     env,
     ffi::OsString,
-    fs::File,
+    fs::{self, File},
     io::{self, Write as _},
     os::{
         fd::{AsRawFd as _, RawFd},
@@ -27,9 +27,21 @@ pub(crate) struct Turns(File);
 impl Turns {
     /// In memory: nothing is left on a disk.
     pub(crate) fn new() -> io::Result<Self> {
-        let mut file = File::from(memfd_create("execlab-turns", MFdFlags::MFD_CLOEXEC)?);
+        // Linux 6.3 can be told to refuse files in memory that could be executed by name (`vm.memfd_noexec`), and older
+        // ones do not know the flag. A library is only mapped.
+        let sealed = MFdFlags::from_bits_retain(libc::MFD_NOEXEC_SEAL);
+        let made = [sealed, MFdFlags::empty()]
+            .into_iter()
+            .find_map(|more| memfd_create("execlab-turns", MFdFlags::MFD_CLOEXEC | more).ok());
+        let mut file = File::from(made.ok_or_else(io::Error::last_os_error)?);
         file.write_all(OBJECT)?;
         Ok(Self(file))
+    }
+
+    /// Whether they are taken: the object was loaded and has found QEMU's lock.
+    pub(crate) fn are_taken(&self) -> bool {
+        let marked = |about: fs::Metadata| about.len() > OBJECT.len() as u64;
+        self.0.metadata().is_ok_and(marked)
     }
 
     /// Has the dynamic linker load it into what this command starts, before all that it loads anyway.
@@ -77,6 +89,7 @@ mod tests {
             turns.load_into(&mut command);
         }
         let printed = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        assert_eq!(turns.are_taken(), loaded);
         let numbers: Vec<u32> = printed
             .split_whitespace()
             .map(|number| number.parse().unwrap())

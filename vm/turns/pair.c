@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { ROUNDS = 200 };
 
@@ -56,6 +57,8 @@ int main(void)
 	int turns = 0, together = 0, pauses = 0;
 	pthread_t thread;
 
+	// Whoever waits for the other for ever is not to be waited for.
+	alarm(60);
 	pthread_mutex_lock(&lock);
 	pthread_create(&thread, 0, cpu, 0);
 	while (!created)

@@ -34,16 +34,19 @@ fn with_values(command: Command) -> Command {
 
 fn values(command: &str, option: &str) -> Option<Vec<String>> {
     let registry = Registry::of_this_build();
+    // Several at once, and so all of them too.
+    let is_list = option.ends_with('s') && command != "decide" || command == "find";
+    let with_all = |names: Vec<String>| {
+        let all = is_list.then(|| "all".to_owned());
+        names.into_iter().chain(all).collect()
+    };
     let names = match option {
+        // Of these, pairs.
+        "kernels" if command == "compare" => return None,
         "kernels" | "kernel" => registry.kernels,
-        "backends" | "backend" => {
-            let each = registry.backends.into_iter().map(|backend| backend.name);
-            each.chain(["all".to_owned()]).collect()
-        }
-        "workloads" | "workload" => {
-            let each = registry.scenarios.into_iter().map(|scenario| scenario.name);
-            each.chain(["all".to_owned()]).collect()
-        }
+        "backends" | "backend" => with_all(registry.backends.into_iter().map(|b| b.name).collect()),
+        "workload" => registry.scenarios.into_iter().map(|s| s.name).collect(),
+        "workloads" => with_all(registry.scenarios.into_iter().map(|s| s.name).collect()),
         "without" => PROPERTIES.iter().map(|p| p.name.to_owned()).collect(),
         "lab" => Lab::ALL.map(|lab| lab.as_str().to_owned()).to_vec(),
         "format" if ["run", "report", "merge"].contains(&command) => Format::ALL

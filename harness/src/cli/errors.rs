@@ -1,10 +1,6 @@
 //! Every failure that is the user's or the host's, its exit code, and what to do about it.
 
-use std::{
-    error::Error,
-    io,
-    path::{Path, PathBuf},
-};
+use std::{error::Error, io, path::PathBuf};
 
 use execlab_harness::progress::tell;
 use execlab_harness::{
@@ -58,6 +54,9 @@ pub enum ExpectedError {
     /// A search instead of a run.
     #[error("{} is a search", .0.display())]
     IsASearch(PathBuf),
+    /// A run instead of a search, or nothing.
+    #[error("{} holds no search: it has no find.json", .0.display())]
+    NotASearch(PathBuf),
     /// Parts of a run.
     #[error(transparent)]
     Merge(#[from] MergeError),
@@ -212,6 +211,7 @@ impl ExpectedError {
             )
             | Self::OtherPlan { .. }
             | Self::IsASearch(_)
+            | Self::NotASearch(_)
             | Self::Merge(_)
             | Self::Ci(_)
             | Self::InputsChanged { .. }
@@ -277,7 +277,15 @@ impl ExpectedError {
             Self::Store(StoreError::NotEmpty { is_run: false, .. }) => {
                 Some("give a directory that is empty or not there yet".to_owned())
             }
-            Self::Store(StoreError::NotARun { path, .. }) => Some(instead_of_a_run(path)),
+            Self::NotASearch(path) => Some(if path.join(PLAN).exists() {
+                let shown = path.display();
+                format!("it is a run: `execlab run --resume {shown}` goes on with it")
+            } else {
+                "give the directory that `execlab find` wrote to".to_owned()
+            }),
+            Self::Store(StoreError::NotARun { .. }) => {
+                Some("give the directory that `execlab run` wrote to".to_owned())
+            }
             Self::Store(StoreError::Read { source, .. })
                 if source.kind() == io::ErrorKind::NotFound =>
             {
@@ -423,15 +431,5 @@ impl ExpectedError {
         if let Some(remedy) = self.remedy() {
             stderr.say("help", &remedy);
         }
-    }
-}
-
-/// What to do with a directory that lacks what a run or a search has.
-fn instead_of_a_run(path: &Path) -> String {
-    if path.join(PLAN).exists() {
-        let shown = path.display();
-        format!("it is a run: `execlab run --resume {shown}` goes on with it")
-    } else {
-        "give the directory that `execlab run` wrote to".to_owned()
     }
 }

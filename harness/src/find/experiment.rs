@@ -46,6 +46,10 @@ pub struct Line {
 /// Checks every name and value, and makes the questions.
 pub fn resolve(asked: Asked, registry: &Registry) -> Result<Experiment, MatrixError> {
     let mut matrix = matrix::resolve(selection(&asked), registry)?;
+    if matrix.workloads != [asked.workload.as_str()] {
+        let named = format!("`{}` is no single scenario", asked.workload);
+        return Err(MatrixError::Invalid(vec![problem("--workload", named)]));
+    }
     let backends = backends(&asked, &matrix.backends, registry)?;
     matrix.backends = backends
         .iter()

@@ -99,18 +99,10 @@ pub fn is_search(path: &Path) -> bool {
 /// What a search in a directory was asked for.
 pub fn asked_in(path: &Path) -> Result<Asked, StoreError> {
     let file = path.join(FIND);
-    let text = match std::fs::read(&file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(StoreError::NotARun {
-                path: path.to_owned(),
-                missing: FIND,
-            });
-        }
-        other => other.map_err(|source| StoreError::Read {
-            path: file.clone(),
-            source,
-        })?,
-    };
+    let text = std::fs::read(&file).map_err(|source| StoreError::Read {
+        path: file.clone(),
+        source,
+    })?;
     let found: Find = serde_json::from_slice(&text).map_err(|source| StoreError::Damaged {
         line: source.line(),
         path: file,

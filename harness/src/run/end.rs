@@ -40,9 +40,9 @@ impl RunEnd {
                 .filter(|id| !there.contains(id.as_str()))
                 .cloned()
                 .collect(),
-            unverified: plan.manner.verify.left(&results, &repeats),
             results,
             repeats,
+            unverified: 0,
             walls: Vec::new(),
             interrupted: false,
             panicked: false,

@@ -233,6 +233,25 @@ fn parts_that_were_cut_off_while_they_were_verified_are_incomplete() {
 }
 
 #[test]
+fn a_part_has_a_sample_of_its_own_though_it_shares_trials_with_others() {
+    let bench = Bench::new();
+    // Seeds at which two parts choose the same baseline are among them.
+    for seed in 40..48 {
+        let seeds = format!("--seeds={seed}..{}", seed + 1);
+        let dirs = [1, 2].map(|part| {
+            let (dir, partition) = (
+                format!("{seed}-{part}"),
+                format!("--partition=slice:{part}/2"),
+            );
+            let matrix = [&MATRIX[..4], &[&seeds, &partition, "--no-cache"]].concat();
+            bench.run_in(&dir, &matrix).code(0);
+            dir
+        });
+        merge(&bench, &format!("{seed}"), &dirs).code(0);
+    }
+}
+
+#[test]
 fn what_was_compared_with_a_broken_baseline_is_run_again() {
     let bench = Bench::new();
     let arguments = |part: u32| format!("--partition=slice:{part}/2");

@@ -2,7 +2,7 @@
 
 use super::{Find, Proof, Question, Row, State, What, show::number};
 use crate::{
-    number::duration,
+    number::{duration, thousands},
     text::{list, plural},
 };
 
@@ -25,7 +25,16 @@ impl Find {
         let mut lines = Vec::new();
         let seeds = usize::try_from(asked.seeds.1 - asked.seeds.0).unwrap_or(usize::MAX);
         let closeness = if asked.precision > 0.0 {
-            format!("within {} % of each other", asked.precision * 100.0)
+            let first = asked.questions.iter().map(|asking| asking.first).max();
+            let below = match (asked.what, first) {
+                (What::BlindWindow, Some(first)) => format!(
+                    ", of lives below {} within {}",
+                    thousands(first as f64),
+                    thousands((first as f64 * asked.precision).round())
+                ),
+                _ => String::new(),
+            };
+            format!("within {} % of each other{below}", asked.precision * 100.0)
         } else {
             "next to each other".to_owned()
         };

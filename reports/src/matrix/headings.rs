@@ -134,8 +134,7 @@ pub(super) fn storm(workload: &Workload) -> String {
         name += "+fork";
     }
     if workload.lifetime_ns > 0 {
-        let life = number::duration(workload.lifetime_ns as f64);
-        name += &format!("+life={}", life.replace(' ', ""));
+        name += &format!("+life={}", number::exact_duration(workload.lifetime_ns));
     }
     if workload.population > 0 {
         name += &format!("+pop={}", workload.population);

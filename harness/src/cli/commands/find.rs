@@ -5,7 +5,7 @@ use std::{io::stderr as raw_stderr, path::Path, time::Duration};
 use execlab_harness::{
     durations::Durations,
     events::Reporter,
-    find::{End, Experiment, Searching, asked_in, resolve},
+    find::{End, Experiment, Searching, asked_in, is_search, resolve},
     lab::{Laboratory, Start},
     plan::Plan,
     progress::{Bars, Lines, tell},
@@ -77,6 +77,9 @@ pub fn run(args: &FindArgs, color: Color, stderr: Stderr) -> Result<ExitCode, Ex
 
 /// What the search in a directory was asked for; whoever names another one is told.
 fn asked_before(path: &Path, args: &FindArgs) -> Result<Asked, ExpectedError> {
+    if !is_search(path) {
+        return Err(ExpectedError::NotASearch(path.to_owned()));
+    }
     let asked = asked_in(path)?;
     match args.experiment() {
         Some(what) if what != asked.what => Err(ExpectedError::OtherPlan {

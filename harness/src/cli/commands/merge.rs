@@ -28,6 +28,7 @@ pub fn run(args: &MergeArgs, color: Color, stderr: Stderr) -> Result<ExitCode, E
         results,
         repeats,
         missing,
+        unverified,
     } = merge(parts.collect::<Result<_, _>>()?)?;
     let mut dir = RunDir::create(&args.out, &plan)?;
     for part in &args.parts {
@@ -49,7 +50,10 @@ pub fn run(args: &MergeArgs, color: Color, stderr: Stderr) -> Result<ExitCode, E
         args.format,
         &output::screen(color),
     ))?;
-    let end = RunEnd::of_files(&plan, results, repeats);
+    let end = RunEnd {
+        unverified,
+        ..RunEnd::of_files(&plan, results, repeats)
+    };
     tell_end(&end, dir.path(), stderr);
     Ok(end.exit_code().and(whole))
 }
