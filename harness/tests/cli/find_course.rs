@@ -217,7 +217,7 @@ fn what_is_wrong_is_named() {
     error: --settings: unknown setting of netlink `rcvbfu`; did you mean `rcvbuf`? (valid: …)
     error: --settings: setting `rcvbuf` cannot be `1`; it takes a whole number from 4608 to 1073741824
     error: invalid value '2' for '--precision <SHARE>': `2` is no share: write a number from 0 up to, but not, 1
-    error: nowhere holds no run: it has no find.json
+    error: nowhere holds no search: it has no find.json
     "#);
     // A run that is no search cannot be gone on with as one.
     bench.run(SMALL).code(0);
