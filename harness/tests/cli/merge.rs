@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use execlab_model::{repeat::Verdict, result::TrialResult};
+use execlab_model::{
+    repeat::{Repeat, Verdict},
+    result::TrialResult,
+};
 use proptest::prelude::*;
 
 use crate::support::Bench;
@@ -235,20 +238,50 @@ fn parts_that_were_cut_off_while_they_were_verified_are_incomplete() {
 #[test]
 fn a_part_has_a_sample_of_its_own_though_it_shares_trials_with_others() {
     let bench = Bench::new();
-    // Seeds at which two parts choose the same baseline are among them.
-    for seed in 40..48 {
-        let seeds = format!("--seeds={seed}..{}", seed + 1);
-        let dirs = [1, 2].map(|part| {
-            let (dir, partition) = (
-                format!("{seed}-{part}"),
-                format!("--partition=slice:{part}/2"),
-            );
-            let matrix = [&MATRIX[..4], &[&seeds, &partition, "--no-cache"]].concat();
-            bench.run_in(&dir, &matrix).code(0);
-            dir
-        });
-        merge(&bench, &format!("{seed}"), &dirs).code(0);
+    // More than 32 lines and one baseline: others would be repeated by being in both parts.
+    let listed = bench
+        .command(&["list", "backends", "--format=json"])
+        .code(0);
+    let listed: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
+    let names = listed.as_array().unwrap().iter();
+    let names: Vec<&str> = names
+        .filter_map(|backend| backend["name"].as_str())
+        .filter(|name| *name != "none" && !name.starts_with("audit"))
+        .collect();
+    let backends = format!("--backends={}", names.join(","));
+    let dirs = [1, 2].map(|part| {
+        let (dir, partition) = (format!("s-{part}"), format!("--partition=slice:{part}/2"));
+        let matrix = [
+            "--kernels=6.1",
+            &backends,
+            "--workloads=absolute",
+            "--execs=5",
+        ];
+        bench
+            .run_in(&dir, &[&matrix[..], &[&partition]].concat())
+            .code(0);
+        dir
+    });
+    // Both have chosen the same baseline, and nothing else.
+    let baseline = "6.1/none/absolute/closed/exact/0";
+    for dir in &dirs {
+        let line = bench.results(dir).into_iter().find(|l| l.trial == baseline);
+        let digest = line.expect("each part has its baselines").digest;
+        let repeats = bench.repeats(dir);
+        assert_eq!(repeats.len(), 1, "one in 32");
+        let repeat = Repeat {
+            trial: baseline.to_owned(),
+            digest,
+            ..repeats.into_iter().next().unwrap()
+        };
+        let text = serde_json::to_string(&repeat).unwrap() + "\n";
+        std::fs::write(bench.path(dir).join("verify.jsonl"), text).unwrap();
     }
+    merge(&bench, "m", &dirs).code(0);
+    assert!(
+        bench.results("m").len() > 32,
+        "the whole has a sample of two"
+    );
 }
 
 #[test]
