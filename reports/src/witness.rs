@@ -35,12 +35,14 @@ pub struct Expected {
 /// series of the kernel.
 pub type Expectation<'a> = &'a dyn Fn(&str, &str, &str) -> Option<Expected>;
 
-/// As [`Expectation`], by the committed prediction: where that says so, of a backend that it names, and nothing
-/// explains why it is otherwise.
+/// As [`Expectation`], by the committed prediction: where that says so, of a backend that it names, in a cell of the
+/// conformance table, and nothing explains why it is otherwise. In other cells nobody has held a prediction against what
+/// was measured: fanotify sees every exec, but none of a program in memory.
 pub fn expected(backend: &str, scenario: &str, kernel: &str) -> Option<Expected> {
     let held = Held::committed();
     let names = |rule: &Rule| rule.backends.iter().flatten().any(|name| name == backend);
-    if !held.scenarios.contains_key(scenario) || !held.predictions.iter().any(names) {
+    let in_table = held.scenarios.contains_key(scenario) && held.scope.holds(backend, scenario);
+    if !in_table || !held.predictions.iter().any(names) {
         return None;
     }
     let cell = Cell {
@@ -237,4 +239,18 @@ fn agreement(trials: &[&TrialResult], expected: Expectation<'_>) -> Option<Strin
 fn several(count: u64, what: &str) -> String {
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     plural(count, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_table_does_not_hold_is_not_expected() {
+        let of = |scenario| expected("fanotify", scenario, "7.3");
+        assert!(of("absolute").is_some_and(|expected| expected.every_exec));
+        assert_eq!(of("memfd"), None);
+        let held = expected("ebpf", "memfd", "7.3");
+        assert!(held.is_some_and(|expected| expected.every_exec));
+    }
 }
