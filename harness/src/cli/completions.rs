@@ -34,10 +34,12 @@ fn with_values(command: Command) -> Command {
 
 fn values(command: &str, option: &str) -> Option<Vec<String>> {
     let registry = Registry::of_this_build();
-    // Several at once, and so all of them too.
-    let is_list = option.ends_with('s') && command != "decide" || command == "find";
+    let takes_all = matches!(
+        (command, option),
+        ("run" | "trials", _) | ("find", "backend")
+    );
     let with_all = |names: Vec<String>| {
-        let all = is_list.then(|| "all".to_owned());
+        let all = takes_all.then(|| "all".to_owned());
         names.into_iter().chain(all).collect()
     };
     let names = match option {
@@ -45,8 +47,9 @@ fn values(command: &str, option: &str) -> Option<Vec<String>> {
         "kernels" if command == "compare" => return None,
         "kernels" | "kernel" => registry.kernels,
         "backends" | "backend" => with_all(registry.backends.into_iter().map(|b| b.name).collect()),
-        "workload" => registry.scenarios.into_iter().map(|s| s.name).collect(),
-        "workloads" => with_all(registry.scenarios.into_iter().map(|s| s.name).collect()),
+        "workloads" | "workload" => {
+            with_all(registry.scenarios.into_iter().map(|s| s.name).collect())
+        }
         "without" => PROPERTIES.iter().map(|p| p.name.to_owned()).collect(),
         "lab" => Lab::ALL.map(|lab| lab.as_str().to_owned()).to_vec(),
         "format" if ["run", "report", "merge"].contains(&command) => Format::ALL

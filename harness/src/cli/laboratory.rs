@@ -17,6 +17,7 @@ use execlab_harness::{
     },
 };
 use execlab_model::result::Lab;
+use execlab_reports::text::plural;
 use execlab_vm::{
     kernels::{FetchEvent, Store},
     qemu::Qemu,
@@ -26,6 +27,7 @@ use super::{
     args::{KernelStoreArgs, RunArgs},
     commands::kernels::Progress,
     errors::ExpectedError,
+    output::Stderr,
 };
 
 /// Where it is kept how long trials took; `None` where there is no place for it.
@@ -58,6 +60,18 @@ pub fn result_cache(lab: Lab, args: &RunArgs) -> Option<ResultCache> {
         Some(_) => ("results-fake", "fake".to_owned()),
     };
     Some(ResultCache::new(store.cache_dir().join(name), build))
+}
+
+/// Says so where guests of this process ran without what makes their idle time exact.
+pub fn tell_unguarded(stderr: Stderr) {
+    let unguarded = execlab_vm::guest::unguarded();
+    if unguarded > 0 {
+        let said = format!(
+            "QEMU did not load what makes idle time exact (docs/exact-lab.md); in {} it may be off by some instructions",
+            plural(unguarded as usize, "guest")
+        );
+        stderr.say("warning", &said);
+    }
 }
 
 /// The laboratory for a run.

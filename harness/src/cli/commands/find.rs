@@ -66,6 +66,7 @@ pub fn run(args: &FindArgs, color: Color, stderr: Stderr) -> Result<ExitCode, Ex
     };
     let end = searching.go(&mut dir, plan, done, &mut *reporter)?;
     drop(reporter);
+    laboratory::tell_unguarded(stderr);
     let printed = output::print(&text(&end.find, args.format, color));
     tell_end(&end, dir.path(), stderr);
     // Whoever closes the terminal ends the search by that, and that is what it is to be told of.

@@ -85,6 +85,8 @@ pub fn run(args: &ReplayArgs, stderr: Stderr) -> Result<ExitCode, ExpectedError>
         stderr.say("warning", &format!("the scheduler was not recorded: {why}"));
     }
 
+    laboratory::tell_unguarded(stderr);
+
     let scenario = registry.scenario(&trial.workload.scenario);
     let shown = Shown {
         around: args.around,

@@ -283,14 +283,7 @@ pub(super) fn tell_end(end: &RunEnd, path: &Path, stderr: Stderr) {
     for warning in end.repeatability().warnings() {
         stderr.say("warning", &warning);
     }
-    let unguarded = execlab_vm::guest::unguarded();
-    if unguarded > 0 {
-        let said = format!(
-            "QEMU did not load what makes idle time exact (docs/exact-lab.md); in {} it may be off by some instructions",
-            plural(unguarded as usize, "guest")
-        );
-        stderr.say("warning", &said);
-    }
+    laboratory::tell_unguarded(stderr);
     if end.unverified > 0 {
         let said = format!(
             "trials that were to be run again and were not: {}",
